@@ -1,0 +1,2 @@
+//! Tasks, the protocol and the report.
+#![deny(missing_docs)]

@@ -1,0 +1,2 @@
+//! The `fiducial` command.
+fn main() {}

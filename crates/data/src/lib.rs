@@ -1,0 +1,2 @@
+//! Sources, expressions, views, datasets and batches.
+#![deny(missing_docs)]

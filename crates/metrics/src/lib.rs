@@ -1,0 +1,2 @@
+//! Metrics with their uncertainty.
+#![deny(missing_docs)]

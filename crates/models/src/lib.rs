@@ -1,0 +1,2 @@
+//! Architectures and losses, on burn.
+#![deny(missing_docs)]

@@ -1,0 +1,2 @@
+//! Physics kernels on arrays.
+#![deny(missing_docs)]

@@ -1,0 +1,2 @@
+//! The ROOT file format: bytes to Arrow arrays.
+#![deny(missing_docs)]

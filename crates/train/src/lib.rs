@@ -1,0 +1,2 @@
+//! The training loop, checkpoints and energy.
+#![deny(missing_docs)]
