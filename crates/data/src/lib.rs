@@ -1,2 +1,21 @@
-//! Sources, expressions, views, datasets and batches.
+//! Sources, expressions, views, datasets and batches: everything between a file that an experiment wrote and the
+//! tensors that a model reads.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`expr`] | the Python-like expression language over Arrow batches |
+//! | [`view`] | the TOML file that says how a dataset becomes tensors |
+//! | [`source`] | files in the form that they come in |
+//! | [`prepare`] | sources to an AI-ready dataset |
+//! | [`dataset`] | Parquet shards with a card, checksums and machine-readable metadata |
+//! | [`batches`] | a dataset and a view to padded, standardised tensors |
+//! | [`fetch`] | public datasets, downloaded, resumed and checked |
 #![deny(missing_docs)]
+
+pub mod batches;
+pub mod dataset;
+pub mod expr;
+pub mod fetch;
+pub mod prepare;
+pub mod source;
+pub mod view;

@@ -1,0 +1,1 @@
+//! A dataset and a view to padded, standardised tensors.

@@ -1,0 +1,1 @@
+//! AI-ready datasets: shards, card, metadata, checksums.

@@ -1,0 +1,1 @@
+//! Public datasets, downloaded, resumed and checked.

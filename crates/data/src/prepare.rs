@@ -1,0 +1,1 @@
+//! Sources to an AI-ready dataset.
