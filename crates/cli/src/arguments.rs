@@ -1,0 +1,209 @@
+//! One definition for each option: parsing, help and completions all come from here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  failed for a reason outside the input (disk, memory, network)
+  2  wrong usage: an unknown option, command, task or model
+  3  bad input: a file, view, recipe or predictions that cannot be read or do not fit
+  4  a check found problems (`dataset verify`)
+
+stdout is data, stderr is talk. NO_COLOR is respected.
+An unknown command `x` runs the program `fiducial-x`, if there is one.";
+
+const MAIN_EXAMPLES: &str = "From a ROOT file to a measured tagger, step by step:
+  fiducial inspect jets.root
+  fiducial prepare view.toml jets.root -o jets/
+  fiducial train recipe.toml -o model/
+  fiducial predict model/ jets/ -o predictions.parquet
+  fiducial evaluate jet-tagging/top predictions.parquet --dataset jets/
+
+Or all of it on the embedded sample:
+  fiducial bench run jet-tagging/top";
+
+/// AI for high-energy physics: from the file that an experiment wrote to a model that is measured.
+#[derive(Debug, Parser)]
+#[command(name = "fiducial", version, about, after_help = MAIN_EXAMPLES, after_long_help = format!("{MAIN_EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// Threads to use; all cores by default. Results do not depend on it
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+
+    /// No progress on stderr; warnings and errors still appear there
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what is in a ROOT or Parquet file: trees, columns, types, entries, sizes
+    Inspect(Inspect),
+    /// Make an AI-ready dataset from ROOT or Parquet files
+    Prepare(Prepare),
+    /// Work with datasets: verify
+    #[command(subcommand)]
+    Dataset(Dataset),
+    /// Train a model as a recipe says
+    Train(Train),
+    /// Write a model's scores for a dataset
+    Predict(Predict),
+    /// Measure predictions, from any framework, by a task's metrics
+    Evaluate(Evaluate),
+    /// Run whole benchmarks: data, training, evaluation, report
+    #[command(subcommand)]
+    Bench(Bench),
+    /// Print completions for a shell
+    ///
+    /// For bash: fiducial completions bash > ~/.local/share/bash-completion/completions/fiducial
+    Completions {
+        /// The shell to complete in
+        shell: clap_complete::Shell,
+    },
+    #[command(external_subcommand)]
+    External(Vec<OsString>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// A ROOT or Parquet file
+    pub(crate) file: PathBuf,
+    /// Show this tree alone
+    #[arg(long)]
+    pub(crate) tree: Option<String>,
+    /// Print JSON (format fiducial-inspect/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  fiducial prepare benchmarks/jet-tagging/top/view.toml data/*.root -o top/
+
+Rows that the selection drops are counted, clause by clause, in the cutflow that is printed at the
+end and stored in the dataset. The dataset appears whole or not at all.")]
+pub(crate) struct Prepare {
+    /// The view that names columns, selection and splits
+    pub(crate) view: PathBuf,
+    /// ROOT or Parquet files
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Directory to make
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Replace a dataset that is already there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dataset {
+    /// Check every file of a dataset against its manifest: presence, size, sha256, rows, schema
+    Verify {
+        /// The dataset's directory
+        directory: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  fiducial train benchmarks/jet-tagging/top/recipes/pfn.toml --dataset top/ -o pfn/
+
+A run that was killed goes on from its last checkpoint when the same command is given again, and
+ends in the same bytes as one that was not.")]
+pub(crate) struct Train {
+    /// The recipe: model, sizes, schedule
+    pub(crate) recipe: PathBuf,
+    /// The dataset; by default the one that the recipe names
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dataset: Option<PathBuf>,
+    /// Directory for the model; by default the recipe's name without its extension
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Seed of initial weights, order of batches and dropout
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Predict {
+    /// A model's directory, as `train` leaves it
+    pub(crate) model: PathBuf,
+    /// A dataset's directory
+    pub(crate) dataset: PathBuf,
+    /// Parquet file to write: row_id, one score per class, the view's observers
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// The split to predict
+    #[arg(long, default_value = "test")]
+    pub(crate) split: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Predictions are a Parquet file with the column `row_id` (as in the dataset) and one column
+`score_CLASS` for each class, or, for two classes, one column `score` of the signal. Each row of
+the task's test split must be there once: nothing may be left out.
+
+Without --dataset the task's embedded sample is prepared anew, which takes seconds.")]
+pub(crate) struct Evaluate {
+    /// A task, such as jet-tagging/top, or a folder with a task.toml
+    pub(crate) task: String,
+    /// Predictions, from any framework
+    pub(crate) predictions: PathBuf,
+    /// The prepared dataset
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dataset: Option<PathBuf>,
+    /// Write the metrics as JSON to this file too
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// List the tasks
+    List,
+    /// Run a task from its data to its report
+    Run(BenchRun),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  fiducial bench run jet-tagging/top --model particlenet --seed 2 --out runs/particlenet-2
+
+DIR then holds report.html, metrics.json, run.json, predictions.parquet, model/ and dataset/.
+The same command again goes on with what was interrupted; what is finished is shown again.")]
+pub(crate) struct BenchRun {
+    /// A task, such as jet-tagging/top, or a folder with a task.toml
+    pub(crate) task: String,
+    /// The recipe among the task's own, or a recipe file; the task's baseline by default
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Seed of initial weights, order of batches, dropout and bootstrap
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The embedded sample, or the full data set, which is fetched
+    #[arg(long, value_enum, default_value_t = Data::Sample)]
+    pub(crate) data: Data,
+    /// Directory of the run; by default runs/TASK/MODEL-DATA-seedN
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Throw away what is in DIR and start anew
+    #[arg(long)]
+    pub(crate) fresh: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Data {
+    Sample,
+    Full,
+}
