@@ -1,0 +1,148 @@
+//! Hangs functions on slices into burn's graph.
+
+use std::fmt::Debug;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, AutodiffBackend, Flex};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::Error;
+
+type Tracking = Autodiff<Flex>;
+
+/// The device that all networks of this crate live on.
+pub(crate) fn device(training: bool) -> Device {
+    if training { Device::flex().autodiff() } else { Device::flex() }
+}
+
+/// A tensor from numbers in row-major order.
+pub(crate) fn from_values<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// The numbers of a tensor in row-major order.
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, Error> {
+    tensor.inner().into_data().try_into_vec::<f32>().map_err(|error| Error::Backend(format!("{error:?}")))
+}
+
+/// Contiguous numbers with a shape; a clone shares them.
+#[derive(Clone, Debug)]
+pub(crate) struct Array(FlexTensor);
+
+impl Array {
+    pub(crate) fn new<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Self {
+        Self(FlexTensor::from_data(TensorData::new(values, shape)))
+    }
+
+    fn from_flex(tensor: FlexTensor) -> Self {
+        if tensor.as_slice::<f32>().is_some() { Self(tensor) } else { Self(tensor.to_contiguous()) }
+    }
+
+    /// The numbers in row-major order.
+    pub(crate) fn values(&self) -> &[f32] {
+        // None only for another type than f32, and no tensor of this crate has one.
+        self.0.as_slice().unwrap_or(&[])
+    }
+
+    fn shape(&self) -> Vec<usize> {
+        self.0.layout().shape().to_vec()
+    }
+
+    /// Length of the last dimension.
+    pub(crate) fn columns(&self) -> usize {
+        self.shape().last().copied().unwrap_or(0)
+    }
+
+    /// Product of all dimensions but the last.
+    pub(crate) fn rows(&self) -> usize {
+        let shape = self.shape();
+        shape.iter().take(shape.len().saturating_sub(1)).product()
+    }
+}
+
+/// What an operation keeps to compute the gradients of its inputs.
+pub(crate) trait Gradient<const N: usize>: Clone + Send + Debug + 'static {
+    /// The gradient of each input that is `wanted`, in the input's own shape, from that of the output.
+    fn gradients(self, output: Array, wanted: [bool; N]) -> [Option<Vec<f32>>; N];
+}
+
+#[derive(Debug)]
+struct Step<S>(std::marker::PhantomData<fn() -> S>);
+
+impl<S: Gradient<N>, const N: usize> Backward<Flex, N> for Step<S> {
+    type State = (S, [Vec<usize>; N]);
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let output = Array::from_flex(grads.consume::<Flex>(&ops.node));
+        let wanted = ops.parents.each_ref().map(Option::is_some);
+        let (state, shapes) = ops.state;
+        let gradients = state.gradients(output, wanted);
+        for ((parent, gradient), shape) in ops.parents.into_iter().zip(gradients).zip(shapes) {
+            if let (Some(node), Some(gradient)) = (parent, gradient) {
+                grads.register::<Flex>(node.id, FlexTensor::from_data(TensorData::new(gradient, shape)));
+            }
+        }
+    }
+}
+
+/// A tensor of any rank, tracked or not.
+pub(crate) enum Operand {
+    Plain(FlexTensor),
+    Tracked(FloatTensor<Tracking>),
+}
+
+impl Operand {
+    pub(crate) fn new<const D: usize>(tensor: Tensor<D>) -> Result<Self, Error> {
+        let wrong = |error| Error::Backend(format!("{error:?}"));
+        if tensor.is_autodiff() {
+            tensor.try_into_primitive::<Tracking>().map(Self::Tracked).map_err(wrong)
+        } else {
+            tensor.try_into_primitive::<Flex>().map(Self::Plain).map_err(wrong)
+        }
+    }
+
+    fn track(self) -> FloatTensor<Tracking> {
+        match self {
+            Self::Plain(tensor) => Tracking::from_inner(tensor),
+            Self::Tracked(tensor) => tensor,
+        }
+    }
+}
+
+/// Runs an operation, and in training hangs its gradient into the graph.
+///
+/// `forward` gets the inputs' numbers and whether a gradient will be asked for, and returns the output of shape
+/// `(rows, columns)` and the operation's memory.
+pub(crate) fn apply<const N: usize, const D: usize, S: Gradient<N>>(
+    inputs: [Operand; N],
+    forward: impl FnOnce([Array; N], bool) -> (Array, Option<S>),
+) -> Result<Tensor<D>, Error> {
+    if inputs.iter().all(|input| matches!(input, Operand::Plain(_))) {
+        let arrays = inputs.map(|input| match input {
+            Operand::Plain(tensor) => Array::from_flex(tensor),
+            Operand::Tracked(tensor) => Array::from_flex(tensor.into_primitive()),
+        });
+        return Ok(Tensor::from_primitive::<Flex>(forward(arrays, false).0.0));
+    }
+    let inputs = inputs.map(Operand::track);
+    let nodes = inputs.each_ref().map(|input| input.node());
+    let arrays = inputs.map(|input| Array::from_flex(input.into_primitive()));
+    let shapes = arrays.each_ref().map(Array::shape);
+    let prepared = Step::<S>(std::marker::PhantomData).prepare::<NoCheckpointing>(nodes).compute_bound().stateful();
+    let output = match prepared {
+        OpsKind::Tracked(prepared) => {
+            let (output, state) = forward(arrays, true);
+            let Some(state) = state else {
+                return Err(Error::Backend("an operation kept nothing for its backward".to_owned()));
+            };
+            prepared.finish((state, shapes), output.0)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(forward(arrays, false).0.0),
+    };
+    Ok(Tensor::from_primitive::<Tracking>(output))
+}

@@ -1,0 +1,141 @@
+//! Matrix products, vector instructions and the splitting of work.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+/// Runs `operation` compiled for the widest vectors of this processor.
+///
+/// The crate itself is compiled for any x86-64, so loops outside of this use half or a quarter of the width.
+#[inline(always)]
+pub(crate) fn vectorised<R>(operation: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(operation)
+}
+
+/// A matrix in a slice.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// All of `data`, in rows of `columns`.
+    pub(crate) fn new(data: &'a [f32], columns: usize) -> Self {
+        let rows = if columns == 0 { 0 } else { data.len() / columns };
+        Self { data, rows, columns, row_stride: columns, column_stride: 1 }
+    }
+
+    /// `columns` columns from `start` on of rows that lie `stride` apart.
+    pub(crate) fn columns(data: &'a [f32], stride: usize, start: usize, columns: usize) -> Self {
+        let rows = if stride == 0 { 0 } else { data.len() / stride };
+        Self { data: data.get(start..).unwrap_or(&[]), rows, columns, row_stride: stride, column_stride: 1 }
+    }
+
+    /// The transpose.
+    pub(crate) fn t(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    fn fits(&self) -> bool {
+        let empty = self.rows == 0 || self.columns == 0;
+        empty
+            || (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride < self.data.len()
+    }
+}
+
+/// `c = scale * a b`, or `c += scale * a b` with `add`; on the calling thread alone.
+///
+/// Rows of `c` lie `stride` apart.
+pub(crate) fn multiply(a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32], stride: usize, add: bool, scale: f32) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(
+        a.fits() && b.fits() && b.rows == k && n <= stride && (m - 1) * stride + n <= c.len(),
+        "matrices do not fit: ({m}, {k}) x ({}, {n}) into {} with stride {stride}",
+        b.rows,
+        c.len()
+    );
+    // SAFETY: the assertion above keeps all three matrices inside their slices, and `c` is borrowed mutably, so that
+    // it overlaps neither of the others. Strides are lengths of slices and fit isize.
+    #[allow(clippy::cast_possible_wrap)]
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            c.as_mut_ptr(),
+            1,
+            stride as isize,
+            add,
+            a.data.as_ptr(),
+            a.column_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.column_stride as isize,
+            b.row_stride as isize,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// Rows whose intermediate results stay in a core's cache.
+pub(crate) const TILE: usize = 256;
+
+/// Pieces that partial sums over rows are made of. More pieces feed more threads and cost one addition each.
+const PIECES: usize = 16;
+
+/// Rows in a piece of `rows`: a multiple of `tile`, at most [`PIECES`] pieces.
+pub(crate) fn piece_of(rows: usize, tile: usize) -> usize {
+    rows.div_ceil(PIECES).div_ceil(tile).max(1) * tile
+}
+
+/// `0..rows` in ranges of `step`.
+pub(crate) fn ranges(rows: usize, step: usize) -> Vec<Range<usize>> {
+    (0..rows.div_ceil(step)).map(|piece| piece * step..rows.min((piece + 1) * step)).collect()
+}
+
+/// Cuts rows of `width` numbers at the ends of `ranges`, which follow each other.
+pub(crate) fn split<'a>(mut data: &'a mut [f32], ranges: &[Range<usize>], width: usize) -> Vec<&'a mut [f32]> {
+    let mut parts = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let (part, rest) = data.split_at_mut((range.len() * width).min(data.len()));
+        parts.push(part);
+        data = rest;
+    }
+    parts
+}
+
+/// The sum of equally long partial results, in their order.
+pub(crate) fn sum_in_order(partials: Vec<Vec<f32>>, length: usize) -> Vec<f32> {
+    let mut partials = partials.into_iter();
+    let mut total = partials.next().unwrap_or_else(|| vec![0.0; length]);
+    let rest: Vec<Vec<f32>> = partials.collect();
+    // Each element is the same sum in the same order, whichever thread adds it.
+    total.par_chunks_mut(4096).enumerate().for_each(|(chunk, total)| {
+        vectorised(|| {
+            for partial in &rest {
+                for (sum, value) in total.iter_mut().zip(&partial[chunk * 4096..]) {
+                    *sum += value;
+                }
+            }
+        });
+    });
+    total
+}

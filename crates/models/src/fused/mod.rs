@@ -1,0 +1,17 @@
+//! Operations of several steps in one, with a backward of their own, beside burn's.
+//!
+//! This folder is the only place that names burn's backend. An operation is a function on slices that returns its
+//! output and what its [`Gradient`] needs; [`apply`] hangs it into burn's graph. All work is split into pieces of a size
+//! that does not depend on the number of threads, and partial sums are added in the order of the pieces: the result is
+//! the same at any number of threads, to the bit.
+
+mod glue;
+pub(crate) mod kernel;
+
+pub(crate) mod dense;
+pub(crate) mod loss;
+pub(crate) mod norm;
+pub(crate) mod pool;
+
+pub(crate) use dense::Activation;
+pub(crate) use glue::{Array, Gradient, apply, device, from_values, values};

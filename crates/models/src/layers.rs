@@ -1,0 +1,209 @@
+//! Layers with their weights: what the networks are put together from.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::Error;
+use crate::fused::dense::dense;
+use crate::fused::norm::{Moments, Statistics, batch_norm, layer_norm};
+use crate::fused::{Activation, from_values, values};
+
+/// Draws initial weights, in the order in which layers are made.
+pub(crate) struct Initialiser {
+    random: ChaCha8Rng,
+    pub(crate) device: Device,
+}
+
+impl Initialiser {
+    pub(crate) fn new(seed: u64, device: Device) -> Self {
+        Self { random: ChaCha8Rng::seed_from_u64(seed), device }
+    }
+
+    pub(crate) fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
+        let number = shape.iter().product();
+        let numbers = (0..number).map(|_| bound * (2.0 * self.random.random::<f32>() - 1.0)).collect();
+        Param::from_tensor(from_values(numbers, shape, &self.device))
+    }
+
+    pub(crate) fn constant(&self, size: usize, value: f32) -> Param<Tensor<1>> {
+        Param::from_tensor(from_values(vec![value; size], [size], &self.device))
+    }
+}
+
+/// One forward pass: whether it trains, what drops out, and what the batch norms saw.
+pub(crate) struct Pass {
+    /// The source of dropout; none outside of training.
+    random: Option<ChaCha8Rng>,
+    /// Moments of each batch norm, in the order of the forward pass.
+    pub(crate) moments: Vec<Moments>,
+}
+
+impl Pass {
+    pub(crate) fn evaluation() -> Self {
+        Self { random: None, moments: Vec::new() }
+    }
+
+    /// The dropout of a training step is a function of the seed and the step alone, so that a resumed run repeats it.
+    pub(crate) fn training(seed: u64, step: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(step);
+        Self { random: Some(random), moments: Vec::new() }
+    }
+
+    pub(crate) fn trains(&self) -> bool {
+        self.random.is_some()
+    }
+
+    /// Sets a share of the numbers to zero and scales up the others; in training only.
+    pub(crate) fn dropout(&mut self, x: Tensor<2>, share: f64) -> Tensor<2> {
+        let Some(random) = self.random.as_mut().filter(|_| share > 0.0) else {
+            return x;
+        };
+        let [rows, columns] = x.dims();
+        #[allow(clippy::cast_possible_truncation)]
+        let (share, kept) = (share as f32, (1.0 / (1.0 - share)) as f32);
+        let mask = (0..rows * columns).map(|_| if random.random::<f32>() < share { 0.0 } else { kept }).collect();
+        let mask = from_values(mask, [rows, columns], &x.device());
+        x * mask
+    }
+}
+
+/// `x w + b`: weights of shape (inputs, outputs).
+#[derive(Module, Debug)]
+pub(crate) struct Dense {
+    pub(crate) weight: Param<Tensor<2>>,
+    pub(crate) bias: Option<Param<Tensor<1>>>,
+}
+
+impl Dense {
+    /// Uniform in +-1/sqrt(inputs), as PyTorch's `Linear` and `Conv1d` start.
+    pub(crate) fn new(inputs: usize, outputs: usize, bias: bool, start: &mut Initialiser) -> Self {
+        #[allow(clippy::cast_precision_loss)]
+        let bound = 1.0 / (inputs.max(1) as f32).sqrt();
+        Self {
+            weight: start.uniform([inputs, outputs], bound),
+            bias: bias.then(|| start.uniform([outputs], bound)),
+        }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<2>, activation: Activation) -> Result<Tensor<2>, Error> {
+        dense(x, self.weight.val(), self.bias.as_ref().map(Param::val), activation)
+    }
+}
+
+/// A chain of [`Dense`] layers with ReLU and dropout after each, then one to the classes.
+#[derive(Module, Debug)]
+pub(crate) struct Head {
+    hidden: Vec<Dense>,
+    output: Dense,
+    dropout: f64,
+}
+
+impl Head {
+    pub(crate) fn new(
+        inputs: usize,
+        widths: &[usize],
+        classes: usize,
+        dropout: f64,
+        start: &mut Initialiser,
+    ) -> Self {
+        let hidden = chain(inputs, widths, start);
+        let last = widths.last().copied().unwrap_or(inputs);
+        Self { hidden, output: Dense::new(last, classes, true, start), dropout }
+    }
+
+    pub(crate) fn forward(&self, mut x: Tensor<2>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+        for layer in &self.hidden {
+            x = layer.forward(x, Activation::Relu)?;
+            x = pass.dropout(x, self.dropout);
+        }
+        self.output.forward(x, Activation::Identity)
+    }
+}
+
+pub(crate) fn chain(inputs: usize, widths: &[usize], start: &mut Initialiser) -> Vec<Dense> {
+    let sources = std::iter::once(&inputs).chain(widths);
+    sources.zip(widths).map(|(&from, &to)| Dense::new(from, to, true, start)).collect()
+}
+
+/// Normalises each channel over the real constituents (or edges, or pairs) of the batch.
+#[derive(Module, Debug)]
+pub(crate) struct BatchNorm {
+    pub(crate) weight: Param<Tensor<1>>,
+    pub(crate) bias: Param<Tensor<1>>,
+    pub(crate) running_mean: Param<Tensor<1>>,
+    pub(crate) running_variance: Param<Tensor<1>>,
+}
+
+/// Share of a batch in the running moments.
+const MOMENTUM: f64 = 0.1;
+
+impl BatchNorm {
+    pub(crate) fn new(channels: usize, start: &Initialiser) -> Self {
+        Self {
+            weight: start.constant(channels, 1.0),
+            bias: start.constant(channels, 0.0),
+            running_mean: start.constant(channels, 0.0).set_require_grad(false),
+            running_variance: start.constant(channels, 1.0).set_require_grad(false),
+        }
+    }
+
+    pub(crate) fn statistics(&self, pass: &Pass) -> Result<Statistics, Error> {
+        if pass.trains() {
+            return Ok(Statistics::Batch);
+        }
+        Ok(Statistics::Running {
+            mean: values(self.running_mean.val())?,
+            variance: values(self.running_variance.val())?,
+        })
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<2>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+        let statistics = self.statistics(pass)?;
+        let (output, moments) = batch_norm(x, self.weight.val(), self.bias.val(), &statistics)?;
+        pass.moments.extend(moments);
+        Ok(output)
+    }
+
+    /// Takes the moments of a batch into the running ones.
+    pub(crate) fn absorb(&mut self, moments: &Moments) -> Result<(), Error> {
+        if moments.count == 0.0 {
+            return Ok(());
+        }
+        for (running, batch) in [
+            (&mut self.running_mean, moments.mean.clone()),
+            (&mut self.running_variance, moments.unbiased_variance()),
+        ] {
+            let old = values(running.val())?;
+            let device = running.val().device();
+            #[allow(clippy::cast_possible_truncation)]
+            let new: Vec<f32> = old
+                .iter()
+                .zip(batch)
+                .map(|(&old, batch)| (f64::from(old) * (1.0 - MOMENTUM) + batch * MOMENTUM) as f32)
+                .collect();
+            let size = new.len();
+            *running = running.clone().map(|_| from_values(new, [size], &device));
+        }
+        Ok(())
+    }
+}
+
+/// Normalises each row.
+#[derive(Module, Debug)]
+pub(crate) struct LayerNorm {
+    pub(crate) weight: Param<Tensor<1>>,
+    pub(crate) bias: Param<Tensor<1>>,
+}
+
+impl LayerNorm {
+    pub(crate) fn new(channels: usize, start: &Initialiser) -> Self {
+        Self { weight: start.constant(channels, 1.0), bias: start.constant(channels, 0.0) }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Result<Tensor<2>, Error> {
+        layer_norm(x, self.weight.val(), self.bias.val())
+    }
+}

@@ -1,0 +1,266 @@
+//! A network of any kind: its weights, its forward pass, its names for its weights.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+
+use crate::fused::{self, from_values, values};
+use crate::layers::{BatchNorm, Initialiser, Pass};
+use crate::particle_flow_network::ParticleFlowNetwork;
+use crate::particle_net::ParticleNet;
+use crate::particle_transformer::ParticleTransformer;
+use crate::{Error, Inputs, ModelConfig};
+
+/// A network with its weights.
+///
+/// ```
+/// use fiducial_models::{Inputs, ModelConfig, Network, PaddedGroups};
+/// let config = ModelConfig::from_toml("kind = \"particle-flow-network\"")?.with_shape(3, 2)?;
+/// let network = Network::new(&config, 20)?;
+/// let features = [0.5; 2 * 3 * 4]; // (2 jets, 3 features, 4 constituents)
+/// let inputs = Inputs::pack(&PaddedGroups { jets: 2, length: 4, features: &features, ..Default::default() })?;
+/// let probabilities = network.probabilities(&inputs)?; // (2 jets, 2 classes)
+/// assert!((probabilities[0] + probabilities[1] - 1.0).abs() < 1e-6);
+/// # Ok::<(), fiducial_models::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Network {
+    config: ModelConfig,
+    pub(crate) architecture: Architecture,
+}
+
+/// One variant for each kind. A new architecture is a file, a variant here and in [`ModelConfig`], and a line in
+/// [`each`].
+#[derive(Clone, Debug)]
+pub(crate) enum Architecture {
+    ParticleFlowNetwork(ParticleFlowNetwork),
+    ParticleNet(ParticleNet),
+    ParticleTransformer(Box<ParticleTransformer>),
+}
+
+/// `$body` for the module inside of `$architecture`, wrapped again where a variant is asked for.
+macro_rules! each {
+    ($architecture:expr, $module:ident => $body:expr) => {
+        match $architecture {
+            Architecture::ParticleFlowNetwork($module) => $body,
+            Architecture::ParticleNet($module) => $body,
+            Architecture::ParticleTransformer($module) => $body,
+        }
+    };
+}
+
+impl Architecture {
+    /// The weights without the graph that training hangs on them.
+    fn without_gradients(&self) -> Self {
+        match self {
+            Self::ParticleFlowNetwork(module) => Self::ParticleFlowNetwork(module.valid()),
+            Self::ParticleNet(module) => Self::ParticleNet(module.valid()),
+            Self::ParticleTransformer(module) => Self::ParticleTransformer(Box::new(module.valid())),
+        }
+    }
+
+    pub(crate) fn map(self, mapper: &mut impl ModuleMapper) -> Self {
+        match self {
+            Self::ParticleFlowNetwork(module) => Self::ParticleFlowNetwork(module.map(mapper)),
+            Self::ParticleNet(module) => Self::ParticleNet(module.map(mapper)),
+            Self::ParticleTransformer(module) => Self::ParticleTransformer(Box::new((*module).map(mapper))),
+        }
+    }
+
+    fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
+        match self {
+            Self::ParticleFlowNetwork(_) => Vec::new(),
+            Self::ParticleNet(module) => module.batch_norms(),
+            Self::ParticleTransformer(module) => module.batch_norms(),
+        }
+    }
+
+    fn forward(
+        &self,
+        features: Tensor<2>,
+        inputs: &Inputs,
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
+        each!(self, module => module.forward(features, inputs, pass))
+    }
+}
+
+/// The numbers of one parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Parameter {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f32>,
+    /// False for running moments.
+    pub(crate) learned: bool,
+}
+
+impl Network {
+    /// A network with weights drawn from `seed`: the same seed, the same bits.
+    ///
+    /// # Errors
+    /// Sizes that are out of range or that are still 0.
+    pub fn new(config: &ModelConfig, seed: u64) -> Result<Self, Error> {
+        config.validate()?;
+        for (what, size) in [("features", config.features()), ("classes", config.classes())] {
+            if size == 0 {
+                let reason = format!("{what} is 0; set it, or take it from the data (ModelConfig::with_shape)");
+                return Err(Error::Config { kind: config.kind(), reason });
+            }
+        }
+        let mut start = Initialiser::new(seed, fused::device(true));
+        let architecture = match config {
+            ModelConfig::ParticleFlowNetwork(config) => {
+                Architecture::ParticleFlowNetwork(ParticleFlowNetwork::new(config, &mut start))
+            }
+            ModelConfig::ParticleNet(config) => {
+                Architecture::ParticleNet(ParticleNet::new(config, &mut start))
+            }
+            ModelConfig::ParticleTransformer(config) => {
+                Architecture::ParticleTransformer(Box::new(ParticleTransformer::new(config, &mut start)))
+            }
+        };
+        Ok(Self { config: config.clone(), architecture })
+    }
+
+    /// What the network was built from.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// How many numbers are learned.
+    pub fn parameters(&self) -> usize {
+        let learned = self.named_parameters().into_values().filter(|parameter| parameter.learned);
+        learned.map(|parameter| parameter.values.len()).sum()
+    }
+
+    /// Scores before the softmax, (jets, classes) row-major. Nothing drops out, batch norms use running moments.
+    ///
+    /// # Errors
+    /// Inputs that lack a group or have another number of features than the network.
+    pub fn logits(&self, inputs: &Inputs) -> Result<Vec<f32>, Error> {
+        values(self.pass(&self.architecture.without_gradients(), inputs, &mut Pass::evaluation())?)
+    }
+
+    /// The probability of each class, (jets, classes) row-major.
+    ///
+    /// # Errors
+    /// As [`Network::logits`].
+    pub fn probabilities(&self, inputs: &Inputs) -> Result<Vec<f32>, Error> {
+        let mut scores = self.logits(inputs)?;
+        for row in scores.chunks_exact_mut(self.config.classes()) {
+            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            row.iter_mut().for_each(|score| *score = (*score - largest).exp());
+            let sum: f32 = row.iter().sum();
+            row.iter_mut().for_each(|score| *score /= sum);
+        }
+        Ok(scores)
+    }
+
+    /// Logits in burn's graph.
+    pub(crate) fn training_logits(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+        self.pass(&self.architecture, inputs, pass)
+    }
+
+    fn pass(
+        &self,
+        architecture: &Architecture,
+        inputs: &Inputs,
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
+        let features = self.config.features();
+        // A batch of empty jets has no way to know how many features its constituents would have had.
+        if inputs.constituents() > 0 && inputs.features() != features {
+            let got = inputs.features();
+            return Err(Error::Inputs(format!("constituents have {got} features, the network reads {features}")));
+        }
+        for (group, needed, there) in [
+            ("points", self.config.needs_points(), inputs.points.is_some()),
+            ("vectors", self.config.needs_vectors(), inputs.vectors.is_some()),
+        ] {
+            if needed && !there {
+                return Err(Error::Inputs(format!("a {} needs the group {group}", self.config.kind())));
+            }
+        }
+        let device = fused::device(pass.trains());
+        let x = from_values(inputs.features.clone(), [inputs.constituents(), features], &device);
+        architecture.forward(x, inputs, pass)
+    }
+
+    /// Takes what the batch norms saw in a training pass into their running moments.
+    pub(crate) fn absorb(&mut self, pass: &Pass) -> Result<(), Error> {
+        let norms = self.architecture.batch_norms();
+        if norms.len() != pass.moments.len() {
+            let (norms, seen) = (norms.len(), pass.moments.len());
+            return Err(Error::Backend(format!("{norms} batch norms, {seen} of them ran")));
+        }
+        norms.into_iter().zip(&pass.moments).try_for_each(|(norm, moments)| norm.absorb(moments))
+    }
+
+    /// All parameters by name; the names are those of the weight files.
+    pub(crate) fn named_parameters(&self) -> BTreeMap<String, Parameter> {
+        let mut visitor = Collect::default();
+        each!(&self.architecture, module => module.visit(&mut visitor));
+        visitor.found
+    }
+
+    /// Replaces all parameters; names and sizes have been checked.
+    pub(crate) fn set_parameters(&mut self, parameters: BTreeMap<String, Vec<f32>>) {
+        let mut mapper = Replace { path: Vec::new(), parameters };
+        self.architecture = self.architecture.clone().map(&mut mapper);
+    }
+}
+
+#[derive(Default)]
+struct Collect {
+    path: Vec<String>,
+    found: BTreeMap<String, Parameter>,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let parameter = Parameter {
+            shape: param.val().dims().to_vec(),
+            // Parameters are f32 throughout, so that this cannot fail; empty, it would not pass the check of shapes.
+            values: values(param.val()).unwrap_or_default(),
+            learned: param.is_require_grad(),
+        };
+        self.found.insert(self.path.join("."), parameter);
+    }
+}
+
+struct Replace {
+    path: Vec<String>,
+    parameters: BTreeMap<String, Vec<f32>>,
+}
+
+impl ModuleMapper for Replace {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(new) = self.parameters.remove(&self.path.join(".")) else {
+            return param;
+        };
+        replace(param, new)
+    }
+}
+
+/// The same parameter with other numbers, as a new leaf of the graph.
+pub(crate) fn replace<const D: usize>(param: Param<Tensor<D>>, new: Vec<f32>) -> Param<Tensor<D>> {
+    let learned = param.is_require_grad();
+    param.map(|old| from_values(new, old.dims(), &old.device()).set_require_grad(learned))
+}
