@@ -1,0 +1,98 @@
+use std::path::{Path, PathBuf};
+
+use fiducial_metrics::Error as MetricError;
+
+/// Why a benchmark failed. Messages fit behind "failed to".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such task.
+    #[error("find task \"{name}\": there are {}", known.join(", "))]
+    UnknownTask {
+        /// What was asked for.
+        name: String,
+        /// The tasks that there are.
+        known: Vec<String>,
+    },
+    /// The task has no such recipe, and it is no file either.
+    #[error("find model \"{name}\": the task has {}, and there is no recipe file of that name", known.join(", "))]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// The task's recipes.
+        known: Vec<String>,
+    },
+    /// A task's file does not say what it should.
+    #[error("read {}: {reason}", path.display())]
+    Task {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Predictions that cannot be used.
+    #[error("read predictions {}: {reason}", path.display())]
+    Predictions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A dataset that does not fit the task.
+    #[error("use dataset {} for {task}: {reason}", path.display())]
+    Dataset {
+        /// The dataset.
+        path: PathBuf,
+        /// The task.
+        task: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The directory of a run holds something else.
+    #[error("run in {}: {reason}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What is there.
+        reason: String,
+    },
+    /// The full data set is not declared, or could not be fetched.
+    #[error("get the full data of {task}: {reason}")]
+    FullData {
+        /// The task.
+        task: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A metric cannot be measured.
+    #[error("measure {metric}: {source}")]
+    Metric {
+        /// Its name.
+        metric: String,
+        /// Why not.
+        source: MetricError,
+    },
+    /// Data.
+    #[error(transparent)]
+    Data(#[from] fiducial_data::Error),
+    /// Training.
+    #[error(transparent)]
+    Train(#[from] fiducial_train::Error),
+    /// A file could not be read or written.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// Such as "write".
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+}

@@ -1,0 +1,39 @@
+//! Files that appear whole or not at all.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::Error;
+
+/// Writes a file beside `path`, syncs it, and gives it its name.
+pub(crate) fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), Error> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let commit = || {
+        std::fs::create_dir_all(folder)?;
+        let mut aside = tempfile::Builder::new().prefix(".fiducial-").tempfile_in(folder)?;
+        write(aside.as_file_mut())?;
+        aside.as_file().sync_all()?;
+        let named = aside.persist(path)?;
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        named.set_permissions(permissions)
+    };
+    commit().map_err(Error::io("write", path))
+}
+
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), Error> {
+    write_whole(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// Writes JSON, indented, with a newline at its end.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    write_whole(path, |file| {
+        serde_json::to_writer_pretty(&mut *file, value)?;
+        file.write_all(b"\n")
+    })
+}

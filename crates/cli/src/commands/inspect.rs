@@ -1,0 +1,187 @@
+//! `fiducial inspect`.
+
+use arrow_schema::DataType;
+use fiducial_root::{Column, RootFile, Tree};
+use serde::Serialize;
+
+use crate::arguments::Inspect;
+use crate::failure::Failure;
+use crate::tables::{bytes, count, table};
+
+/// What `--json` prints. Its JSON schema is `schemas/inspect-1.json` in the repository.
+#[derive(Serialize)]
+struct FileSummary {
+    format: &'static str,
+    file: String,
+    bytes: u64,
+    trees: Vec<TreeSummary>,
+    objects: Vec<ObjectSummary>,
+}
+
+#[derive(Serialize)]
+struct TreeSummary {
+    name: String,
+    title: String,
+    entries: u64,
+    compressed_bytes: u64,
+    uncompressed_bytes: u64,
+    columns: Vec<ColumnSummary>,
+}
+
+#[derive(Serialize)]
+struct ColumnSummary {
+    name: String,
+    title: String,
+    type_name: String,
+    arrow_type: Option<String>,
+    unreadable: Option<String>,
+    unit: Option<String>,
+    compressed_bytes: u64,
+    uncompressed_bytes: u64,
+    baskets: usize,
+}
+
+#[derive(Serialize)]
+struct ObjectSummary {
+    path: String,
+    class_name: String,
+    title: String,
+    cycle: i16,
+    bytes: u64,
+}
+
+pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
+    let file = RootFile::open(&options.file)?;
+    let names = file.tree_names()?;
+    if let Some(wanted) = &options.tree
+        && !names.contains(wanted)
+    {
+        return Err(Failure::input(format!("find tree \"{wanted}\" in {}", options.file.display()))
+            .hint(format!("the file has {}", if names.is_empty() { "no tree".to_owned() } else { names.join(", ") })));
+    }
+    let wanted = |name: &&String| options.tree.as_ref().is_none_or(|tree| tree == *name);
+    let trees: Vec<TreeSummary> =
+        names.iter().filter(wanted).map(|name| Ok(summarise(&file.tree(name)?))).collect::<Result<_, Failure>>()?;
+    let summary = FileSummary {
+        format: "fiducial-inspect/1",
+        file: options.file.display().to_string(),
+        bytes: std::fs::metadata(&options.file).map_or(0, |metadata| metadata.len()),
+        trees,
+        objects: file
+            .keys()?
+            .into_iter()
+            .map(|key| ObjectSummary {
+                path: key.path,
+                class_name: key.class_name,
+                title: key.title,
+                cycle: key.cycle,
+                bytes: key.bytes,
+            })
+            .collect(),
+    };
+    if options.json {
+        let text = serde_json::to_string_pretty(&summary).map_err(Failure::other)?;
+        crate::print(&format!("{text}\n"))
+    } else {
+        crate::print(&for_a_person(&summary, options.tree.is_some()))
+    }
+}
+
+fn summarise(tree: &Tree) -> TreeSummary {
+    let columns: Vec<ColumnSummary> = tree.columns().iter().map(column).collect();
+    TreeSummary {
+        name: tree.name().to_owned(),
+        title: tree.title().to_owned(),
+        entries: tree.entries(),
+        compressed_bytes: columns.iter().map(|column| column.compressed_bytes).sum(),
+        uncompressed_bytes: columns.iter().map(|column| column.uncompressed_bytes).sum(),
+        columns,
+    }
+}
+
+fn column(column: &Column) -> ColumnSummary {
+    ColumnSummary {
+        name: column.name.clone(),
+        title: column.title.clone(),
+        type_name: column.type_name.clone(),
+        arrow_type: column.kind.as_ref().ok().map(type_text),
+        unreadable: column.kind.as_ref().err().cloned(),
+        unit: column.unit.clone(),
+        compressed_bytes: column.compressed_bytes,
+        uncompressed_bytes: column.uncompressed_bytes,
+        baskets: column.baskets,
+    }
+}
+
+/// `list<float32>` and the like, shorter than Arrow's own text.
+fn type_text(data_type: &DataType) -> String {
+    match data_type {
+        DataType::List(item) | DataType::LargeList(item) => format!("list<{}>", type_text(item.data_type())),
+        DataType::FixedSizeList(item, length) => format!("{}[{length}]", type_text(item.data_type())),
+        DataType::Struct(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|field| format!("{}: {}", field.name(), type_text(field.data_type()))).collect();
+            format!("struct<{}>", fields.join(", "))
+        }
+        DataType::Utf8 => "string".to_owned(),
+        DataType::Boolean => "bool".to_owned(),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
+    let mut text = format!("{} ({})\n", summary.file, bytes(summary.bytes));
+    for tree in &summary.trees {
+        text += &format!(
+            "\ntree {}{}\n{} entries, {} columns, {} on disk, {} in memory\n\n",
+            tree.name,
+            if tree.title.is_empty() || tree.title == tree.name { String::new() } else { format!(": {}", tree.title) },
+            count(tree.entries),
+            count(tree.columns.len() as u64),
+            bytes(tree.compressed_bytes),
+            bytes(tree.uncompressed_bytes),
+        );
+        let rows: Vec<Vec<String>> = tree
+            .columns
+            .iter()
+            .map(|column| {
+                vec![
+                    column.name.clone(),
+                    column.arrow_type.clone().unwrap_or_else(|| "unreadable".to_owned()),
+                    column.type_name.clone(),
+                    column.unit.clone().unwrap_or_default(),
+                    bytes(column.compressed_bytes),
+                    bytes(column.uncompressed_bytes),
+                ]
+            })
+            .collect();
+        text += &table(
+            &["column", "type", "C++ type", "unit", "on disk", "in memory"],
+            &[false, false, false, false, true, true],
+            &rows,
+        );
+        let unreadable: Vec<&ColumnSummary> =
+            tree.columns.iter().filter(|column| column.unreadable.is_some()).collect();
+        if !unreadable.is_empty() {
+            text += &format!("\n{} columns cannot be read:\n", unreadable.len());
+            for column in unreadable {
+                text += &format!("  {}: {}\n", column.name, column.unreadable.as_deref().unwrap_or_default());
+            }
+        }
+    }
+    let others: Vec<&ObjectSummary> =
+        summary.objects.iter().filter(|object| !is_tree(&object.class_name)).collect();
+    if !one_tree && !others.is_empty() {
+        text += "\nother objects\n";
+        let rows: Vec<Vec<String>> = others
+            .iter()
+            .map(|object| vec![format!("{};{}", object.path, object.cycle), object.class_name.clone(), bytes(object.bytes)])
+            .collect();
+        text += &table(&["object", "class", "on disk"], &[false, false, true], &rows);
+    }
+    text
+}
+
+fn is_tree(class_name: &str) -> bool {
+    matches!(class_name, "TTree" | "TNtuple" | "TNtupleD")
+}

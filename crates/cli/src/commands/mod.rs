@@ -1,0 +1,10 @@
+//! One module a command.
+
+pub(crate) mod bench;
+pub(crate) mod dataset;
+pub(crate) mod evaluate;
+pub(crate) mod external;
+pub(crate) mod inspect;
+pub(crate) mod predict;
+pub(crate) mod prepare;
+pub(crate) mod train;

@@ -1,0 +1,96 @@
+//! What ended a command, with its exit code and a hint on what to do next.
+
+use std::fmt::Display;
+
+/// The kinds of failure; each has an exit code, which `fiducial --help` documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Other = 1,
+    Usage = 2,
+    Input = 3,
+    Check = 4,
+}
+
+/// A failure: a text that fits behind "failed to", and perhaps a hint.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A reason outside the input: disk, memory, network.
+    pub(crate) fn other(message: impl Display) -> Self {
+        Self { kind: Kind::Other, message: message.to_string(), hint: None }
+    }
+
+    /// An unknown command, option, task or model.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self { kind: Kind::Usage, message: message.to_string(), hint: None }
+    }
+
+    /// Input that cannot be read or does not fit.
+    pub(crate) fn input(message: impl Display) -> Self {
+        Self { kind: Kind::Input, message: message.to_string(), hint: None }
+    }
+
+    /// A check that found problems.
+    pub(crate) fn check(message: impl Display) -> Self {
+        Self { kind: Kind::Check, message: message.to_string(), hint: None }
+    }
+
+    /// Says what to do next.
+    pub(crate) fn hint(self, hint: impl Display) -> Self {
+        Self { hint: Some(hint.to_string()), ..self }
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.kind as u8
+    }
+
+    /// Prints to stderr: what failed, and the hint on a line of its own.
+    pub(crate) fn print(&self) {
+        eprintln!("error: failed to {}", self.message);
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {hint}");
+        }
+    }
+}
+
+impl From<fiducial_root::Error> for Failure {
+    fn from(error: fiducial_root::Error) -> Self {
+        Self::input(error)
+    }
+}
+
+impl From<fiducial_data::Error> for Failure {
+    fn from(error: fiducial_data::Error) -> Self {
+        Self::input(error)
+    }
+}
+
+impl From<fiducial_train::Error> for Failure {
+    fn from(error: fiducial_train::Error) -> Self {
+        Self::input(error)
+    }
+}
+
+impl From<fiducial_bench::Error> for Failure {
+    fn from(error: fiducial_bench::Error) -> Self {
+        use fiducial_bench::Error;
+        match error {
+            Error::UnknownTask { .. } => Self::usage(error).hint("`fiducial bench list` shows the tasks"),
+            Error::UnknownModel { .. } => {
+                Self::usage(error).hint("give one of the task's models, or the path of a recipe file")
+            }
+            Error::Directory { .. } => {
+                Self::input(error).hint("give another directory with --out, or start anew with --fresh")
+            }
+            Error::Data(error) => error.into(),
+            Error::Train(error) => error.into(),
+            Error::Io { .. } | Error::FullData { .. } => Self::other(error),
+            error => Self::input(error),
+        }
+    }
+}
