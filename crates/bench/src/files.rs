@@ -8,6 +8,9 @@ use serde::Serialize;
 
 use crate::Error;
 
+/// How the names of files begin that are being written.
+pub(crate) const ASIDE: &str = ".fiducial-";
+
 /// Writes a file beside `path`, syncs it, and gives it its name.
 pub(crate) fn write_whole(
     path: &Path,
@@ -16,7 +19,7 @@ pub(crate) fn write_whole(
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let commit = || {
         std::fs::create_dir_all(folder)?;
-        let mut aside = tempfile::Builder::new().prefix(".fiducial-").tempfile_in(folder)?;
+        let mut aside = tempfile::Builder::new().prefix(ASIDE).tempfile_in(folder)?;
         write(aside.as_file_mut())?;
         aside.as_file().sync_all()?;
         let named = aside.persist(path)?;

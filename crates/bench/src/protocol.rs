@@ -1,0 +1,361 @@
+//! The protocol of a run: data, training, predictions, metrics, report.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use fiducial_data::batches::{Tensors, tensors};
+use fiducial_data::dataset::{About, Dataset};
+use fiducial_data::prepare::{self, PrepareOptions, prepare_or_reuse};
+use fiducial_data::view::View;
+use fiducial_metrics::Bootstrap;
+use fiducial_train::resources::{Meter, Resources};
+use fiducial_train::{FitOptions, Recipe, SavedModel};
+
+use crate::record::{DatasetRecord, Losses, Machine, Request, RunRecord, Versions};
+use crate::{Error, Evaluation, Predictions, RUN_FORMAT, Task, Truth, evaluate, files, full, report};
+
+/// The split that is measured.
+pub const TEST_SPLIT: &str = "test";
+
+/// The replicas and the seed of every interval. The seed is not the run's: two models that are scored on the same
+/// events see the same replicas.
+pub const BOOTSTRAP: Bootstrap = Bootstrap { replicas: 1000, seed: 0 };
+
+/// Which data a task is run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataChoice {
+    /// The embedded sample.
+    Sample,
+    /// The full data set, which is fetched.
+    Full,
+}
+
+impl DataChoice {
+    /// Its name in records and directories.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sample => "sample",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// What to run, and where.
+#[derive(Debug)]
+pub struct RunOptions {
+    /// The task.
+    pub task: Task,
+    /// A recipe of the task, or a recipe file; the baseline where there is none.
+    pub model: Option<String>,
+    /// The seed.
+    pub seed: u64,
+    /// The data.
+    pub data: DataChoice,
+    /// The directory of the run; none for `runs/TASK/MODEL-DATA-seedN`.
+    pub out: Option<PathBuf>,
+    /// Throw away what the directory holds of an earlier run.
+    pub fresh: bool,
+    /// The command that does it again, for the record.
+    pub command: String,
+}
+
+/// How far a run is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// Where the run is kept, and whether it goes on with what an interrupted one left.
+    Started {
+        /// The directory.
+        out: &'a Path,
+        /// The name of the model.
+        model: &'a str,
+    },
+    /// The full data is being fetched.
+    Fetching {
+        /// Bytes that are there.
+        bytes: u64,
+        /// Bytes in all, where the server tells.
+        total: Option<u64>,
+    },
+    /// The dataset is being prepared.
+    Preparing(prepare::Progress),
+    /// The dataset is there.
+    Prepared(&'a Dataset),
+    /// The model is being trained.
+    Training(&'a fiducial_train::Progress<'a>),
+    /// The model is there.
+    Trained(&'a SavedModel),
+    /// Predictions are made and measured.
+    Evaluating,
+}
+
+/// What a run leaves.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The record.
+    pub record: RunRecord,
+    /// The directory.
+    pub out: PathBuf,
+    /// Whether it was finished before.
+    pub is_reused: bool,
+}
+
+impl Outcome {
+    /// The report's path.
+    pub fn report(&self) -> PathBuf {
+        self.out.join("report.html")
+    }
+}
+
+/// Runs a task: prepares its data, trains, predicts the test split, measures, and writes the report.
+///
+/// The directory then holds `dataset/`, `model/`, `predictions.parquet`, `metrics.json`, `report.html` and, written last,
+/// `run.json`. A run that was interrupted goes on where it was; one that is finished is given back as it is.
+///
+/// # Errors
+/// If the directory holds another run, and whatever the steps fail with.
+pub fn run(options: &RunOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Outcome, Error> {
+    let total = Meter::start();
+    let task = &options.task;
+    let (model, mut recipe) = task.recipe(options.model.as_deref())?;
+    recipe.training.seed = options.seed;
+    let view = match options.data {
+        DataChoice::Sample => task.view.clone(),
+        DataChoice::Full => full::view(task)?,
+    };
+    let request = Request {
+        task: task.about.name.clone(),
+        model: model.clone(),
+        seed: options.seed,
+        data: options.data.name().to_owned(),
+        recipe: recipe.text.clone(),
+        view: view.text().to_owned(),
+    };
+    let out = options.out.clone().unwrap_or_else(|| default_directory(&request));
+    let _lock = claim(&out, &request, options.fresh)?;
+    if let Some(record) = RunRecord::read(&out)? {
+        return Ok(Outcome { record, out, is_reused: true });
+    }
+    progress(Progress::Started { out: &out, model: &model });
+
+    let meter = Meter::start();
+    let dataset = dataset(options, &view, &out.join("dataset"), progress)?;
+    let mut resources = BTreeMap::from([("prepare".to_owned(), meter.read())]);
+    progress(Progress::Prepared(&dataset));
+
+    let saved = trained(&recipe, &view, &dataset, &out, progress)?;
+    if let Some(training) = &saved.training {
+        resources.insert("train".to_owned(), training.resources.clone());
+    }
+    progress(Progress::Trained(&saved));
+
+    progress(Progress::Evaluating);
+    let meter = Meter::start();
+    let test = tensors(&view, &saved.standardisation, &dataset, TEST_SPLIT)?;
+    let predictions = predict(&saved, &test)?;
+    let path = out.join("predictions.parquet");
+    predictions.write(&path, &task.classes(), &test.observers)?;
+    let evaluation = evaluate(task, &truth(&test), dataset.version(), TEST_SPLIT, &predictions, BOOTSTRAP)
+        .map_err(|reason| Error::Predictions { path, reason })?;
+    files::write_json(&out.join("metrics.json"), &evaluation.metrics)?;
+    resources.insert("evaluate".to_owned(), meter.read());
+    resources.insert("total".to_owned(), sum(&resources, &total));
+
+    let record = RunRecord {
+        format: RUN_FORMAT.to_owned(),
+        request,
+        command: options.command.clone(),
+        dataset: DatasetRecord::of(&dataset),
+        versions: Versions::here(),
+        machine: Machine::here(),
+        resources,
+        training: saved.training.clone(),
+        losses: Losses {
+            truncated_rows: test.truncated_rows,
+            truncated_constituents: test.truncated_constituents,
+            clipped_values: test.clipped_values,
+        },
+        metrics: evaluation.metrics.clone(),
+    };
+    write_report(task, &record, &dataset, &evaluation, &test, &out)?;
+    files::write_json(&out.join("run.json"), &record)?;
+    Ok(Outcome { record, out, is_reused: false })
+}
+
+/// Where a run is kept if nobody says.
+fn default_directory(request: &Request) -> PathBuf {
+    let name = format!("{}-{}-seed{}", request.model, request.data, request.seed);
+    Path::new("runs").join(&request.task).join(name)
+}
+
+/// Takes the directory for this run: no other process may have it, and it must be empty, or hold the same run.
+fn claim(out: &Path, request: &Request, fresh: bool) -> Result<std::fs::File, Error> {
+    let refuse = |reason: &str| Error::Directory { path: out.to_path_buf(), reason: reason.to_owned() };
+    std::fs::create_dir_all(out).map_err(Error::io("make", out))?;
+    let path = out.join("request.json");
+    let is_new = !path.exists();
+    let lock_path = out.join(".lock");
+    if is_new && !lock_path.exists() && std::fs::read_dir(out).map_err(Error::io("read", out))?.next().is_some() {
+        return Err(refuse("the directory holds something else than a run"));
+    }
+    let lock = std::fs::File::create(&lock_path).map_err(Error::io("lock", &lock_path))?;
+    lock.try_lock().map_err(|_| refuse("another process is at work on it"))?;
+    remove_leftovers(out)?;
+    if fresh {
+        clear(out)?;
+    } else if !is_new {
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        if serde_json::from_str::<Request>(&text).ok().as_ref() != Some(request) {
+            return Err(refuse("it holds a run with another task, model, recipe, view, data or seed"));
+        }
+    }
+    files::write_json(&path, request)?;
+    Ok(lock)
+}
+
+/// Removes files that a killed process was writing aside.
+fn remove_leftovers(out: &Path) -> Result<(), Error> {
+    for entry in std::fs::read_dir(out).map_err(Error::io("read", out))? {
+        let path = entry.map_err(Error::io("read", out))?.path();
+        let is_leftover = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(files::ASIDE));
+        if is_leftover && path.is_file() {
+            std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a run leaves, by name: what else is in the directory stays. The record goes first, so that a run that is
+/// killed here is not taken for a finished one.
+fn clear(out: &Path) -> Result<(), Error> {
+    for name in ["run.json", "request.json", "metrics.json", "report.html", "predictions.parquet"] {
+        let path = out.join(name);
+        if path.exists() {
+            std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    for name in ["model", "dataset"] {
+        let path = out.join(name);
+        if path.exists() {
+            std::fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+fn dataset(
+    options: &RunOptions,
+    view: &View,
+    directory: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Dataset, Error> {
+    let task = &options.task;
+    match options.data {
+        DataChoice::Sample => {
+            prepare_sample(task, directory, &mut |done| progress(Progress::Preparing(done)))
+        }
+        DataChoice::Full => {
+            let files = full::fetch(task, &mut |bytes, total| progress(Progress::Fetching { bytes, total }))?;
+            let prepare_options = PrepareOptions { about: full::about(task)?, ..PrepareOptions::default() };
+            let mut preparing = |done| progress(Progress::Preparing(done));
+            Ok(prepare_or_reuse(view, &files, directory, &prepare_options, &mut preparing)?.dataset)
+        }
+    }
+}
+
+/// Prepares a task's embedded sample in `directory`, unless it is there.
+///
+/// # Errors
+/// As [`prepare_or_reuse`].
+pub fn prepare_sample(
+    task: &Task,
+    directory: &Path,
+    progress: &mut dyn FnMut(prepare::Progress),
+) -> Result<Dataset, Error> {
+    let sample = &task.about.sample;
+    let about = About {
+        name: sample.name.clone(),
+        description: sample.description.clone(),
+        license: Some(sample.license.clone()),
+        ..About::default()
+    };
+    let options = PrepareOptions { about, ..PrepareOptions::default() };
+    Ok(prepare_or_reuse(&task.view, &task.sample_files(), directory, &options, progress)?.dataset)
+}
+
+/// The trained model: the one that is there already, or a training that goes on from its checkpoint.
+fn trained(
+    recipe: &Recipe,
+    view: &View,
+    dataset: &Dataset,
+    out: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<SavedModel, Error> {
+    let directory = out.join("model");
+    if directory.join("model.json").is_file() {
+        let saved = SavedModel::load(&directory)?;
+        let is_same = saved.info.recipe == recipe.text
+            && saved.info.seed == recipe.training.seed
+            && saved.info.dataset_version == dataset.version();
+        if is_same {
+            return Ok(saved);
+        }
+    }
+    let mut training = |done: &fiducial_train::Progress<'_>| progress(Progress::Training(done));
+    Ok(fiducial_train::train(recipe, view, dataset, &directory, &FitOptions::default(), &mut training)?)
+}
+
+/// A model's probabilities for tensors of its view.
+///
+/// # Errors
+/// If the tensors lack what the model reads.
+pub fn predict(saved: &SavedModel, tensors: &Tensors) -> Result<Predictions, Error> {
+    let scores = fiducial_train::predict(&saved.network, tensors, fiducial_train::PREDICTION_BATCH)?;
+    Ok(Predictions { row_ids: tensors.row_ids.clone(), scores, classes: saved.info.classes.len() })
+}
+
+/// What is true of the rows of tensors with labels.
+pub fn truth(tensors: &Tensors) -> Truth {
+    Truth {
+        row_ids: tensors.row_ids.clone(),
+        labels: tensors.labels.clone(),
+        weights: tensors.weights.iter().map(|weight| f64::from(*weight)).collect(),
+    }
+}
+
+/// All steps together. The training's own count spans its sessions; the rest of the total is this process's.
+fn sum(steps: &BTreeMap<String, Resources>, process: &Meter) -> Resources {
+    steps.values().cloned().reduce(|sum, step| sum.plus(&step)).unwrap_or_else(|| process.read())
+}
+
+/// Measures a file of predictions, on a prepared dataset or else on the task's embedded sample, which is then prepared
+/// in a temporary directory. The metrics are written to `output` too, if it is given.
+///
+/// # Errors
+/// If the predictions cannot be read or do not fit the test split, or the dataset does not fit the task.
+pub fn evaluate_file(
+    task: &Task,
+    dataset: Option<&Dataset>,
+    predictions: &Path,
+    output: Option<&Path>,
+) -> Result<Metrics, Error> {
+    let scores = Predictions::read(predictions, &task.classes(), task.signal())?;
+    let temporary;
+    let prepared;
+    let dataset = match dataset {
+        Some(dataset) => dataset,
+        None => {
+            temporary = tempfile::tempdir().map_err(Error::io("make a directory in", &std::env::temp_dir()))?;
+            prepared = prepare_sample(task, &temporary.path().join("dataset"), &mut |_| {})?;
+            &prepared
+        }
+    };
+    let truth = read_truth(task, dataset)?;
+    let refuse = |reason| Error::Predictions { path: predictions.to_path_buf(), reason };
+    let evaluation =
+        evaluate(task, &truth, dataset.version(), TEST_SPLIT, &scores, BOOTSTRAP).map_err(refuse)?;
+    if let Some(path) = output {
+        files::write_json(path, &evaluation.metrics)?;
+    }
+    Ok(evaluation.metrics)
+}
