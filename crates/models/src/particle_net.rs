@@ -1,25 +1,128 @@
-//! ParticleNet.
+//! ParticleNet: H. Qu, L. Gouskos, Phys. Rev. D 101 (2020) 056019, arXiv:1902.08570.
 
-use burn::module::Module;
-use burn::tensor::Tensor;
+use std::sync::Arc;
+
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, activation::relu};
 
 use crate::config::ParticleNetConfig;
-use crate::layers::{BatchNorm, Head, Initialiser, Pass};
+use crate::fused::edge_conv::edge_conv;
+use crate::fused::neighbours::{Graph, nearest};
+use crate::fused::{Activation, pool::pool, values};
+use crate::layers::{BatchNorm, Dense, Head, Initialiser, Pass};
 use crate::{Error, Inputs};
 
+/// Edge convolutions, an average over constituents, and a head (figure 2 of the paper).
+///
+/// The features pass a batch norm first. Neighbours are sought among `points` (eta and phi relative to the jet's axis)
+/// before the first convolution, and among the features that the one before made before each later one.
 #[derive(Module, Debug)]
 pub(crate) struct ParticleNet {
+    norm: BatchNorm,
+    convolutions: Vec<EdgeConv>,
     head: Head,
+    neighbours: usize,
+}
+
+/// One edge convolution with its shortcut (figure 1 of the paper).
+#[derive(Module, Debug)]
+struct EdgeConv {
+    /// The first layer, (2 inputs, outputs): rows for x_i, then rows for x_j - x_i.
+    first: Param<Tensor<2>>,
+    /// The further layers; no bias before a norm.
+    layers: Vec<Dense>,
+    norms: Vec<BatchNorm>,
+    /// None where the width does not change: the input itself is the shortcut.
+    shortcut: Option<Dense>,
+    shortcut_norm: Option<BatchNorm>,
+}
+
+impl EdgeConv {
+    fn new(inputs: usize, widths: &[usize], start: &mut Initialiser) -> Self {
+        let (first, last) = (widths[0], widths[widths.len() - 1]);
+        #[allow(clippy::cast_precision_loss)]
+        let bound = 1.0 / ((2 * inputs).max(1) as f32).sqrt();
+        let changes = inputs != last;
+        Self {
+            first: start.uniform([2 * inputs, first], bound),
+            layers: widths.windows(2).map(|pair| Dense::new(pair[0], pair[1], false, start)).collect(),
+            norms: widths.iter().map(|&width| BatchNorm::new(width, start)).collect(),
+            shortcut: changes.then(|| Dense::new(inputs, last, false, start)),
+            shortcut_norm: changes.then(|| BatchNorm::new(last, start)),
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>, graph: &Arc<Graph>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+        let [_, inputs] = x.dims();
+        let first = self.first.val();
+        let width = first.dims()[1];
+        let [own, difference] = [first.clone().slice([0..inputs, 0..width]), first.slice([inputs..2 * inputs, 0..width])];
+        // x_i W_1 + (x_j - x_i) W_2 = x_i (W_1 - W_2) + x_j W_2
+        let weight = Tensor::cat(vec![own - difference.clone(), difference], 1);
+        let projected = crate::fused::dense::dense(x.clone(), weight, None, Activation::Identity)?;
+
+        let mut parameters = Vec::new();
+        for (index, norm) in self.norms.iter().enumerate() {
+            if index > 0 {
+                parameters.push(self.layers[index - 1].weight.val().flatten::<1>(0, 1));
+            }
+            parameters.push(norm.weight.val());
+            parameters.push(norm.bias.val());
+        }
+        let widths: Vec<usize> = self.norms.iter().map(|norm| norm.weight.val().dims()[0]).collect();
+        let statistics: Vec<_> = self.norms.iter().map(|norm| norm.statistics(pass)).collect::<Result<_, _>>()?;
+        let (output, moments) =
+            edge_conv(projected, Tensor::cat(parameters, 0), &widths, graph, &statistics)?;
+        pass.moments.extend(moments);
+
+        let mut shortcut = x;
+        if let (Some(layer), Some(norm)) = (&self.shortcut, &self.shortcut_norm) {
+            shortcut = norm.forward(layer.forward(shortcut, Activation::Identity)?, pass)?;
+        }
+        Ok(relu(output + shortcut))
+    }
 }
 
 impl ParticleNet {
     pub(crate) fn new(config: &ParticleNetConfig, start: &mut Initialiser) -> Self {
-        Self { head: Head::new(config.features, &config.head, config.classes, 0.0, start) }
+        let mut inputs = config.features;
+        let norm = BatchNorm::new(inputs, start);
+        let mut convolutions = Vec::new();
+        for widths in &config.convolutions {
+            convolutions.push(EdgeConv::new(inputs, widths, start));
+            inputs = widths[widths.len() - 1];
+        }
+        let head = Head::new(inputs, &config.head, config.classes, config.dropout, start);
+        Self { norm, convolutions, head, neighbours: config.neighbours }
     }
+
+    /// All batch norms in the order of the forward pass.
     pub(crate) fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
-        vec![]
+        let mut norms = vec![&mut self.norm];
+        for convolution in &mut self.convolutions {
+            norms.extend(&mut convolution.norms);
+            norms.extend(&mut convolution.shortcut_norm);
+        }
+        norms
     }
-    pub(crate) fn forward(&self, features: Tensor<2>, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
-        self.head.forward(crate::fused::pool::pool(features, &inputs.offsets, false)?, pass)
+
+    pub(crate) fn forward(
+        &self,
+        features: Tensor<2>,
+        inputs: &Inputs,
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
+        let points = inputs.points.as_deref().unwrap_or(&[]);
+        let mut x = self.norm.forward(features, pass)?;
+        for (index, convolution) in self.convolutions.iter().enumerate() {
+            let graph = if index == 0 {
+                nearest(points, 2, &inputs.offsets, self.neighbours)
+            } else {
+                let [_, width] = x.dims();
+                nearest(&values(x.clone())?, width, &inputs.offsets, self.neighbours)
+            };
+            x = convolution.forward(x, &Arc::new(graph), pass)?;
+        }
+        self.head.forward(pool(x, &inputs.offsets, true)?, pass)
     }
 }

@@ -9,7 +9,9 @@ mod glue;
 pub(crate) mod kernel;
 
 pub(crate) mod dense;
+pub(crate) mod edge_conv;
 pub(crate) mod loss;
+pub(crate) mod neighbours;
 pub(crate) mod norm;
 pub(crate) mod pool;
 

@@ -1,0 +1,552 @@
+//! EdgeConv: a perceptron with batch norms on every edge of a graph, averaged over the edges of each constituent.
+//!
+//! The first layer sees (x_i, x_j - x_i). Being linear, it is a_i + b_j with a = x (W_1 - W_2) and b = x W_2: two products
+//! for each constituent instead of one for each edge, k times fewer operations. Its output is never stored, only its
+//! moments; the later layers go tile by tile through the cache: normalise, rectify, multiply, store, and add up the
+//! moments for the next. The backward goes the same way back, one sweep over the edges for each layer.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::glue::Operand;
+use super::kernel::{Matrix, multiply, piece_of, ranges, split, sum_in_order, vectorised};
+use super::neighbours::Graph;
+use super::norm::{Affine, Moments, Statistics};
+use super::{Array, Gradient, apply};
+use crate::Error;
+
+/// Edges in a tile, about: what is computed of them stays in a core's cache.
+const EDGES: usize = 384;
+
+/// Where the weights of a layer lie in the flat list of parameters.
+#[derive(Clone, Debug)]
+struct Layer {
+    inputs: usize,
+    outputs: usize,
+    /// (inputs, outputs); empty for the first layer.
+    weight: Range<usize>,
+    gamma: Range<usize>,
+    beta: Range<usize>,
+}
+
+fn layout(widths: &[usize]) -> Vec<Layer> {
+    let mut next = 0;
+    let mut take = |length: usize| {
+        next += length;
+        next - length..next
+    };
+    let inputs = std::iter::once(&0).chain(widths);
+    inputs
+        .zip(widths)
+        .map(|(&inputs, &outputs)| Layer {
+            inputs,
+            outputs,
+            weight: take(inputs * outputs),
+            gamma: take(outputs),
+            beta: take(outputs),
+        })
+        .collect()
+}
+
+/// The mean over the edges of each constituent of `relu(norm(...relu(norm(a_i + b_j)) W_2...))`.
+///
+/// `projected` is (constituents, 2 widths[0]): a beside b. `parameters` are the gain and shift of the first norm, then for
+/// each further layer its weights (inputs, outputs), gain and shift. `statistics` has one entry a layer. The moments of
+/// each layer's batch come back with [`Statistics::Batch`].
+pub(crate) fn edge_conv(
+    projected: Tensor<2>,
+    parameters: Tensor<1>,
+    widths: &[usize],
+    graph: &Arc<Graph>,
+    statistics: &[Statistics],
+) -> Result<(Tensor<2>, Vec<Moments>), Error> {
+    let mut seen = Vec::new();
+    let output = apply([Operand::new(projected)?, Operand::new(parameters)?], |[projected, parameters], _| {
+        let layers = layout(widths);
+        let tiles = Tiles::new(graph);
+        let running: Option<Vec<Affine>> = layers
+            .iter()
+            .zip(statistics)
+            .map(|(layer, statistics)| match statistics {
+                Statistics::Batch => None,
+                Statistics::Running { mean, variance } => {
+                    let parameters = parameters.values();
+                    let (gamma, beta) = (&parameters[layer.gamma.clone()], &parameters[layer.beta.clone()]);
+                    Some(Affine::running(mean, variance, gamma, beta))
+                }
+            })
+            .collect();
+        let shape = [graph.nodes(), widths.last().copied().unwrap_or(0)];
+        if let Some(affines) = running {
+            let output = evaluate(&layers, &affines, &projected, &parameters, graph, &tiles);
+            return (Array::new(output, shape), None);
+        }
+        let mut memory = EdgeConv {
+            layers,
+            projected,
+            parameters,
+            graph: Arc::clone(graph),
+            tiles,
+            outputs: Vec::new(),
+            affines: Vec::new(),
+        };
+        let output = memory.forward(&mut seen);
+        (Array::new(output, shape), Some(memory))
+    })?;
+    Ok((output, seen))
+}
+
+/// Constituents that share a tile, and tiles that share a piece.
+#[derive(Clone, Debug)]
+struct Tiles {
+    nodes: Vec<Range<usize>>,
+    edges: Vec<Range<usize>>,
+    piece: usize,
+}
+
+impl Tiles {
+    fn new(graph: &Graph) -> Self {
+        // By the largest degree there can be, so that no tile outgrows the cache.
+        let degree = graph.starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(1);
+        let nodes = ranges(graph.nodes(), (EDGES / degree).max(1));
+        let edges = nodes.iter().map(|nodes| graph.edges_of(nodes)).collect();
+        Self { piece: piece_of(nodes.len(), 1), nodes, edges }
+    }
+
+    /// Edges of the largest tile.
+    fn largest(&self) -> usize {
+        self.edges.iter().map(Range::len).max().unwrap_or(0)
+    }
+}
+
+/// a_i + b_j for the edges of `nodes`.
+#[inline(always)]
+fn gather(graph: &Graph, projected: &[f32], width: usize, nodes: &Range<usize>, output: &mut [f32]) {
+    let mut rows = output.chunks_exact_mut(width);
+    for node in nodes.clone() {
+        let own = &projected[node * 2 * width..node * 2 * width + width];
+        for &target in &graph.targets[graph.starts[node]..graph.starts[node + 1]] {
+            let start = target as usize * 2 * width + width;
+            let other = &projected[start..start + width];
+            if let Some(row) = rows.next() {
+                for ((value, own), other) in row.iter_mut().zip(own).zip(other) {
+                    *value = own + other;
+                }
+            }
+        }
+    }
+}
+
+/// `relu(x scale + shift)` of rows.
+#[inline(always)]
+fn rectify(x: &[f32], affine: &Affine, output: &mut [f32]) {
+    let width = affine.scale.len();
+    for (output, x) in output.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+        for (((output, x), scale), shift) in output.iter_mut().zip(x).zip(&affine.scale).zip(&affine.shift) {
+            *output = (x * scale + shift).max(0.0);
+        }
+    }
+}
+
+#[inline(always)]
+fn rectify_in_place(x: &mut [f32], affine: &Affine) {
+    for x in x.chunks_exact_mut(affine.scale.len()) {
+        for ((x, scale), shift) in x.iter_mut().zip(&affine.scale).zip(&affine.shift) {
+            *x = (*x * scale + shift).max(0.0);
+        }
+    }
+}
+
+/// The mean of the rows of each constituent's edges.
+#[inline(always)]
+fn average(graph: &Graph, nodes: &Range<usize>, edges: &[f32], width: usize, output: &mut [f32]) {
+    let mut rows = edges.chunks_exact(width);
+    for (node, output) in nodes.clone().zip(output.chunks_exact_mut(width)) {
+        let degree = graph.starts[node + 1] - graph.starts[node];
+        output.fill(0.0);
+        for row in rows.by_ref().take(degree) {
+            for (sum, value) in output.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let scale = 1.0 / degree as f32;
+        output.iter_mut().for_each(|sum| *sum *= scale);
+    }
+}
+
+/// All layers of a tile at once, with running moments: nothing but the output is stored.
+fn evaluate(
+    layers: &[Layer],
+    affines: &[Affine],
+    projected: &Array,
+    parameters: &Array,
+    graph: &Graph,
+    tiles: &Tiles,
+) -> Vec<f32> {
+    let width = layers.last().map_or(0, |layer| layer.outputs);
+    let widest = layers.iter().map(|layer| layer.outputs).max().unwrap_or(0);
+    let mut output = vec![0.0; graph.nodes() * width];
+    let parts = split(&mut output, &tiles.nodes, width);
+    tiles.nodes.par_iter().zip(&tiles.edges).zip(parts).for_each(|((nodes, edges), output)| {
+        let mut now = vec![0.0; edges.len() * widest];
+        let mut next = vec![0.0; edges.len() * widest];
+        vectorised(|| {
+            for (layer, affine) in layers.iter().zip(affines) {
+                let (from, to) = (edges.len() * layer.inputs, edges.len() * layer.outputs);
+                if layer.weight.is_empty() {
+                    gather(graph, projected.values(), layer.outputs, nodes, &mut next[..to]);
+                } else {
+                    let weight = Matrix::new(&parameters.values()[layer.weight.clone()], layer.outputs);
+                    let x = Matrix::new(&now[..from], layer.inputs);
+                    multiply(x, weight, &mut next[..to], layer.outputs, false, 1.0);
+                }
+                rectify_in_place(&mut next[..to], affine);
+                std::mem::swap(&mut now, &mut next);
+            }
+            average(graph, nodes, &now[..edges.len() * width], width, output);
+        });
+    });
+    output
+}
+
+#[derive(Clone, Debug)]
+struct EdgeConv {
+    layers: Vec<Layer>,
+    projected: Array,
+    parameters: Array,
+    graph: Arc<Graph>,
+    tiles: Tiles,
+    /// The output of each layer after the first, before its norm.
+    outputs: Vec<Array>,
+    affines: Vec<Affine>,
+}
+
+impl EdgeConv {
+    /// The output of layer `layer` for one tile, before its norm.
+    #[inline(always)]
+    fn output<'a>(&'a self, layer: usize, tile: usize, scratch: &'a mut [f32]) -> &'a [f32] {
+        let width = self.layers[layer].outputs;
+        let edges = &self.tiles.edges[tile];
+        if layer > 0 {
+            return &self.outputs[layer - 1].values()[edges.start * width..edges.end * width];
+        }
+        let scratch = &mut scratch[..edges.len() * width];
+        gather(&self.graph, self.projected.values(), width, &self.tiles.nodes[tile], scratch);
+        scratch
+    }
+
+    fn forward(&mut self, seen: &mut Vec<Moments>) -> Vec<f32> {
+        for index in 0..self.layers.len() {
+            let layer = self.layers[index].clone();
+            let width = layer.outputs;
+            let moments: Vec<Moments> = if index == 0 {
+                let tiles = (0..self.tiles.nodes.len()).into_par_iter();
+                tiles
+                    .map_init(
+                        || vec![0.0; self.tiles.largest() * width],
+                        |scratch, tile| {
+                            vectorised(|| Moments::of_tile(self.output(0, tile, scratch), width))
+                        },
+                    )
+                    .collect()
+            } else {
+                let mut output = vec![0.0; self.graph.edges() * width];
+                let parts = split(&mut output, &self.tiles.edges, width);
+                let weight = Matrix::new(&self.parameters.values()[layer.weight.clone()], width);
+                let affine = &self.affines[index - 1];
+                let size = self.tiles.largest() * layer.inputs;
+                let moments = parts
+                    .into_par_iter()
+                    .enumerate()
+                    .map_init(
+                        || (vec![0.0; size], vec![0.0; if index == 1 { size } else { 0 }]),
+                        |(scratch, gathered), (tile, output)| {
+                            vectorised(|| {
+                                let scratch = &mut scratch[..self.tiles.edges[tile].len() * layer.inputs];
+                                rectify(self.output(index - 1, tile, gathered), affine, scratch);
+                                multiply(Matrix::new(scratch, layer.inputs), weight, output, width, false, 1.0);
+                                Moments::of_tile(output, width)
+                            })
+                        },
+                    )
+                    .collect();
+                self.outputs.push(Array::new(output, [self.graph.edges(), width]));
+                moments
+            };
+            let moments = Moments::merged(&moments, width);
+            let parameters = self.parameters.values();
+            let (gamma, beta) = (&parameters[layer.gamma.clone()], &parameters[layer.beta.clone()]);
+            self.affines.push(Affine::new(&moments.mean, &moments.variance(), gamma, beta));
+            seen.push(moments);
+        }
+        let last = self.layers.len() - 1;
+        let width = self.layers[last].outputs;
+        let mut output = vec![0.0; self.graph.nodes() * width];
+        let size = self.tiles.largest() * width;
+        split(&mut output, &self.tiles.nodes, width).into_par_iter().enumerate().for_each_init(
+            || (vec![0.0; size], vec![0.0; if last == 0 { size } else { 0 }]),
+            |(scratch, gathered), (tile, output)| {
+                vectorised(|| {
+                    let scratch = &mut scratch[..self.tiles.edges[tile].len() * width];
+                    rectify(self.output(last, tile, gathered), &self.affines[last], scratch);
+                    average(&self.graph, &self.tiles.nodes[tile], scratch, width, output);
+                });
+            },
+        );
+        output
+    }
+
+    /// The gradient before the last rectifier, from that of the mean, for one tile.
+    #[inline(always)]
+    fn spread(&self, gradient: &[f32], tile: usize, x: &[f32], output: &mut [f32]) {
+        let affine = &self.affines[self.layers.len() - 1];
+        let width = affine.scale.len();
+        let mut rows = output.chunks_exact_mut(width).zip(x.chunks_exact(width));
+        for node in self.tiles.nodes[tile].clone() {
+            let gradient = &gradient[node * width..(node + 1) * width];
+            let degree = self.graph.starts[node + 1] - self.graph.starts[node];
+            #[allow(clippy::cast_precision_loss)]
+            let share = 1.0 / degree as f32;
+            for (row, x) in rows.by_ref().take(degree) {
+                for channel in 0..width {
+                    let passes = x[channel] * affine.scale[channel] + affine.shift[channel] > 0.0;
+                    row[channel] = if passes { gradient[channel] * share } else { 0.0 };
+                }
+            }
+        }
+    }
+
+    /// For the norm of the last layer: the sums over edges that its backward needs.
+    fn top_sums(&self, gradient: &[f32]) -> Vec<f32> {
+        let last = self.layers.len() - 1;
+        let width = self.layers[last].outputs;
+        let size = self.tiles.largest() * width;
+        let sums = ranges(self.tiles.nodes.len(), self.tiles.piece).into_par_iter().map(|tiles| {
+            let mut sums = vec![0.0; 2 * width];
+            let (mut scratch, mut gathered) = (vec![0.0; size], vec![0.0; size]);
+            vectorised(|| {
+                for tile in tiles {
+                    let x = self.output(last, tile, &mut gathered);
+                    let scratch = &mut scratch[..x.len()];
+                    self.spread(gradient, tile, x, scratch);
+                    add_sums(&mut sums, scratch, x, &self.affines[last]);
+                }
+            });
+            sums
+        });
+        sum_in_order(sums.collect(), 2 * width)
+    }
+}
+
+/// Adds to the gradients of gain and shift what rows of the gradient and of the norm's input give.
+#[inline(always)]
+fn add_sums(sums: &mut [f32], gradient: &[f32], x: &[f32], affine: &Affine) {
+    let width = affine.scale.len();
+    let (gamma, beta) = sums.split_at_mut(width);
+    let (mean, inverse) = (&affine.mean[..width], &affine.inverse[..width]);
+    for (gradient, x) in gradient.chunks_exact(width).zip(x.chunks_exact(width)) {
+        for channel in 0..width {
+            gamma[channel] += gradient[channel] * (x[channel] - mean[channel]) * inverse[channel];
+            beta[channel] += gradient[channel];
+        }
+    }
+}
+
+/// Constants of `dx = scale (dy - (dbeta + normal dgamma) / edges)`, written as `dx = scale dy + slope x + constant`.
+struct NormBackward {
+    slope: Vec<f32>,
+    constant: Vec<f32>,
+}
+
+impl NormBackward {
+    fn new(sums: &[f32], affine: &Affine, edges: usize) -> Self {
+        let width = affine.scale.len();
+        #[allow(clippy::cast_precision_loss)]
+        let share = 1.0 / edges.max(1) as f32;
+        let slope: Vec<f32> =
+            (0..width).map(|c| -affine.scale[c] * sums[c] * share * affine.inverse[c]).collect();
+        let constant = (0..width)
+            .map(|c| -affine.scale[c] * sums[width + c] * share - slope[c] * affine.mean[c])
+            .collect();
+        Self { slope, constant }
+    }
+
+    #[inline(always)]
+    fn apply(&self, affine: &Affine, gradient: &mut [f32], x: &[f32]) {
+        let width = self.slope.len();
+        let (scale, slope, constant) = (&affine.scale[..width], &self.slope[..width], &self.constant[..width]);
+        for (gradient, x) in gradient.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+            for channel in 0..width {
+                gradient[channel] =
+                    scale[channel] * gradient[channel] + slope[channel] * x[channel] + constant[channel];
+            }
+        }
+    }
+}
+
+impl Gradient<2> for EdgeConv {
+    fn gradients(self, output: Array, wanted: [bool; 2]) -> [Option<Vec<f32>>; 2] {
+        let last = self.layers.len() - 1;
+        let edges = self.graph.edges();
+        let mut parameters = vec![0.0; self.parameters.values().len()];
+        let mut sums = self.top_sums(output.values());
+        // The gradient before the rectifier of the layer at hand; none yet for the last, which has it from the output.
+        let mut upper: Option<Vec<f32>> = None;
+        for index in (1..=last).rev() {
+            let layer = &self.layers[index];
+            parameters[layer.gamma.clone()].copy_from_slice(&sums[..layer.outputs]);
+            parameters[layer.beta.clone()].copy_from_slice(&sums[layer.outputs..]);
+            let norm = NormBackward::new(&sums, &self.affines[index], edges);
+            let (lower, weight, next) = self.sweep(index, &norm, upper.as_deref_mut(), output.values());
+            parameters[layer.weight.clone()].copy_from_slice(&weight);
+            upper = Some(lower);
+            sums = next;
+        }
+        let layer = &self.layers[0];
+        parameters[layer.gamma.clone()].copy_from_slice(&sums[..layer.outputs]);
+        parameters[layer.beta.clone()].copy_from_slice(&sums[layer.outputs..]);
+        let projected = wanted[0].then(|| {
+            let norm = NormBackward::new(&sums, &self.affines[0], edges);
+            self.scatter(&norm, upper.as_deref(), output.values())
+        });
+        [projected, Some(parameters)]
+    }
+}
+
+/// Jets that one task of the last sweep works on.
+const JETS: usize = 4;
+
+impl EdgeConv {
+    /// The backward of layer `index`: the gradient before the rectifier of the layer below, that of the weights, and the
+    /// sums for the norm below.
+    fn sweep(
+        &self,
+        index: usize,
+        norm: &NormBackward,
+        upper: Option<&mut [f32]>,
+        output: &[f32],
+    ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+        let layer = &self.layers[index];
+        let (inputs, outputs) = (layer.inputs, layer.outputs);
+        let pieces = ranges(self.tiles.nodes.len(), self.tiles.piece);
+        let edges: Vec<Range<usize>> = pieces
+            .iter()
+            .map(|tiles| self.tiles.edges[tiles.start].start..self.tiles.edges[tiles.end - 1].end)
+            .collect();
+        let mut lower = vec![0.0; self.graph.edges() * inputs];
+        let parts = split(&mut lower, &edges, inputs);
+        let uppers: Vec<Option<&mut [f32]>> = match upper {
+            Some(upper) => split(upper, &edges, outputs).into_iter().map(Some).collect(),
+            None => edges.iter().map(|_| None).collect(),
+        };
+        let weight = Matrix::new(&self.parameters.values()[layer.weight.clone()], outputs);
+        let (above, below) = (&self.affines[index], &self.affines[index - 1]);
+        let largest = self.tiles.largest();
+        let partials: Vec<(Vec<f32>, Vec<f32>)> = pieces
+            .into_par_iter()
+            .zip(parts)
+            .zip(uppers)
+            .map(|((tiles, mut part), mut upper)| {
+                let mut dw = vec![0.0; inputs * outputs];
+                let mut sums = vec![0.0; 2 * inputs];
+                let mut top = vec![0.0; if upper.is_none() { largest * outputs } else { 0 }];
+                let mut rectified = vec![0.0; largest * inputs];
+                let mut gathered = vec![0.0; if index == 1 { largest * inputs } else { 0 }];
+                vectorised(|| {
+                    for tile in tiles {
+                        let rows = self.tiles.edges[tile].len();
+                        let x = self.output(index, tile, &mut []);
+                        let gradient = match upper.take() {
+                            Some(rest) => {
+                                let (now, later) = rest.split_at_mut(rows * outputs);
+                                upper = Some(later);
+                                now
+                            }
+                            None => {
+                                let top = &mut top[..rows * outputs];
+                                self.spread(output, tile, x, top);
+                                top
+                            }
+                        };
+                        norm.apply(above, gradient, x);
+                        let x = self.output(index - 1, tile, &mut gathered);
+                        let rectified = &mut rectified[..rows * inputs];
+                        rectify(x, below, rectified);
+                        let gradient = Matrix::new(gradient, outputs);
+                        multiply(Matrix::new(rectified, inputs).t(), gradient, &mut dw, outputs, true, 1.0);
+                        let (now, later) = std::mem::take(&mut part).split_at_mut(rows * inputs);
+                        multiply(gradient, weight.t(), now, inputs, false, 1.0);
+                        for (value, output) in now.iter_mut().zip(&*rectified) {
+                            *value = if *output > 0.0 { *value } else { 0.0 };
+                        }
+                        add_sums(&mut sums, now, x, below);
+                        part = later;
+                    }
+                });
+                (dw, sums)
+            })
+            .collect();
+        let (dw, sums): (Vec<_>, Vec<_>) = partials.into_iter().unzip();
+        (lower, sum_in_order(dw, inputs * outputs), sum_in_order(sums, 2 * inputs))
+    }
+
+    /// The gradient of `projected`: of a_i the sum over the edges from i, of b_j that over the edges to j.
+    fn scatter(&self, norm: &NormBackward, upper: Option<&[f32]>, output: &[f32]) -> Vec<f32> {
+        let width = self.layers[0].outputs;
+        let affine = &self.affines[0];
+        let graph = &*self.graph;
+        let projected = self.projected.values();
+        let mut gradient = vec![0.0; graph.nodes() * 2 * width];
+        let jets = ranges(graph.offsets.len() - 1, JETS);
+        let nodes: Vec<Range<usize>> =
+            jets.iter().map(|jets| graph.offsets[jets.start]..graph.offsets[jets.end]).collect();
+        split(&mut gradient, &nodes, 2 * width).into_par_iter().zip(&nodes).for_each(|(gradient, nodes)| {
+            let mut edge = vec![0.0_f32; width];
+            let mut own = vec![0.0_f32; width];
+            vectorised(|| {
+                for node in nodes.clone() {
+                    own.fill(0.0);
+                    let a = &projected[node * 2 * width..node * 2 * width + width];
+                    let edges = graph.starts[node]..graph.starts[node + 1];
+                    #[allow(clippy::cast_precision_loss)]
+                    let share = 1.0 / edges.len() as f32;
+                    for index in edges {
+                        let target = graph.targets[index] as usize;
+                        let b = &projected[target * 2 * width + width..(target + 1) * 2 * width];
+                        match upper {
+                            Some(upper) => edge.copy_from_slice(&upper[index * width..(index + 1) * width]),
+                            // A single layer: its gradient comes from the mean.
+                            None => {
+                                let output = &output[node * width..(node + 1) * width];
+                                for channel in 0..width {
+                                    let x = a[channel] + b[channel];
+                                    let passes = x * affine.scale[channel] + affine.shift[channel] > 0.0;
+                                    edge[channel] = if passes { output[channel] * share } else { 0.0 };
+                                }
+                            }
+                        }
+                        let place = (target - nodes.start) * 2 * width + width;
+                        let far = &mut gradient[place..place + width];
+                        let (scale, slope) = (&affine.scale[..width], &norm.slope[..width]);
+                        let (constant, edge) = (&norm.constant[..width], &edge[..width]);
+                        let (a, b, own) = (&a[..width], &b[..width], &mut own[..width]);
+                        for channel in 0..width {
+                            let value = scale[channel] * edge[channel]
+                                + slope[channel] * (a[channel] + b[channel])
+                                + constant[channel];
+                            own[channel] += value;
+                            far[channel] += value;
+                        }
+                    }
+                    let place = (node - nodes.start) * 2 * width;
+                    gradient[place..place + width].copy_from_slice(&own);
+                }
+            });
+        });
+        gradient
+    }
+}
