@@ -1,2 +1,155 @@
-//! Physics kernels on arrays.
+//! Kinematics of particles at a collider: plain functions on numbers.
+//!
+//! The beam runs along z. Momenta, energies and masses share one unit (GeV throughout this project; c = 1), angles are in
+//! radians. No function panics; where a quantity is infinite or undefined, so is the result.
+//!
+//! ```
+//! use fiducial_physics::{delta_r, eta, mass, phi, pt};
+//!
+//! // A Z boson at rest that decays to two back-to-back electrons of 45.6 GeV.
+//! let (px, py, pz, e) = (27.36, 36.48, 0.0, 45.6);
+//! assert!((pt(px, py) - 45.6).abs() < 1e-12);
+//! assert!((mass(px - px, py - py, pz - pz, e + e) - 91.2).abs() < 1e-12);
+//! let distance = delta_r(eta(px, py, pz), phi(px, py), eta(-px, -py, -pz), phi(-px, -py));
+//! assert!((distance - std::f64::consts::PI).abs() < 1e-12);
+//! ```
 #![deny(missing_docs)]
+
+use std::f64::consts::{PI, TAU};
+
+/// Transverse momentum, `sqrt(px² + py²)`, without overflow.
+///
+/// ```
+/// assert_eq!(fiducial_physics::pt(3.0, 4.0), 5.0);
+/// ```
+#[inline]
+#[must_use]
+pub fn pt(px: f64, py: f64) -> f64 {
+    px.hypot(py)
+}
+
+/// Azimuthal angle in (-pi, pi], 0 along x; 0 for a particle along the beam.
+///
+/// ```
+/// assert_eq!(fiducial_physics::phi(-1.0, -0.0), std::f64::consts::PI);
+/// assert_eq!(fiducial_physics::phi(0.0, 0.0), 0.0);
+/// ```
+#[inline]
+#[must_use]
+pub fn phi(px: f64, py: f64) -> f64 {
+    if px == 0.0 && py == 0.0 {
+        return 0.0;
+    }
+    // Adding 0 makes -0 into 0, so that the negative x axis is at pi and never at -pi.
+    (py + 0.0).atan2(px)
+}
+
+/// Pseudorapidity, `asinh(pz / pt)`, which is `-log(tan(theta / 2))`.
+///
+/// Along the beam it is infinite with the sign of `pz`; without any momentum it is 0.
+///
+/// ```
+/// assert_eq!(fiducial_physics::eta(1.0, 0.0, 0.0), 0.0);
+/// assert_eq!(fiducial_physics::eta(0.0, 0.0, -2.0), f64::NEG_INFINITY);
+/// assert_eq!(fiducial_physics::eta(0.0, 0.0, 0.0), 0.0);
+/// ```
+#[inline]
+#[must_use]
+pub fn eta(px: f64, py: f64, pz: f64) -> f64 {
+    if pz == 0.0 {
+        // Also where pt is 0: a direction that does not exist lies at neither end of the beam. NaN stays NaN.
+        return pt(px, py) * 0.0;
+    }
+    asinh_ratio(pz, pt(px, py))
+}
+
+/// Rapidity along the beam, `log((e + pz) / (e - pz)) / 2`, computed as `asinh(pz / mt)` with `mt² = (e - pz)(e + pz)`,
+/// which keeps its accuracy near 0.
+///
+/// Infinite with the sign of `pz` for a massless particle along the beam, 0 without momentum; NaN where `e < |pz|`.
+///
+/// ```
+/// assert!((fiducial_physics::rapidity(5.0, 3.0) - 4.0_f64.ln() / 2.0).abs() < 1e-15);
+/// ```
+#[inline]
+#[must_use]
+pub fn rapidity(e: f64, pz: f64) -> f64 {
+    if e.abs() < pz.abs() || e < 0.0 {
+        return f64::NAN;
+    }
+    if pz == 0.0 {
+        return e * 0.0;
+    }
+    let magnitude = pz.abs();
+    asinh_ratio(pz, (e - magnitude).sqrt() * (e + magnitude).sqrt())
+}
+
+/// Invariant mass, `sqrt(e² - px² - py² - pz²)`; for a space-like vector minus the root of the absolute value, as in ROOT's
+/// `TLorentzVector::M`.
+///
+/// The square is computed as `(e - p)(e + p)`: with energies far above the mass, this loses fewer digits than the
+/// difference of squares.
+///
+/// ```
+/// assert_eq!(fiducial_physics::mass(0.0, 0.0, 3.0, 5.0), 4.0);
+/// assert_eq!(fiducial_physics::mass(0.0, 0.0, 5.0, 3.0), -4.0);
+/// assert_eq!(fiducial_physics::mass(0.0, 0.0, -7.0, 7.0), 0.0);
+/// ```
+#[inline]
+#[must_use]
+pub fn mass(px: f64, py: f64, pz: f64, e: f64) -> f64 {
+    let p = px.hypot(py).hypot(pz);
+    let squared = (e - p) * (e + p);
+    if squared < 0.0 { -(-squared).sqrt() } else { squared.sqrt() }
+}
+
+/// Difference `a - b` of two azimuthal angles, in (-pi, pi].
+///
+/// ```
+/// let difference = fiducial_physics::delta_phi(3.0, -3.0);
+/// assert!((difference - (6.0 - std::f64::consts::TAU)).abs() < 1e-15);
+/// ```
+#[inline]
+#[must_use]
+pub fn delta_phi(a: f64, b: f64) -> f64 {
+    let difference = a - b;
+    if difference > -PI && difference <= PI {
+        return difference;
+    }
+    // `rem_euclid` may round up to its divisor for a tiny negative number; then the difference is 0.
+    let turned = difference.rem_euclid(TAU);
+    if turned >= TAU {
+        0.0
+    } else if turned > PI {
+        turned - TAU
+    } else {
+        turned
+    }
+}
+
+/// Distance in the plane of pseudorapidity and azimuthal angle, `sqrt((eta1 - eta2)² + delta_phi(phi1, phi2)²)`.
+///
+/// ```
+/// assert_eq!(fiducial_physics::delta_r(0.0, 0.0, 0.3, 0.4), 0.5);
+/// ```
+#[inline]
+#[must_use]
+pub fn delta_r(eta1: f64, phi1: f64, eta2: f64, phi2: f64) -> f64 {
+    (eta1 - eta2).hypot(delta_phi(phi1, phi2))
+}
+
+/// `asinh(a / b)` for `b >= 0`, odd in `a`, accurate at both ends: `f64::asinh` of a quotient would overflow where `b` is tiny.
+#[inline]
+fn asinh_ratio(a: f64, b: f64) -> f64 {
+    let magnitude = a.abs();
+    let ratio = magnitude / b;
+    let result = if ratio < 1e8 {
+        // log1p(r + r² / (1 + sqrt(1 + r²))): no cancellation at small r.
+        let square = ratio * ratio;
+        (ratio + square / (1.0 + (1.0 + square).sqrt())).ln_1p()
+    } else {
+        // Beyond 1e8 the next term of the series, (b / 2a)², is below the rounding error.
+        std::f64::consts::LN_2 + magnitude.ln() - b.ln()
+    };
+    result.copysign(a)
+}
