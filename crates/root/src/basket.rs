@@ -1,0 +1,187 @@
+//! Baskets: the records that hold a branch's entries.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::cursor::Cursor;
+use crate::error::{Place, Result};
+use crate::file::{Key, RootFile, payload};
+
+/// The values of some consecutive entries, decompressed.
+pub(crate) struct Basket<'a> {
+    pub(crate) data: Cow<'a, [u8]>,
+    /// Where the values end; entry offsets may follow.
+    border: usize,
+    /// Where each entry starts within `data`, and the border: one more than there are entries. `None` where all
+    /// entries are of one size, or a counter tells theirs.
+    pub(crate) offsets: Option<Vec<u32>>,
+    pub(crate) entries: usize,
+    pub(crate) place: Place,
+}
+
+impl Basket<'_> {
+    pub(crate) fn values(&self) -> &[u8] {
+        &self.data[..self.border]
+    }
+}
+
+/// A basket's own header, which ends its key.
+struct Header {
+    entry_size: i32,
+    entries: usize,
+    last: usize,
+    flag: u8,
+}
+
+impl Header {
+    fn read(cursor: &mut Cursor<'_>) -> Result<(u16, Self)> {
+        let version = cursor.u16()?;
+        let _buffer = cursor.i32()?;
+        let entry_size = cursor.i32()?;
+        if entry_size < 0 {
+            // Then a byte of options follows, such as "entry offsets are left out".
+            cursor.u8()?;
+        }
+        let (entries, last) = (cursor.i32()?, cursor.i32()?);
+        let flag = cursor.u8()?;
+        match (usize::try_from(entries), usize::try_from(last)) {
+            (Ok(entries), Ok(last)) => {
+                Ok((version, Self { entry_size: entry_size.saturating_abs(), entries, last, flag }))
+            }
+            _ => Err(cursor.error(format!("a basket claims {entries} entries up to byte {last}"))),
+        }
+    }
+}
+
+/// Entry offsets as they are written: a count, then positions that count the key.
+fn offsets(cursor: &mut Cursor<'_>, entries: usize, key_len: usize, border: usize) -> Result<Vec<u32>> {
+    let n = cursor.count(4)?;
+    if n < entries {
+        return Err(cursor.error(format!("a basket of {entries} entries has {n} offsets")));
+    }
+    let mut out = Vec::with_capacity(entries + 1);
+    let mut last = 0;
+    for bytes in cursor.take(4 * n)?.as_chunks::<4>().0.iter().take(entries) {
+        let offset = i64::from(i32::from_be_bytes(*bytes)) - key_len as i64;
+        match u32::try_from(offset) {
+            Ok(offset) if offset >= last && offset as usize <= border => last = offset,
+            _ => return Err(cursor.error(format!("entry {} of a basket starts at {offset}", out.len()))),
+        }
+        out.push(last);
+    }
+    match u32::try_from(border) {
+        Ok(border) => out.push(border),
+        Err(_) => return Err(cursor.error("a basket is larger than 4 GiB")),
+    }
+    Ok(out)
+}
+
+/// A basket that was written within the tree's record, because it was not full yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Embedded {
+    pub(crate) entries: usize,
+    offsets: Option<Vec<u32>>,
+    data: Range<usize>,
+}
+
+impl Embedded {
+    /// Reads a basket that is a member of a branch.
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        let start = cursor.pos();
+        let key = Key::read(cursor)?;
+        let (version, header) = Header::read(cursor)?;
+        let Some(border) = header.last.checked_sub(key.key_len) else {
+            // A basket whose values were dropped when its tree was written.
+            return Ok(Self { entries: 0, offsets: None, data: 0..0 });
+        };
+        let flag = if header.flag >= 80 { header.flag - 80 } else { header.flag };
+        let has_offsets = header.flag < 80 && flag != 0 && flag % 10 != 2;
+        let mut entry_offsets = None;
+        if has_offsets && header.entries > 0 {
+            entry_offsets = Some(offsets(cursor, header.entries, key.key_len, border)?);
+        }
+        if has_offsets && flag > 40 {
+            let n = cursor.count(4)?;
+            cursor.take(4 * n)?; // displacements, of objects that refer to each other
+        }
+        if flag != 1 && flag <= 10 {
+            return Ok(Self { entries: 0, offsets: None, data: 0..0 });
+        }
+        if version <= 1 {
+            cursor.count(1)?;
+        }
+        // The buffer starts with room for a key.
+        cursor.take(key.key_len)?;
+        let at = cursor.pos();
+        cursor.take(border)?;
+        let fixed = (header.entry_size as usize).checked_mul(header.entries);
+        if entry_offsets.is_none() && header.entries > border && fixed != Some(border) {
+            return Err(cursor
+                .place()
+                .error(start, format!("{} entries lie in {border} bytes", header.entries)));
+        }
+        Ok(Self { entries: header.entries, offsets: entry_offsets, data: at..at + border })
+    }
+
+    pub(crate) fn open<'a>(&self, record: &'a [u8], place: &Place) -> Result<Basket<'a>> {
+        let Some(data) = record.get(self.data.clone()) else {
+            return Err(place.error(self.data.start, "a basket lies beyond its tree's record"));
+        };
+        Ok(Basket {
+            data: Cow::Borrowed(data),
+            border: data.len(),
+            offsets: self.offsets.clone(),
+            entries: self.entries,
+            place: place.clone(),
+        })
+    }
+}
+
+/// Where a basket with a record of its own lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stored {
+    pub(crate) seek: u64,
+    pub(crate) bytes: usize,
+}
+
+impl Stored {
+    /// The number of entries that the basket itself claims.
+    pub(crate) fn entries(&self, file: &RootFile, object: &str) -> Result<usize> {
+        let place = Place::new(file.name(), object, self.seek);
+        let mut cursor = Cursor::new(file.from(self.seek, &place)?, &place);
+        Key::read(&mut cursor)?;
+        Ok(Header::read(&mut cursor)?.1.entries)
+    }
+
+    /// Reads and decompresses the basket, which must hold `entries` entries.
+    pub(crate) fn open<'a>(&self, file: &'a RootFile, object: &str, entries: usize) -> Result<Basket<'a>> {
+        let place = Place::new(file.name(), object, self.seek);
+        let data = file.from(self.seek, &place)?;
+        let mut cursor = Cursor::new(data, &place);
+        let key = Key::read(&mut cursor)?;
+        let (_, header) = Header::read(&mut cursor)?;
+        // The branch says how many bytes are the basket's: columns are checked not to share bytes by that.
+        if key.bytes > self.bytes {
+            return Err(
+                place.error(0, format!("the basket has {} bytes, its branch says {}", key.bytes, self.bytes))
+            );
+        }
+        if header.entries != entries {
+            let reason = format!("the basket has {} entries, its branch says {entries}", header.entries);
+            return Err(place.error(0, reason));
+        }
+        let data = payload(data, &key, &place)?;
+        let border = header.last.checked_sub(key.key_len).filter(|&border| border <= data.len());
+        let Some(border) = border else {
+            return Err(place.error(0, format!("its values end at {} of {}", header.last, data.len())));
+        };
+        let offsets = if border < data.len() {
+            let mut cursor = Cursor::new(&data, &place);
+            cursor.seek(border)?;
+            Some(offsets(&mut cursor, entries, key.key_len, border)?)
+        } else {
+            None
+        };
+        Ok(Basket { data, border, offsets, entries, place })
+    }
+}

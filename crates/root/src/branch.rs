@@ -1,0 +1,232 @@
+//! Branches and leaves, as their objects describe them.
+
+use std::collections::BTreeMap;
+
+use crate::basket::{Embedded, Stored};
+use crate::error::Result;
+use crate::file::RootFile;
+use crate::object::{Object, ObjectId, Reader};
+
+/// A branch: where its baskets are, and what its leaves say of its bytes.
+#[derive(Debug)]
+pub(crate) struct Branch {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) title: String,
+    /// Of a TBranchElement: the class that it holds, or whose member it is.
+    pub(crate) class_name: String,
+    pub(crate) parent_name: String,
+    clones_name: String,
+    /// The type code of a TBranchElement's member; -1 for a whole object, -2 for a plain TBranch.
+    pub(crate) streamer_type: i32,
+    pub(crate) is_clones: bool,
+    pub(crate) unknown: Option<String>,
+    pub(crate) leaves: Vec<ObjectId>,
+    pub(crate) children: Vec<Branch>,
+    pub(crate) entries: u64,
+    /// The first entry of each basket, and the end.
+    pub(crate) starts: Vec<u64>,
+    pub(crate) stored: Vec<Stored>,
+    pub(crate) embedded: Vec<Embedded>,
+    /// Why the baskets cannot be used.
+    pub(crate) broken: Option<String>,
+    pub(crate) other_file: Option<String>,
+    pub(crate) total_bytes: u64,
+    pub(crate) zip_bytes: u64,
+}
+
+/// A leaf: the type of a value.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    pub(crate) class: String,
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) unsigned: bool,
+    /// The type code of a TLeafElement.
+    pub(crate) code: i32,
+    /// The leaf that counts this one's items.
+    pub(crate) count: Option<ObjectId>,
+}
+
+pub(crate) type Leaves = BTreeMap<ObjectId, Leaf>;
+
+/// What a branch needs to know of the branch that it belongs to; the default stands for the tree.
+#[derive(Default)]
+pub(crate) struct Owner {
+    pub(crate) is_branch: bool,
+    pub(crate) class_name: String,
+    clones_name: String,
+}
+
+impl Owner {
+    /// Whether a sub-branch holds the members of a collection's items, one after the other.
+    pub(crate) fn in_collection(&self, branch: &Branch) -> bool {
+        self.is_branch
+            && (self.class_name == "TClonesArray"
+                || (!branch.parent_name.is_empty()
+                    && squeeze(&self.clones_name) == squeeze(&branch.parent_name)))
+    }
+}
+
+fn squeeze(name: &str) -> String {
+    name.replace(' ', "")
+}
+
+impl Branch {
+    pub(crate) fn as_owner(&self) -> Owner {
+        Owner { is_branch: true, class_name: self.class_name.clone(), clones_name: self.clones_name.clone() }
+    }
+
+    pub(crate) fn baskets(&self) -> usize {
+        self.stored.len() + self.embedded.len()
+    }
+
+    /// Reads the branches of an object array, depth first.
+    pub(crate) fn all(
+        array: &Object,
+        parent: &str,
+        reader: &Reader<'_>,
+        file: &RootFile,
+    ) -> Result<Vec<Self>> {
+        let objects = array.items.iter().filter_map(|id| reader.get((*id)?));
+        objects.map(|object| Self::read(object, parent, reader, file)).collect()
+    }
+
+    fn read(object: &Object, parent: &str, reader: &Reader<'_>, file: &RootFile) -> Result<Self> {
+        let Some(name) = object.text("fName") else {
+            return Err(reader.place().error(0, format!("a branch of class {} has no name", object.class)));
+        };
+        let path = if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
+        let text = |member: &str| object.text(member).unwrap_or_default().to_owned();
+        let count = |member: &str| object.int(member).and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let children = match object.object("fBranches", reader) {
+            Some(array) => Self::all(array, &path, reader, file)?,
+            None => Vec::new(),
+        };
+        let class_name = text("fClassName");
+        let mut branch = Self {
+            name: name.to_owned(),
+            title: text("fTitle"),
+            is_clones: class_name == "TClonesArray",
+            class_name,
+            parent_name: text("fParentName"),
+            clones_name: text("fClonesName"),
+            streamer_type: object.int("fStreamerType").map_or(-2, |n| n as i32),
+            unknown: (!matches!(&*object.class, "TBranch" | "TBranchElement"))
+                .then(|| format!("a branch of class {}", object.class)),
+            leaves: object
+                .object("fLeaves", reader)
+                .map(|a| a.items.iter().flatten().copied().collect())
+                .unwrap_or_default(),
+            children,
+            entries: count("fEntries"),
+            starts: Vec::new(),
+            stored: Vec::new(),
+            embedded: Vec::new(),
+            broken: None,
+            other_file: object.text("fFileName").filter(|name| !name.is_empty()).map(str::to_owned),
+            total_bytes: count("fTotBytes"),
+            zip_bytes: count("fZipBytes"),
+            path,
+        };
+        if let Err(reason) = branch.baskets_of(object, reader, file) {
+            branch.broken = Some(reason);
+        }
+        Ok(branch)
+    }
+
+    /// Finds the baskets, and which entries each holds.
+    fn baskets_of(
+        &mut self,
+        object: &Object,
+        reader: &Reader<'_>,
+        file: &RootFile,
+    ) -> std::result::Result<(), String> {
+        let numbers = |member: &str| object.ints(member, reader.record());
+        let (seeks, bytes) = (numbers("fBasketSeek"), numbers("fBasketBytes"));
+        let mut starts = numbers("fBasketEntry");
+        let written = object.int("fWriteBasket").and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        let size = file.data().len() as u64;
+        for (&seek, &bytes) in seeks.iter().zip(&bytes).take(written) {
+            if seek == 0 {
+                break;
+            }
+            match (u64::try_from(seek), usize::try_from(bytes)) {
+                (Ok(seek), Ok(bytes)) if seek.checked_add(bytes as u64).is_some_and(|end| end <= size) => {
+                    self.stored.push(Stored { seek, bytes });
+                }
+                _ => {
+                    let n = self.stored.len();
+                    return Err(format!(
+                        "basket {n} lies at byte {seek} with {bytes} bytes, the file has {size}"
+                    ));
+                }
+            }
+        }
+        // The last number says where the basket after the written ones starts; some files leave it out.
+        let normal = self.stored.len();
+        if normal > 0
+            && starts.len() == normal
+            && let Some(last) = self.stored.last()
+        {
+            let entries = last.entries(file, &self.path).map_err(|e| e.to_string())?;
+            starts.push(starts[normal - 1].saturating_add(entries as i64));
+        }
+        starts.truncate(normal + 1);
+        let mut previous = 0;
+        for (i, &start) in starts.iter().enumerate() {
+            let start = u64::try_from(start).ok().filter(|&start| start >= previous && (i > 0 || start == 0));
+            let Some(start) = start else {
+                return Err(format!("basket {i} starts at entry {}", starts[i]));
+            };
+            previous = start;
+            self.starts.push(start);
+        }
+        if self.starts.is_empty() {
+            self.starts.push(0);
+        }
+        if self.starts.len() != normal + 1 {
+            return Err(format!("it has {normal} baskets, and the first entries of {}", self.starts.len()));
+        }
+        if normal == 0 {
+            self.starts = vec![0];
+        }
+        let embedded =
+            object.object("fBaskets", reader).map(|array| array.items.as_slice()).unwrap_or_default();
+        for basket in embedded.iter().filter_map(|id| reader.get((*id)?)?.basket.as_ref()) {
+            previous = self.starts.last().copied().unwrap_or(0);
+            self.starts.push(previous.saturating_add(basket.entries as u64));
+            self.embedded.push(basket.clone());
+        }
+        match self.starts.last() {
+            Some(&end) if end == self.entries => Ok(()),
+            end => Err(format!(
+                "its baskets hold {} entries, it says {}",
+                end.copied().unwrap_or(0),
+                self.entries
+            )),
+        }
+    }
+}
+
+/// Every leaf that a branch or a counter refers to.
+pub(crate) fn leaves(branches: &[Branch], reader: &Reader<'_>, out: &mut Leaves) {
+    for branch in branches {
+        for &id in &branch.leaves {
+            let Some(object) = reader.get(id) else { continue };
+            let text = |member: &str| object.text(member).unwrap_or_default().to_owned();
+            out.insert(
+                id,
+                Leaf {
+                    class: object.class.to_string(),
+                    name: text("fName"),
+                    title: text("fTitle"),
+                    unsigned: object.int("fIsUnsigned").unwrap_or(0) != 0,
+                    code: object.int("fType").unwrap_or(-1) as i32,
+                    count: object.reference("fLeafCount"),
+                },
+            );
+        }
+        leaves(&branch.children, reader, out);
+    }
+}

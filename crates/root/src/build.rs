@@ -1,0 +1,183 @@
+//! Makes Arrow arrays: pieces of big-endian bytes to native buffers.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StructArray, types,
+};
+use arrow_buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{Field, Fields};
+use rayon::prelude::*;
+
+use crate::error::{Place, Result};
+use crate::layout::Item;
+use crate::prim::{BigEndian, Packed, Prim};
+
+/// Items of one basket.
+pub(crate) struct Piece<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) spans: Spans<'a>,
+    pub(crate) items: usize,
+}
+
+/// Where in a piece's bytes its items are.
+pub(crate) enum Spans<'a> {
+    /// Everywhere.
+    All,
+    /// In each entry after a header. The offsets count from where the piece's first one stands.
+    After { header: usize, offsets: &'a [u32] },
+    /// One in each row of this stride.
+    Every { stride: usize, at: usize },
+}
+
+impl Piece<'_> {
+    /// Calls `f` with each run of bytes and how many items it has.
+    fn each(&self, width: usize, mut f: impl FnMut(&[u8])) {
+        match self.spans {
+            Spans::All => f(self.bytes),
+            Spans::After { header, offsets } => {
+                let base = offsets[0] as usize;
+                for w in offsets.windows(2) {
+                    f(&self.bytes[w[0] as usize - base + header..w[1] as usize - base]);
+                }
+            }
+            Spans::Every { stride, at } => {
+                self.bytes.chunks_exact(stride).for_each(|row| f(&row[at..at + width]));
+            }
+        }
+    }
+}
+
+/// The array of all items of the pieces.
+pub(crate) fn items(item: &Item, pieces: &[Piece<'_>], place: &Place) -> Result<ArrayRef> {
+    let rows: usize = pieces.iter().map(|piece| piece.items).sum();
+    let values = numbers(item, pieces);
+    let len = item.numbers();
+    if rows.checked_mul(len) != Some(values.len()) {
+        return Err(place.error(0, format!("{} numbers do not make {rows} items of {len}", values.len())));
+    }
+    // From the innermost dimension out, each a list of fixed size.
+    let mut array = values;
+    for &n in item.dims.iter().rev() {
+        let size =
+            i32::try_from(n).map_err(|_| place.error(0, format!("a dimension of {n} is too large")))?;
+        let field = Arc::new(Field::new("item", array.data_type().clone(), false));
+        array = Arc::new(
+            FixedSizeListArray::try_new(field, size, array, None)
+                .map_err(|e| place.error(0, e.to_string()))?,
+        );
+    }
+    Ok(array)
+}
+
+fn numbers(item: &Item, pieces: &[Piece<'_>]) -> ArrayRef {
+    macro_rules! native {
+        ($arrow:ty) => {
+            Arc::new(PrimitiveArray::<$arrow>::new(native(item, pieces, BigEndian::convert).into(), None))
+        };
+    }
+    match item.prim {
+        Prim::Bool => {
+            let bytes: Vec<u8> = native(item, pieces, BigEndian::convert);
+            Arc::new(BooleanArray::new(BooleanBuffer::collect_bool(bytes.len(), |i| bytes[i] != 0), None))
+        }
+        Prim::I8 => native!(types::Int8Type),
+        Prim::U8 => native!(types::UInt8Type),
+        Prim::I16 => native!(types::Int16Type),
+        Prim::U16 => native!(types::UInt16Type),
+        Prim::I32 => native!(types::Int32Type),
+        Prim::U32 => native!(types::UInt32Type),
+        Prim::I64 => native!(types::Int64Type),
+        Prim::U64 => native!(types::UInt64Type),
+        Prim::F32 => native!(types::Float32Type),
+        Prim::F64 => native!(types::Float64Type),
+        Prim::Packed(packed) => unpack(packed, item, pieces),
+    }
+}
+
+fn unpack(packed: Packed, item: &Item, pieces: &[Piece<'_>]) -> ArrayRef {
+    let values: Vec<f64> = native(item, pieces, |bytes, out| packed.convert(bytes, out));
+    if packed.double {
+        Arc::new(PrimitiveArray::<types::Float64Type>::new(values.into(), None))
+    } else {
+        let values: Vec<f32> = values.into_iter().map(|x| x as f32).collect();
+        Arc::new(PrimitiveArray::<types::Float32Type>::new(values.into(), None))
+    }
+}
+
+/// Converts all pieces, in parallel, into one buffer.
+fn native<T: BigEndian>(
+    item: &Item,
+    pieces: &[Piece<'_>],
+    convert: impl Fn(&[u8], &mut [T]) + Sync,
+) -> Vec<T> {
+    let (numbers, width) = (item.numbers(), item.width());
+    let total: usize = pieces.iter().map(|piece| piece.items * numbers).sum();
+    // Zeroed memory comes from the system untouched: it is written once, by the threads that convert.
+    let mut out = vec![T::default(); total];
+    let mut targets = Vec::with_capacity(pieces.len());
+    let mut rest = out.as_mut_slice();
+    for piece in pieces {
+        let (target, after) = rest.split_at_mut(piece.items * numbers);
+        rest = after;
+        targets.push((piece, target));
+    }
+    targets.into_par_iter().for_each(|(piece, mut target)| {
+        piece.each(width, |bytes| {
+            let n = (bytes.len() / item.prim.width()).min(target.len());
+            let (now, later) = std::mem::take(&mut target).split_at_mut(n);
+            convert(bytes, now);
+            target = later;
+        });
+    });
+    out
+}
+
+/// Offsets of lists, from their lengths.
+pub(crate) struct Offsets {
+    offsets: Vec<i32>,
+    total: usize,
+}
+
+impl Offsets {
+    pub(crate) fn new(rows: usize) -> Self {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        Self { offsets, total: 0 }
+    }
+
+    pub(crate) fn push(&mut self, items: usize) {
+        self.total = self.total.saturating_add(items);
+        self.offsets.push(self.total as i32);
+    }
+
+    /// # Errors
+    /// Arrow's lists count with 32 bits: more items must be read in several ranges of entries.
+    pub(crate) fn finish(self, place: &Place) -> Result<OffsetBuffer<i32>> {
+        if i32::try_from(self.total).is_err() {
+            let reason = format!(
+                "{} items are more than a list column can hold: read fewer entries at once",
+                self.total
+            );
+            return Err(place.error(0, reason));
+        }
+        Ok(OffsetBuffer::new(ScalarBuffer::from(self.offsets)))
+    }
+}
+
+pub(crate) fn list(offsets: OffsetBuffer<i32>, values: ArrayRef, place: &Place) -> Result<ArrayRef> {
+    let field = Arc::new(Field::new("item", values.data_type().clone(), false));
+    let list = ListArray::try_new(field, offsets, values, None).map_err(|e| place.error(0, e.to_string()))?;
+    Ok(Arc::new(list))
+}
+
+pub(crate) fn record(fields: Vec<(String, ArrayRef)>, place: &Place) -> Result<ArrayRef> {
+    let (names, arrays): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+    let fields: Fields = names
+        .into_iter()
+        .zip(&arrays)
+        .map(|(name, array)| Field::new(name, array.data_type().clone(), false))
+        .collect();
+    let array = StructArray::try_new(fields, arrays, None).map_err(|e| place.error(0, e.to_string()))?;
+    Ok(Arc::new(array))
+}

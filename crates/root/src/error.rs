@@ -1,0 +1,91 @@
+//! The error type: what was read, where, and why it could not be.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why something in a ROOT file could not be read.
+///
+/// Messages are fragments that fit after "failed to ".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to open, size or map the file.
+    #[error("open {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The bytes are not what the format says.
+    #[error("read {object} of {file} at byte {offset}{}: {reason}", Within(*within))]
+    Malformed {
+        /// The file.
+        file: Arc<str>,
+        /// The header, directory, tree, branch or basket that was being read.
+        object: Arc<str>,
+        /// Where the object's record starts in the file.
+        offset: u64,
+        /// How far into the (decompressed) record the problem lies.
+        within: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file has no such object or column.
+    #[error("find {what} in {file}")]
+    NotFound {
+        /// The file, or the file and tree.
+        file: Arc<str>,
+        /// What was asked for.
+        what: String,
+    },
+    /// The column is there, but this reader cannot turn it into an Arrow array.
+    #[error("read column {column} of {object} in {file}: {reason}")]
+    Column {
+        /// The file.
+        file: Arc<str>,
+        /// The tree.
+        object: Arc<str>,
+        /// The column.
+        column: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+struct Within(u64);
+
+impl std::fmt::Display for Within {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            n => write!(f, "+{n}"),
+        }
+    }
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// Which record is being read: carried by every cursor, so that every error can name it.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) file: Arc<str>,
+    pub(crate) object: Arc<str>,
+    pub(crate) offset: u64,
+}
+
+impl Place {
+    pub(crate) fn new(file: &Arc<str>, object: impl Into<Arc<str>>, offset: u64) -> Self {
+        Self { file: Arc::clone(file), object: object.into(), offset }
+    }
+
+    pub(crate) fn error(&self, within: usize, reason: impl Into<String>) -> Error {
+        Error::Malformed {
+            file: Arc::clone(&self.file),
+            object: Arc::clone(&self.object),
+            offset: self.offset,
+            within: within as u64,
+            reason: reason.into(),
+        }
+    }
+}

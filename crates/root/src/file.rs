@@ -1,0 +1,338 @@
+//! The file itself: header, keys and directories.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use crate::compress;
+use crate::cursor::Cursor;
+use crate::error::{Error, Place, Result};
+use crate::streamer::Streamers;
+use crate::tree::Tree;
+
+/// Directories nest no deeper than this; a file that says otherwise is broken.
+const MAX_DEPTH: usize = 64;
+
+/// An open ROOT file. Cheap to clone: clones share the mapping.
+#[derive(Clone)]
+pub struct RootFile {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: Arc<str>,
+    bytes: Bytes,
+    header: Header,
+    streamers: OnceLock<Arc<Streamers>>,
+}
+
+enum Bytes {
+    Mapped(memmap2::Mmap),
+    Owned(Vec<u8>),
+}
+
+struct Header {
+    version: u32,
+    begin: u64,
+    names: u64,
+    info: u64,
+}
+
+/// What a key says of its object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// Directories and name, "dir/name".
+    pub path: String,
+    /// The C++ class, such as "TTree".
+    pub class_name: String,
+    /// The object's title.
+    pub title: String,
+    /// The version of the object: the highest is the newest.
+    pub cycle: i16,
+    /// Bytes on disk, key included.
+    pub bytes: u64,
+    pub(crate) seek: u64,
+}
+
+/// A TKey: the header of every record.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) bytes: usize,
+    pub(crate) object_len: usize,
+    pub(crate) key_len: usize,
+    cycle: i16,
+    seek: u64,
+    class_name: String,
+    pub(crate) name: String,
+    title: String,
+}
+
+impl Key {
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        let (bytes, version, object_len) = (cursor.i32()?, cursor.i16()?, cursor.i32()?);
+        let _date = cursor.u32()?;
+        let (key_len, cycle) = (cursor.u16()?, cursor.i16()?);
+        // Keys beyond 2 GB are written with 64-bit positions and a version above 1000.
+        let (seek, _parent) = if version > 1000 {
+            (cursor.u64()?, cursor.u64()?)
+        } else {
+            (u64::from(cursor.u32()?), u64::from(cursor.u32()?))
+        };
+        let (class_name, name, title) = (cursor.text()?, cursor.text()?, cursor.text()?);
+        let key_len = usize::from(key_len);
+        match (usize::try_from(bytes), usize::try_from(object_len)) {
+            (Ok(bytes), Ok(object_len)) if bytes >= key_len => {
+                Ok(Self { bytes, object_len, key_len, cycle, seek, class_name, name, title })
+            }
+            _ => Err(cursor.error(format!(
+                "a key claims {bytes} bytes, {key_len} of them its own, for an object of {object_len}"
+            ))),
+        }
+    }
+}
+
+/// A decompressed record, and where it came from.
+pub(crate) struct Record<'a> {
+    pub(crate) data: Cow<'a, [u8]>,
+    pub(crate) key_len: usize,
+    pub(crate) place: Place,
+}
+
+impl RootFile {
+    /// Maps a file into memory and reads its header.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be opened, [`Error::Malformed`] where it is no ROOT file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let io = |source| Error::Io { path: path.to_path_buf(), source };
+        let file = std::fs::File::open(path).map_err(io)?;
+        let bytes = if file.metadata().map_err(io)?.len() == 0 {
+            Bytes::Owned(Vec::new())
+        } else {
+            // SAFETY: the mapping is read-only and private to us. As with every reader that maps its input, another
+            // process that truncates the file meanwhile ends this one: data files are not to be changed while read.
+            Bytes::Mapped(unsafe { memmap2::Mmap::map(&file) }.map_err(io)?)
+        };
+        Self::new(&path.display().to_string(), bytes)
+    }
+
+    /// Reads a file that is already in memory; `name` stands in for its path in errors.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] where the bytes are no ROOT file.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
+        Self::new(name, Bytes::Owned(bytes))
+    }
+
+    fn new(name: &str, bytes: Bytes) -> Result<Self> {
+        let name: Arc<str> = name.into();
+        let data = match &bytes {
+            Bytes::Mapped(map) => &map[..],
+            Bytes::Owned(vec) => &vec[..],
+        };
+        let place = Place::new(&name, "the header", 0);
+        let header = Header::read(data, &place)?;
+        Ok(Self { inner: Arc::new(Inner { name, bytes, header, streamers: OnceLock::new() }) })
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.inner.name
+    }
+
+    /// ROOT's version number that wrote the file, such as 62206 for 6.22/06.
+    pub fn version(&self) -> u32 {
+        self.inner.header.version % 1_000_000
+    }
+
+    pub(crate) fn data(&self) -> &[u8] {
+        match &self.inner.bytes {
+            Bytes::Mapped(map) => map,
+            Bytes::Owned(vec) => vec,
+        }
+    }
+
+    /// The bytes from `seek` on.
+    pub(crate) fn from(&self, seek: u64, place: &Place) -> Result<&[u8]> {
+        let data = self.data();
+        usize::try_from(seek).ok().and_then(|seek| data.get(seek..)).ok_or_else(|| {
+            place.error(0, format!("it starts beyond the end of the file, {} bytes", data.len()))
+        })
+    }
+
+    /// Reads the record whose key stands at `seek`, decompressed.
+    pub(crate) fn record(&self, seek: u64, object: &str) -> Result<Record<'_>> {
+        let place = Place::new(self.name(), object, seek);
+        let data = self.from(seek, &place)?;
+        let key = Key::read(&mut Cursor::new(data, &place))?;
+        let data = payload(data, &key, &place)?;
+        Ok(Record { data, key_len: key.key_len, place })
+    }
+
+    /// The streamer list: how each class was written. Read once; a list that cannot be read counts as empty, since
+    /// the classes of trees are also built in.
+    pub(crate) fn streamers(&self) -> Arc<Streamers> {
+        let read = || {
+            let mut streamers = Streamers::default();
+            if self.inner.header.info != 0
+                && let Ok(record) = self.record(self.inner.header.info, "the streamer list")
+            {
+                streamers.read(&record);
+            }
+            Arc::new(streamers)
+        };
+        Arc::clone(self.inner.streamers.get_or_init(read))
+    }
+
+    /// Every object of the file, directories walked: in the order of the file, parents before children.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] where a directory cannot be read, or contains itself.
+    pub fn keys(&self) -> Result<Vec<KeyInfo>> {
+        let header = &self.inner.header;
+        let mut out = Vec::new();
+        let mut seen = BTreeSet::new();
+        let root = header.begin.checked_add(header.names);
+        let place = Place::new(self.name(), "the top directory", header.begin);
+        let root = root.ok_or_else(|| place.error(0, "its position overflows"))?;
+        self.directory(root, "", 0, &mut seen, &mut out)?;
+        Ok(out)
+    }
+
+    fn directory(
+        &self,
+        seek: u64,
+        path: &str,
+        depth: usize,
+        seen: &mut BTreeSet<u64>,
+        out: &mut Vec<KeyInfo>,
+    ) -> Result<()> {
+        let label: Arc<str> = match path {
+            "" => "the top directory".into(),
+            path => format!("directory {path}").into(),
+        };
+        let place = Place::new(self.name(), Arc::clone(&label), seek);
+        if depth > MAX_DEPTH {
+            return Err(place.error(0, format!("directories nest deeper than {MAX_DEPTH}")));
+        }
+        let mut cursor = Cursor::new(self.from(seek, &place)?, &place);
+        let version = cursor.i16()?;
+        let _dates = cursor.u64()?;
+        let _sizes = cursor.u64()?;
+        let keys = if version > 1000 {
+            cursor.take(16)?;
+            cursor.u64()?
+        } else {
+            cursor.take(8)?;
+            u64::from(cursor.u32()?)
+        };
+        if keys == 0 {
+            return Ok(());
+        }
+        if !seen.insert(keys) {
+            return Err(
+                place.error(0, "its list of keys has been seen before: directories contain each other")
+            );
+        }
+        let place = Place::new(self.name(), label, keys);
+        let mut cursor = Cursor::new(self.from(keys, &place)?, &place);
+        let list = Key::read(&mut cursor)?;
+        cursor.seek(list.key_len)?;
+        // A key takes 26 bytes at least.
+        for _ in 0..cursor.count(26)? {
+            let start = cursor.pos();
+            let key = Key::read(&mut cursor)?;
+            // An object's key is found at its own start; what the list says of its length is what was reserved.
+            cursor.seek(start + key.key_len)?;
+            let full = if path.is_empty() { key.name } else { format!("{path}/{}", key.name) };
+            let is_directory = matches!(key.class_name.as_str(), "TDirectory" | "TDirectoryFile");
+            let (seek, key_len) = (key.seek, key.key_len as u64);
+            out.push(KeyInfo {
+                path: full.clone(),
+                class_name: key.class_name,
+                title: key.title,
+                cycle: key.cycle,
+                bytes: key.bytes as u64,
+                seek,
+            });
+            if is_directory {
+                let inner =
+                    seek.checked_add(key_len).ok_or_else(|| place.error(start, "a position overflows"))?;
+                self.directory(inner, &full, depth + 1, seen, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The trees of the file (TTree, TNtuple, TNtupleD), each once, as "dir/name".
+    ///
+    /// # Errors
+    /// As [`RootFile::keys`].
+    pub fn tree_names(&self) -> Result<Vec<String>> {
+        let mut seen = BTreeSet::new();
+        let mut names: Vec<_> = self.keys()?.into_iter().filter(is_tree).map(|key| key.path).collect();
+        names.retain(|name| seen.insert(name.clone()));
+        Ok(names)
+    }
+
+    /// Reads the description of a tree: "dir/name", or "dir/name;cycle" for another than the highest cycle.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::Malformed`] where its record cannot be read.
+    pub fn tree(&self, name: &str) -> Result<Tree> {
+        let (path, cycle) = match name.rsplit_once(';') {
+            Some((path, cycle)) => (path, cycle.parse::<i16>().ok()),
+            None => (name, None),
+        };
+        let mut found = BTreeMap::new();
+        for key in self.keys()?.into_iter().filter(is_tree) {
+            if key.path == path && cycle.is_none_or(|cycle| cycle == key.cycle) {
+                found.insert(key.cycle, key);
+            }
+        }
+        match found.pop_last() {
+            Some((_, key)) => Tree::open(self, &key),
+            None => {
+                let names = self.tree_names()?.join(", ");
+                let what =
+                    format!("tree {name:?} (it has: {})", if names.is_empty() { "none" } else { &names });
+                Err(Error::NotFound { file: Arc::clone(self.name()), what })
+            }
+        }
+    }
+}
+
+fn is_tree(key: &KeyInfo) -> bool {
+    matches!(key.class_name.as_str(), "TTree" | "TNtuple" | "TNtupleD")
+}
+
+/// The object's bytes behind a key: as they are where the sizes agree, else decompressed.
+pub(crate) fn payload<'a>(data: &'a [u8], key: &Key, place: &Place) -> Result<Cow<'a, [u8]>> {
+    let Some(body) = data.get(key.key_len..key.bytes) else {
+        return Err(place.error(0, format!("its {} bytes reach beyond the end of the file", key.bytes)));
+    };
+    if body.len() == key.object_len {
+        Ok(Cow::Borrowed(body))
+    } else {
+        Ok(Cow::Owned(compress::decompress(body, key.object_len, place)?))
+    }
+}
+
+impl Header {
+    fn read(data: &[u8], place: &Place) -> Result<Self> {
+        let mut cursor = Cursor::new(data, place);
+        if cursor.take(4)? != b"root" {
+            return Err(place.error(0, "a ROOT file starts with \"root\", this one does not"));
+        }
+        let (version, begin) = (cursor.u32()?, u64::from(cursor.u32()?));
+        let big = version >= 1_000_000;
+        cursor.take(if big { 16 } else { 8 })?; // the end, the list of free segments
+        let _free = cursor.u64()?;
+        let names = u64::from(cursor.u32()?);
+        let _units = cursor.u8()?;
+        let _compress = cursor.u32()?;
+        let info = if big { cursor.u64()? } else { u64::from(cursor.u32()?) };
+        Ok(Self { version, begin, names, info })
+    }
+}

@@ -1,0 +1,304 @@
+//! What the bytes of a branch mean: from leaves and class names to a layout and an Arrow type.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Fields};
+
+use crate::branch::{Branch, Leaf, Leaves, Owner};
+use crate::cxx;
+use crate::prim::{Packed, Prim, Store};
+use crate::streamer::{Member, Streamers};
+
+/// How the bytes of one entry are laid out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Layout {
+    /// A number, or an array of the same size in each entry.
+    Fixed(Item),
+    /// As many items as fit the entry after some bytes of header.
+    Jagged { item: Item, header: usize },
+    /// The leaves of a leaf list, one after the other.
+    Record(Vec<(String, Item)>),
+    /// Values that tell their own length, after some bytes of header.
+    Nested { shape: Shape, header: usize },
+}
+
+/// A number, or a fixed array of numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Item {
+    pub(crate) prim: Prim,
+    pub(crate) dims: Vec<usize>,
+}
+
+/// A value that tells its own length.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Shape {
+    Number(Prim),
+    /// A length of one or five bytes, then bytes.
+    Text,
+    /// A count of four bytes, then items.
+    List(Box<Shape>),
+    /// Items up to the end of the entry.
+    Rest(Box<Shape>),
+}
+
+impl Item {
+    /// Numbers in one item.
+    pub(crate) fn numbers(&self) -> usize {
+        self.dims.iter().product()
+    }
+
+    /// Bytes in one item.
+    pub(crate) fn width(&self) -> usize {
+        self.numbers() * self.prim.width()
+    }
+
+    fn data_type(&self) -> DataType {
+        self.dims.iter().rev().fold(self.prim.data_type(), |inner, &n| {
+            DataType::FixedSizeList(Arc::new(Field::new("item", inner, false)), n as i32)
+        })
+    }
+
+    fn name(&self, brackets: &str) -> String {
+        let dims: String = self.dims.iter().map(|n| format!("[{n}]")).collect();
+        format!("{}{brackets}{dims}", self.prim.name())
+    }
+}
+
+impl Shape {
+    pub(crate) fn data_type(&self) -> DataType {
+        match self {
+            Self::Number(prim) => prim.data_type(),
+            Self::Text => DataType::Utf8,
+            Self::List(item) | Self::Rest(item) => list(item.data_type()),
+        }
+    }
+}
+
+fn list(item: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new("item", item, false)))
+}
+
+impl Layout {
+    pub(crate) fn data_type(&self) -> DataType {
+        match self {
+            Self::Fixed(item) => item.data_type(),
+            Self::Jagged { item, .. } => list(item.data_type()),
+            Self::Nested { shape, .. } => shape.data_type(),
+            Self::Record(fields) => {
+                let fields = fields.iter().map(|(name, item)| Field::new(name, item.data_type(), false));
+                DataType::Struct(fields.collect::<Fields>())
+            }
+        }
+    }
+}
+
+/// A layout with the C++ type it stands for, or the reason why there is none.
+pub(crate) type Interpreted = Result<(Layout, String), (String, String)>;
+
+/// Finds out what a branch without sub-branches holds.
+pub(crate) fn interpret(
+    branch: &Branch,
+    owner: &Owner,
+    leaves: &Leaves,
+    streamers: &Streamers,
+) -> Interpreted {
+    if let Some(file) = &branch.other_file {
+        return Err((String::new(), format!("its baskets are in another file, {file}")));
+    }
+    let typed = |layout: Layout, name: String| Ok((layout, name));
+    match branch.leaves.as_slice() {
+        [] => Err((branch.class_name.clone(), "it has no leaves".into())),
+        [leaf] => {
+            let leaf = &leaves[leaf];
+            let dims = dims(&leaf.title);
+            if let Some(prim) = leaf_prim(leaf, branch, owner, streamers) {
+                let item = Item { prim, dims };
+                if leaf.count.is_none() {
+                    let name = item.name("");
+                    return typed(Layout::Fixed(item), name);
+                }
+                let name = item.name("[]");
+                return typed(Layout::Jagged { item, header: 0 }, name);
+            }
+            if branch.streamer_type == 65 {
+                return typed(Layout::Nested { shape: Shape::Text, header: 0 }, "TString".into());
+            }
+            if leaf.class == "TLeafC" {
+                return typed(Layout::Nested { shape: Shape::Text, header: 0 }, "char*".into());
+            }
+            object(branch, owner, leaf, dims, streamers)
+        }
+        many => {
+            let mut fields = Vec::with_capacity(many.len());
+            for leaf in many.iter().map(|leaf| &leaves[leaf]) {
+                if leaf.count.is_some() {
+                    return Err((String::new(), "a list of several leaves with a counter".into()));
+                }
+                match leaf_prim(leaf, branch, owner, streamers) {
+                    Some(prim) => fields.push((leaf.name.clone(), Item { prim, dims: dims(&leaf.title) })),
+                    None => {
+                        return Err((String::new(), format!("leaf {} of several is no number", leaf.name)));
+                    }
+                }
+            }
+            let names: Vec<_> =
+                fields.iter().map(|(name, item)| format!("{} {name};", item.name(""))).collect();
+            typed(Layout::Record(fields), format!("struct {{{}}}", names.join(" ")))
+        }
+    }
+}
+
+/// The fixed sizes in a leaf's title, such as "x[nx][3]": a counter's name is none.
+fn dims(title: &str) -> Vec<usize> {
+    let inside = title.split('[').skip(1).filter_map(|part| part.split_once(']'));
+    inside.filter_map(|(n, _)| n.parse().ok()).filter(|&n| n > 0).collect()
+}
+
+fn leaf_prim(leaf: &Leaf, branch: &Branch, owner: &Owner, streamers: &Streamers) -> Option<Prim> {
+    let pick = |signed, unsigned| Some(if leaf.unsigned { unsigned } else { signed });
+    match leaf.class.as_str() {
+        "TLeafO" => Some(Prim::Bool),
+        "TLeafB" => pick(Prim::I8, Prim::U8),
+        "TLeafS" => pick(Prim::I16, Prim::U16),
+        "TLeafI" => pick(Prim::I32, Prim::U32),
+        "TLeafG" | "TLeafL" => pick(Prim::I64, Prim::U64),
+        "TLeafF" => Some(Prim::F32),
+        "TLeafD" => Some(Prim::F64),
+        "TLeafD32" => Some(packed(true, &leaf.title)),
+        "TLeafF16" => Some(packed(false, &leaf.title)),
+        "TLeafElement" => {
+            let code = if (21..40).contains(&leaf.code) { leaf.code - 20 } else { leaf.code };
+            match code {
+                9 | 19 => {
+                    let title = member(branch, owner, streamers).map(|m| m.title.clone()).unwrap_or_default();
+                    Some(packed(code == 9, &title))
+                }
+                7 => None,
+                _ => Prim::from_code(code),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// `Double32_t` and `Float16_t` say their range and bits in the title: "[low,high,bits]".
+fn packed(double: bool, title: &str) -> Prim {
+    let spec = title.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(inside, _)| inside);
+    let mut parts = spec.into_iter().flat_map(|inside| inside.split(',')).map(str::trim);
+    let bounds = (parts.next().and_then(constant), parts.next().and_then(constant));
+    let bits = parts.next().map(str::parse::<u32>);
+    let (Some(low), Some(high)) = bounds else {
+        return if double { Prim::DOUBLE32 } else { Prim::FLOAT16 };
+    };
+    let bits = match bits {
+        Some(Ok(bits)) if (2..=32).contains(&bits) => bits,
+        _ => 32,
+    };
+    let store = if low == 0.0 && high == 0.0 {
+        Store::Truncated { bits }
+    } else {
+        Store::Range { low, step: (high - low) / 2f64.powi(bits as i32) }
+    };
+    Prim::Packed(Packed { double, store })
+}
+
+/// Numbers, and `pi` and `twopi` with a factor or divisor, as ROOT allows in ranges.
+fn constant(text: &str) -> Option<f64> {
+    if let Some((left, right)) = text.split_once('*') {
+        return Some(constant(left.trim())? * constant(right.trim())?);
+    }
+    if let Some((left, right)) = text.split_once('/') {
+        return Some(constant(left.trim())? / constant(right.trim())?);
+    }
+    match text.strip_prefix('-') {
+        Some(rest) => constant(rest.trim()).map(|x| -x),
+        None if text.eq_ignore_ascii_case("pi") => Some(std::f64::consts::PI),
+        None if text.eq_ignore_ascii_case("twopi") => Some(std::f64::consts::TAU),
+        None => text.parse().ok(),
+    }
+}
+
+/// What the streamer list says of the member that a sub-branch holds.
+fn member<'a>(branch: &Branch, owner: &Owner, streamers: &'a Streamers) -> Option<&'a Member> {
+    let class = if branch.parent_name.is_empty() { &owner.class_name } else { &branch.parent_name };
+    let bare = branch.name.split('[').next().unwrap_or_default();
+    let name = bare.rsplit('.').next().unwrap_or_default();
+    find_member(streamers, class, name, 0)
+}
+
+fn find_member<'a>(streamers: &'a Streamers, class: &str, name: &str, depth: usize) -> Option<&'a Member> {
+    if depth > 16 {
+        return None;
+    }
+    let layout = streamers.newest(class).or_else(|| streamers.newest(&class.replace(' ', "")))?;
+    if let Some(found) = layout.members.iter().find(|member| &*member.name == name) {
+        return Some(found);
+    }
+    layout.members.iter().find_map(|member| match &member.step {
+        crate::streamer::Step::Base(base) => find_member(streamers, base, name, depth + 1),
+        _ => None,
+    })
+}
+
+/// A branch that holds something else than numbers in leaves: STL collections, strings, arrays behind pointers.
+fn object(
+    branch: &Branch,
+    owner: &Owner,
+    leaf: &Leaf,
+    dims: Vec<usize>,
+    streamers: &Streamers,
+) -> Interpreted {
+    // An array behind a pointer: one byte says whether it is there.
+    if (41..60).contains(&leaf.code)
+        && let Some(prim) = Prim::from_code(leaf.code - 40)
+    {
+        let item = Item { prim, dims };
+        let name = item.name("[]");
+        return Ok((Layout::Jagged { item, header: 1 }, name));
+    }
+    let type_name = if !owner.is_branch {
+        branch.class_name.clone()
+    } else {
+        match member(branch, owner, streamers) {
+            Some(member) => member.type_name.clone(),
+            None => branch.class_name.clone(),
+        }
+    };
+    if type_name.is_empty() {
+        return Err((type_name, format!("a leaf of class {} with type code {}", leaf.class, leaf.code)));
+    }
+    let name = cxx::normalise(&type_name);
+    let Some(parsed) = cxx::parse(&type_name) else {
+        let reason =
+            format!("class {name} is not split into numbers, and reading it as an object is not there yet");
+        return Err((name, reason));
+    };
+    if !dims.is_empty() {
+        return Err((name.clone(), format!("a fixed array of {name}")));
+    }
+    let in_collection = owner.in_collection(branch);
+    match (parsed, in_collection) {
+        // Within a split collection the members of all items follow each other, after one header.
+        (shape, true) => {
+            let layout = Layout::Nested { shape: Shape::Rest(Box::new(shape)), header: 6 };
+            Ok((layout, format!("{name}[]")))
+        }
+        (Shape::List(item), false) => match *item {
+            Shape::Number(prim) => {
+                Ok((Layout::Jagged { item: Item { prim, dims: Vec::new() }, header: 10 }, name))
+            }
+            item => Ok((Layout::Nested { shape: Shape::List(Box::new(item)), header: 6 }, name)),
+        },
+        (Shape::Text, false) if type_name.trim() == "TString" => {
+            Ok((Layout::Nested { shape: Shape::Text, header: 0 }, name))
+        }
+        // A string that is a whole branch stands alone; one that is a member has the header of an object.
+        (Shape::Text, false) => {
+            let header = if owner.is_branch { 6 } else { 0 };
+            Ok((Layout::Nested { shape: Shape::Text, header }, name))
+        }
+        (Shape::Number(_) | Shape::Rest(_), false) => {
+            Err((name.clone(), format!("a number of type {name} in a leaf of class {}", leaf.class)))
+        }
+    }
+}

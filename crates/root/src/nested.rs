@@ -1,0 +1,170 @@
+//! Values that tell their own length: strings, and collections within collections.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, StringArray};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+
+use crate::build::{self, Piece, Spans};
+use crate::cursor::Cursor;
+use crate::error::{Place, Result};
+use crate::layout::{Item, Shape};
+use crate::prim::Prim;
+
+/// Values of one shape, gathered entry by entry. Numbers stay big-endian until all are there.
+pub(crate) enum Nested {
+    Numbers { prim: Prim, bytes: Vec<u8> },
+    Text { ends: Vec<usize>, bytes: Vec<u8> },
+    List { ends: Vec<usize>, items: Box<Nested> },
+}
+
+impl Nested {
+    pub(crate) fn new(shape: &Shape) -> Self {
+        match shape {
+            Shape::Number(prim) => Self::Numbers { prim: *prim, bytes: Vec::new() },
+            Shape::Text => Self::Text { ends: Vec::new(), bytes: Vec::new() },
+            Shape::List(item) | Shape::Rest(item) => {
+                Self::List { ends: Vec::new(), items: Box::new(Self::new(item)) }
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Numbers { prim, bytes } => bytes.len() / prim.width(),
+            Self::Text { ends, .. } | Self::List { ends, .. } => ends.len(),
+        }
+    }
+
+    /// Reads one entry, which starts at `at` in its basket.
+    pub(crate) fn entry(
+        &mut self,
+        shape: &Shape,
+        bytes: &[u8],
+        at: usize,
+        header: usize,
+        place: &Place,
+    ) -> Result<()> {
+        let mut cursor = Cursor::new(bytes, place);
+        let located = |cursor: &Cursor<'_>, reason: &str| place.error(at + cursor.pos(), reason);
+        if bytes.is_empty() && matches!(shape, Shape::Rest(_)) {
+            return self.read(shape, &mut cursor);
+        }
+        cursor.take(header).map_err(|_| located(&cursor, "an entry is shorter than its header"))?;
+        self.read(shape, &mut cursor)?;
+        if cursor.remaining() > 0 {
+            return Err(located(&cursor, &format!("an entry has {} bytes too many", cursor.remaining())));
+        }
+        Ok(())
+    }
+
+    /// Reads entries that follow each other without offsets, and keeps the wanted ones.
+    pub(crate) fn in_a_row(
+        &mut self,
+        shape: &Shape,
+        bytes: &[u8],
+        header: usize,
+        entries: usize,
+        wanted: &Range<usize>,
+        place: &Place,
+    ) -> Result<()> {
+        let mut cursor = Cursor::new(bytes, place);
+        let mut before = Self::new(shape);
+        for entry in 0..entries.min(wanted.end) {
+            cursor.take(header)?;
+            if entry < wanted.start {
+                before.read(shape, &mut cursor)?
+            } else {
+                self.read(shape, &mut cursor)?
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, shape: &Shape, cursor: &mut Cursor<'_>) -> Result<()> {
+        match (self, shape) {
+            (Self::Numbers { prim, bytes }, _) => bytes.extend_from_slice(cursor.take(prim.width())?),
+            (Self::Text { ends, bytes }, _) => {
+                bytes.extend_from_slice(cursor.text_bytes()?);
+                ends.push(bytes.len());
+            }
+            (Self::List { ends, items }, Shape::List(item)) => {
+                match (items.as_mut(), item.as_ref()) {
+                    (Self::Numbers { prim, bytes }, _) => {
+                        let n = cursor.count(prim.width())?;
+                        bytes.extend_from_slice(cursor.take(n * prim.width())?);
+                    }
+                    (items, item) => {
+                        for _ in 0..cursor.count(1)? {
+                            items.read(item, cursor)?;
+                        }
+                    }
+                }
+                ends.push(items.len());
+            }
+            (Self::List { ends, items }, Shape::Rest(item)) => {
+                while cursor.remaining() > 0 {
+                    items.read(item, cursor)?;
+                }
+                ends.push(items.len());
+            }
+            (Self::List { .. }, Shape::Number(_) | Shape::Text) => {
+                return Err(cursor.error("a list where none belongs"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the values of several baskets together.
+    pub(crate) fn concat(shape: &Shape, parts: Vec<Self>) -> Self {
+        let mut parts = parts.into_iter();
+        let mut out = parts.next().unwrap_or_else(|| Self::new(shape));
+        parts.for_each(|part| out.append(part));
+        out
+    }
+
+    fn append(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Numbers { bytes, .. }, Self::Numbers { bytes: more, .. }) => {
+                bytes.extend_from_slice(&more)
+            }
+            (Self::Text { ends, bytes }, Self::Text { ends: more_ends, bytes: more }) => {
+                let base = bytes.len();
+                ends.extend(more_ends.into_iter().map(|end| end + base));
+                bytes.extend_from_slice(&more);
+            }
+            (Self::List { ends, items }, Self::List { ends: more_ends, items: more }) => {
+                let base = items.len();
+                ends.extend(more_ends.into_iter().map(|end| end + base));
+                items.append(*more);
+            }
+            // All parts were made from one shape.
+            _ => {}
+        }
+    }
+
+    pub(crate) fn finish(self, place: &Place) -> Result<ArrayRef> {
+        match self {
+            Self::Numbers { prim, bytes } => {
+                let item = Item { prim, dims: Vec::new() };
+                let items = bytes.len() / prim.width();
+                build::items(&item, &[Piece { bytes: &bytes, spans: Spans::All, items }], place)
+            }
+            Self::Text { ends, bytes } => {
+                let offsets = offsets(ends, place)?;
+                let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), None);
+                Ok(Arc::new(array.map_err(|e| place.error(0, format!("its text is not UTF-8: {e}")))?))
+            }
+            Self::List { ends, items } => build::list(offsets(ends, place)?, items.finish(place)?, place),
+        }
+    }
+}
+
+fn offsets(ends: Vec<usize>, place: &Place) -> Result<OffsetBuffer<i32>> {
+    if ends.last().is_some_and(|&last| i32::try_from(last).is_err()) {
+        return Err(place.error(0, "a column holds more than 2^31 items: read fewer entries at once"));
+    }
+    let offsets: Vec<i32> = std::iter::once(0).chain(ends.into_iter().map(|end| end as i32)).collect();
+    Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
+}

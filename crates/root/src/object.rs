@@ -1,0 +1,391 @@
+//! Reads ROOT objects into a plain tree of values, by their layouts.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::basket::Embedded;
+use crate::cursor::Cursor;
+use crate::error::{Place, Result};
+use crate::file::Record;
+use crate::prim::Prim;
+use crate::streamer::{Layout, Step, Streamers, read_step};
+
+const BYTE_COUNT: u32 = 0x4000_0000;
+const NEW_CLASS: u32 = 0xFFFF_FFFF;
+const CLASS_MASK: u32 = 0x8000_0000;
+/// References count from two before the object they point to.
+const MAP_OFFSET: usize = 2;
+/// An object within an object within ...: a branch takes four levels.
+const MAX_DEPTH: usize = 200;
+const IS_REFERENCED: u32 = 1 << 4;
+
+/// Where an object lies in the reader's store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ObjectId(usize);
+
+/// The value of a member.
+#[derive(Debug)]
+pub(crate) enum Value {
+    Int(i64),
+    Float(f64),
+    Text(String),
+    Numbers(Prim, Range<usize>),
+    Object(Box<Object>),
+    Reference(Option<ObjectId>),
+    Skipped,
+}
+
+/// An object: its members in the order of its layout, or the items of a collection.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) class: Arc<str>,
+    layout: Option<Arc<Layout>>,
+    values: Vec<Value>,
+    pub(crate) items: Vec<Option<ObjectId>>,
+    pub(crate) basket: Option<Embedded>,
+}
+
+impl Object {
+    fn new(class: &str) -> Self {
+        Self { class: class.into(), layout: None, values: Vec::new(), items: Vec::new(), basket: None }
+    }
+
+    /// A member of this class or of a base class.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        let members = &self.layout.as_ref()?.members;
+        members.iter().zip(&self.values).find_map(|(member, value)| match (&member.step, value) {
+            _ if &*member.name == name => Some(value),
+            (Step::Base(_) | Step::TNamed, Value::Object(base)) => base.get(name),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn int(&self, name: &str) -> Option<i64> {
+        match self.get(name)? {
+            Value::Int(n) => Some(*n),
+            // Counts were doubles once.
+            Value::Float(x) if x.fract() == 0.0 && x.abs() < 1e15 => Some(*x as i64),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn reference(&self, name: &str) -> Option<ObjectId> {
+        match self.get(name)? {
+            Value::Reference(id) => *id,
+            _ => None,
+        }
+    }
+
+    /// A member that is an object, in place or behind a pointer.
+    pub(crate) fn object<'a>(&'a self, name: &str, reader: &'a Reader<'_>) -> Option<&'a Object> {
+        match self.get(name)? {
+            Value::Object(object) => Some(object),
+            Value::Reference(id) => reader.get((*id)?),
+            _ => None,
+        }
+    }
+
+    /// An array of whole numbers; empty where the member is missing.
+    pub(crate) fn ints(&self, name: &str, record: &[u8]) -> Vec<i64> {
+        match self.get(name) {
+            Some(Value::Numbers(prim, range)) => prim.ints(&record[range.clone()]),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Reads the objects of one record, and keeps those that others point to.
+pub(crate) struct Reader<'a> {
+    cursor: Cursor<'a>,
+    record: &'a [u8],
+    key_len: usize,
+    streamers: &'a Streamers,
+    objects: Vec<Option<Object>>,
+    by_position: BTreeMap<usize, ObjectId>,
+    classes: BTreeMap<usize, Arc<str>>,
+}
+
+struct Header {
+    version: i32,
+    end: Option<usize>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(record: &'a Record<'_>, streamers: &'a Streamers) -> Self {
+        Self {
+            cursor: Cursor::new(&record.data, &record.place),
+            record: &record.data,
+            key_len: record.key_len,
+            streamers,
+            objects: Vec::new(),
+            by_position: BTreeMap::new(),
+            classes: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, id: ObjectId) -> Option<&Object> {
+        self.objects.get(id.0)?.as_ref()
+    }
+
+    pub(crate) fn place(&self) -> &'a Place {
+        self.cursor.place()
+    }
+
+    /// The object that the record itself is.
+    pub(crate) fn top(&mut self, class: &str) -> Result<Object> {
+        self.object(class, 0)
+    }
+
+    fn header(&mut self) -> Result<Header> {
+        let start = self.cursor.pos();
+        let first = self.cursor.u32()?;
+        if first & BYTE_COUNT == 0 || first == NEW_CLASS {
+            self.cursor.seek(start)?;
+            return Ok(Header { version: i32::from(self.cursor.i16()?), end: None });
+        }
+        let end = start + 4 + (first & !BYTE_COUNT) as usize;
+        if end > self.cursor.len() || end < start + 6 {
+            return Err(self.cursor.error(format!("an object claims to end at {end}")));
+        }
+        Ok(Header { version: i32::from(self.cursor.i16()?), end: Some(end) })
+    }
+
+    fn object(&mut self, class: &str, depth: usize) -> Result<Object> {
+        if depth > MAX_DEPTH {
+            return Err(self.cursor.error(format!("objects nest deeper than {MAX_DEPTH}")));
+        }
+        match class {
+            "TBasket" => self.basket(),
+            "TArrayC" | "TArrayS" | "TArrayI" | "TArrayL" | "TArrayL64" | "TArrayF" | "TArrayD" => {
+                self.array(class)
+            }
+            "TObject" => self.t_object().map(|()| Object::new(class)),
+            _ => self.with_header(class, depth),
+        }
+    }
+
+    fn with_header(&mut self, class: &str, depth: usize) -> Result<Object> {
+        let header = self.header()?;
+        let mut object = Object::new(class);
+        match class {
+            "TObjArray" => self.obj_array(&mut object, header.version, header.end, depth)?,
+            "TList" | "THashList" => self.list(&mut object, depth)?,
+            "TNamed" => {
+                self.t_object()?;
+                object.layout = Some(Arc::clone(named()));
+                object.values = vec![self.text()?, self.text()?];
+            }
+            _ => self.members(&mut object, header.version, header.end, depth)?,
+        }
+        if let Some(end) = header.end {
+            self.cursor.seek(end)?;
+        }
+        Ok(object)
+    }
+
+    fn members(&mut self, object: &mut Object, version: i32, end: Option<usize>, depth: usize) -> Result<()> {
+        let Some(layout) = self.streamers.get(&object.class, version) else {
+            // Without a layout the object can still be passed over, if it says how long it is.
+            return match end {
+                Some(_) => Ok(()),
+                None => Err(self.cursor.error(format!("class {} has no layout and no length", object.class))),
+            };
+        };
+        let layout = Arc::clone(layout);
+        object.layout = Some(Arc::clone(&layout));
+        object.values.reserve(layout.members.len());
+        for member in &layout.members {
+            let value = read_step(&member.step, object, self, depth + 1)?;
+            if end.is_some_and(|end| self.cursor.pos() > end) {
+                let reason = format!("member {} of {} reaches beyond its object", member.name, object.class);
+                return Err(self.cursor.error(reason));
+            }
+            object.values.push(value);
+            // What follows the branches and leaves of a tree (indices, friends, user objects) is not needed here.
+            if &*object.class == "TTree" && &*member.name == "fLeaves" {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn inline(&mut self, class: &str, depth: usize) -> Result<Value> {
+        Ok(Value::Object(Box::new(self.object(class, depth)?)))
+    }
+
+    pub(crate) fn t_object(&mut self) -> Result<()> {
+        let version = self.cursor.u16()?;
+        if u32::from(version) << 16 & BYTE_COUNT != 0 {
+            self.cursor.take(4)?; // the rest of a byte count, then the version proper
+        }
+        let _id = self.cursor.u32()?;
+        if self.cursor.u32()? & IS_REFERENCED != 0 {
+            self.cursor.take(2)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn text(&mut self) -> Result<Value> {
+        Ok(Value::Text(self.cursor.text()?))
+    }
+
+    pub(crate) fn number(&mut self, prim: Prim) -> Result<Value> {
+        let bytes = self.cursor.take(prim.width())?;
+        Ok(match prim.float(bytes) {
+            Some(x) => Value::Float(x),
+            None => Value::Int(prim.int(bytes)),
+        })
+    }
+
+    pub(crate) fn numbers(&mut self, prim: Prim, n: usize) -> Result<Value> {
+        let Some(bytes) = n.checked_mul(prim.width()) else {
+            return Err(self.cursor.error(format!("an array of {n} is too long")));
+        };
+        let start = self.cursor.pos();
+        self.cursor.take(bytes)?;
+        Ok(Value::Numbers(prim, start..start + bytes))
+    }
+
+    pub(crate) fn counted(&mut self, prim: Prim, count: Option<i64>) -> Result<Value> {
+        // 0: none; 1: as the layout says; 2: positions of 64 bits, which large files of ROOT 3 and 4 announce so.
+        let (n, prim) = match self.cursor.u8()? {
+            0 => (0, prim),
+            2 if prim == Prim::I32 => (count.unwrap_or(0), Prim::I64),
+            _ => (count.unwrap_or(0), prim),
+        };
+        match usize::try_from(n) {
+            Ok(n) => self.numbers(prim, n),
+            Err(_) => Err(self.cursor.error(format!("an array has a length of {n}"))),
+        }
+    }
+
+    /// Passes over a member that announces its length.
+    pub(crate) fn skip(&mut self, code: i32) -> Result<Value> {
+        match self.header()?.end {
+            Some(end) => self.cursor.seek(end).map(|()| Value::Skipped),
+            None => Err(self.cursor.error(format!("a member of type {code} cannot be passed over"))),
+        }
+    }
+
+    fn obj_array(
+        &mut self,
+        object: &mut Object,
+        version: i32,
+        end: Option<usize>,
+        depth: usize,
+    ) -> Result<()> {
+        if version > 2 {
+            self.t_object()?;
+        }
+        if version > 1 {
+            self.cursor.text_bytes()?;
+        }
+        let n = self.cursor.count(4)?;
+        let _lower_bound = self.cursor.i32()?;
+        object.items.reserve(n.min(1 << 16));
+        for _ in 0..n {
+            if end.is_some_and(|end| self.cursor.pos() >= end) {
+                return Err(self
+                    .cursor
+                    .error(format!("an array of {n} objects ends after {}", object.items.len())));
+            }
+            let item = self.pointer(depth + 1)?;
+            object.items.push(item);
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, object: &mut Object, depth: usize) -> Result<()> {
+        self.t_object()?;
+        self.cursor.text_bytes()?;
+        for _ in 0..self.cursor.count(5)? {
+            let item = self.pointer(depth + 1)?;
+            self.cursor.text_bytes()?; // an option, such as how to draw the object
+            object.items.push(item);
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, class: &str) -> Result<Object> {
+        let prim = match class {
+            "TArrayC" => Prim::I8,
+            "TArrayS" => Prim::I16,
+            "TArrayI" => Prim::I32,
+            "TArrayF" => Prim::F32,
+            "TArrayD" => Prim::F64,
+            _ => Prim::I64,
+        };
+        let n = self.cursor.count(prim.width())?;
+        self.numbers(prim, n)?;
+        Ok(Object::new(class))
+    }
+
+    fn basket(&mut self) -> Result<Object> {
+        let mut object = Object::new("TBasket");
+        object.basket = Some(Embedded::read(&mut self.cursor)?);
+        Ok(object)
+    }
+
+    /// A pointer member or an item of a collection.
+    pub(crate) fn pointer(&mut self, depth: usize) -> Result<Option<ObjectId>> {
+        let start = self.cursor.pos();
+        let first = self.cursor.u32()?;
+        let (end, tag_at, tag) = if first & BYTE_COUNT == 0 || first == NEW_CLASS {
+            (None, start, first)
+        } else {
+            let end = start + 4 + (first & !BYTE_COUNT) as usize;
+            if end > self.cursor.len() {
+                return Err(self.cursor.error(format!("an object claims to end at {end}")));
+            }
+            (Some(end), start + 4, self.cursor.u32()?)
+        };
+        let class = if tag == NEW_CLASS {
+            let class: Arc<str> = self.cursor.c_text()?.into();
+            self.classes.insert(tag_at + self.key_len + MAP_OFFSET, Arc::clone(&class));
+            class
+        } else if tag & CLASS_MASK != 0 {
+            let at = (tag & !CLASS_MASK) as usize;
+            match self.classes.get(&at) {
+                Some(class) => Arc::clone(class),
+                None => return Err(self.cursor.error(format!("there is no class at {at}"))),
+            }
+        } else {
+            // 0 is null; a reference into what was passed over is as good as null.
+            return Ok(self.by_position.get(&(tag as usize)).copied());
+        };
+        let id = ObjectId(self.objects.len());
+        self.objects.push(None);
+        self.by_position.insert(start + self.key_len + MAP_OFFSET, id);
+        let object = self.object(&class, depth)?;
+        self.objects[id.0] = Some(object);
+        if let Some(end) = end {
+            self.cursor.seek(end)?;
+        }
+        Ok(Some(id))
+    }
+
+    pub(crate) fn record(&self) -> &'a [u8] {
+        self.record
+    }
+}
+
+fn named() -> &'static Arc<Layout> {
+    static NAMED: std::sync::OnceLock<Arc<Layout>> = std::sync::OnceLock::new();
+    NAMED.get_or_init(|| {
+        let member = |name: &str| crate::streamer::Member {
+            name: name.into(),
+            title: String::new(),
+            type_name: "TString".into(),
+            step: Step::Text,
+        };
+        Arc::new(Layout { class: "TNamed".into(), members: vec![member("fName"), member("fTitle")] })
+    })
+}

@@ -1,0 +1,293 @@
+//! Reads columns: baskets to Arrow arrays.
+//!
+//! First all baskets of all columns are decompressed in parallel; then each column's length is known, its buffers are
+//! made once, and the values of its baskets are converted into them in parallel.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use arrow_array::ArrayRef;
+use rayon::prelude::*;
+
+use crate::basket::Basket;
+use crate::build::{self, Piece, Spans};
+use crate::error::{Place, Result};
+use crate::layout::{Item, Layout};
+use crate::nested::Nested;
+use crate::prim::Prim;
+use crate::tree::Tree;
+
+/// Reads columns that the caller has found readable and long enough.
+pub(crate) fn columns(tree: &Tree, columns: &[usize], entries: &Range<u64>) -> Result<Vec<ArrayRef>> {
+    let mut baskets = BTreeMap::new();
+    load(tree, columns, entries, &mut baskets)?;
+    let counts = counters(tree, columns, entries, &baskets)?;
+    columns
+        .par_iter()
+        .map(|&column| {
+            let parts = baskets.get(&column).map(Vec::as_slice).unwrap_or_default();
+            let counter = tree.source(column).count.and_then(|counter| counts.get(&counter));
+            array(tree, column, parts, counter, entries)
+        })
+        .collect()
+}
+
+/// A basket, and those of its entries that are wanted.
+struct Part<'a> {
+    basket: Basket<'a>,
+    wanted: Range<usize>,
+    /// The entry that the basket starts with.
+    first: u64,
+}
+
+/// The values of a counter from an entry on.
+struct Counts {
+    first: u64,
+    values: Vec<u32>,
+}
+
+impl Counts {
+    /// Those of a part's basket, from its start to the last wanted entry.
+    fn of(&self, part: &Part<'_>) -> Option<&[u32]> {
+        let at = usize::try_from(part.first.checked_sub(self.first)?).ok()?;
+        self.values.get(at..at.checked_add(part.wanted.end)?)
+    }
+}
+
+/// Jagged columns without entry offsets need their counters: each is read once, for all of them.
+fn counters(
+    tree: &Tree,
+    columns: &[usize],
+    entries: &Range<u64>,
+    baskets: &BTreeMap<usize, Vec<Part<'_>>>,
+) -> Result<BTreeMap<usize, Counts>> {
+    let mut firsts: BTreeMap<usize, u64> = BTreeMap::new();
+    for &column in columns {
+        let source = tree.source(column);
+        let (Some(Layout::Jagged { header: 0, .. }), Some(counter)) = (&source.layout, source.count) else {
+            continue;
+        };
+        let parts = baskets.get(&column).into_iter().flatten();
+        if let Some(first) = parts.filter(|part| part.basket.offsets.is_none()).map(|part| part.first).min() {
+            firsts.entry(counter).and_modify(|f| *f = first.min(*f)).or_insert(first);
+        }
+    }
+    let read = |(counter, first)| {
+        Ok((counter, Counts { first, values: counter_values(tree, counter, &(first..entries.end))? }))
+    };
+    firsts.into_iter().map(read).collect()
+}
+
+/// Decompresses the baskets of some columns, each once.
+fn load<'a>(
+    tree: &'a Tree,
+    columns: &[usize],
+    entries: &Range<u64>,
+    out: &mut BTreeMap<usize, Vec<Part<'a>>>,
+) -> Result<()> {
+    let mut todo: Vec<(usize, usize)> = Vec::new();
+    for &column in columns {
+        if out.insert(column, Vec::new()).is_some() {
+            continue;
+        }
+        let starts = &tree.source(column).branch.starts;
+        let overlaps = |w: &[u64]| w[0] < entries.end && w[1] > entries.start && w[0] < w[1];
+        todo.extend(starts.windows(2).enumerate().filter(|(_, w)| overlaps(w)).map(|(i, _)| (column, i)));
+    }
+    todo.sort_unstable();
+    todo.dedup();
+    let parts = todo.par_iter().map(|&(column, i)| part(tree, column, i, entries));
+    let parts = parts.collect::<Result<Vec<_>>>()?;
+    for ((column, _), part) in todo.into_iter().zip(parts) {
+        out.entry(column).or_default().push(part);
+    }
+    Ok(())
+}
+
+fn part<'a>(tree: &'a Tree, column: usize, i: usize, entries: &Range<u64>) -> Result<Part<'a>> {
+    let branch = &tree.source(column).branch;
+    let (start, end) = (branch.starts[i], branch.starts[i + 1]);
+    let label = || format!("basket {i} of column {} of tree {}", branch.path, tree.name());
+    let basket = match branch.stored.get(i) {
+        Some(stored) => stored.open(tree.file(), &label(), (end - start) as usize)?,
+        None => {
+            let (record, place) = tree.record();
+            let place = Place::new(tree.file().name(), label(), place.offset);
+            branch.embedded[i - branch.stored.len()].open(record, &place)?
+        }
+    };
+    let (from, to) = (entries.start.max(start), entries.end.min(end));
+    let wanted = (from - start) as usize..(to - start) as usize;
+    Ok(Part { basket, wanted, first: start })
+}
+
+/// The values of a counter, for each entry of the range.
+fn counter_values(tree: &Tree, counter: usize, entries: &Range<u64>) -> Result<Vec<u32>> {
+    let place = tree.place_of(counter);
+    let Some(Layout::Fixed(Item { prim, dims })) = &tree.source(counter).layout else {
+        return Err(place.error(0, "a counter must be one whole number an entry"));
+    };
+    if !dims.is_empty() || matches!(prim, Prim::F32 | Prim::F64 | Prim::Packed(_)) {
+        return Err(place.error(0, "a counter must be one whole number an entry"));
+    }
+    let mut baskets = BTreeMap::new();
+    load(tree, &[counter], entries, &mut baskets)?;
+    let mut out = Vec::new();
+    for part in baskets.into_values().flatten() {
+        for bytes in fixed(&part, prim.width())?.chunks_exact(prim.width()) {
+            match u32::try_from(prim.int(bytes)) {
+                Ok(n) => out.push(n),
+                Err(_) => {
+                    return Err(part
+                        .basket
+                        .place
+                        .error(0, format!("a counter has the value {}", prim.int(bytes))));
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The wanted bytes of a basket whose entries are all of one size.
+fn fixed<'a>(part: &'a Part<'_>, width: usize) -> Result<&'a [u8]> {
+    let values = part.basket.values();
+    if part.basket.entries.checked_mul(width) != Some(values.len()) {
+        let reason = format!(
+            "{} entries of {width} bytes each do not make {} bytes",
+            part.basket.entries,
+            values.len()
+        );
+        return Err(part.basket.place.error(0, reason));
+    }
+    Ok(&values[part.wanted.start * width..part.wanted.end * width])
+}
+
+fn array(
+    tree: &Tree,
+    column: usize,
+    parts: &[Part<'_>],
+    counts: Option<&Counts>,
+    entries: &Range<u64>,
+) -> Result<ArrayRef> {
+    let place = tree.place_of(column);
+    let Some(layout) = &tree.source(column).layout else {
+        return Err(place.error(0, "the column has no layout"));
+    };
+    let rows: usize = parts.iter().map(|part| part.wanted.len()).sum();
+    if rows as u64 != entries.end - entries.start {
+        return Err(place.error(0, format!("its baskets hold {rows} of the entries that are asked for")));
+    }
+    match layout {
+        Layout::Fixed(item) => {
+            let pieces = parts
+                .iter()
+                .map(|part| {
+                    let bytes = fixed(part, item.width())?;
+                    Ok(Piece { bytes, spans: Spans::All, items: part.wanted.len() })
+                })
+                .collect::<Result<Vec<_>>>()?;
+            build::items(item, &pieces, &place)
+        }
+        Layout::Record(fields) => record(fields, parts, &place),
+        Layout::Jagged { item, header } => {
+            let mut offsets = build::Offsets::new(rows);
+            let mut pieces = Vec::with_capacity(parts.len());
+            for part in parts {
+                let counts = counts.and_then(|counts| counts.of(part));
+                pieces.push(jagged(part, item, *header, counts, &mut offsets)?);
+            }
+            let values = build::items(item, &pieces, &place)?;
+            build::list(offsets.finish(&place)?, values, &place)
+        }
+        Layout::Nested { shape, header } => {
+            let nested =
+                parts.par_iter().map(|part| nested(part, shape, *header)).collect::<Result<Vec<_>>>()?;
+            Nested::concat(shape, nested).finish(&place)
+        }
+    }
+}
+
+/// Finds the items of a jagged basket, and appends their numbers to the offsets.
+fn jagged<'a>(
+    part: &'a Part<'_>,
+    item: &Item,
+    header: usize,
+    counts: Option<&[u32]>,
+    out: &mut build::Offsets,
+) -> Result<Piece<'a>> {
+    let (values, width) = (part.basket.values(), item.width());
+    let error = |reason: String| Err(part.basket.place.error(0, reason));
+    let Some(offsets) = &part.basket.offsets else {
+        // Without offsets the counter tells how many items each entry has.
+        let Some(counts) = counts else {
+            return error("it has neither entry offsets nor a counter".into());
+        };
+        let (before, wanted) = counts.split_at(part.wanted.start);
+        let [skip, items] = [before, wanted].map(|counts| counts.iter().map(|&n| n as usize).sum::<usize>());
+        let all = (skip + items).checked_mul(width);
+        let fits = |&all: &usize| {
+            all <= values.len() && (part.wanted.end < part.basket.entries || all == values.len())
+        };
+        let Some(all) = all.filter(fits) else {
+            let reason = format!(
+                "its counter tells {} items of {width} bytes, it has {} bytes",
+                skip + items,
+                values.len()
+            );
+            return error(reason);
+        };
+        wanted.iter().for_each(|&n| out.push(n as usize));
+        return Ok(Piece { bytes: &values[skip * width..all], spans: Spans::All, items });
+    };
+    let offsets = &offsets[part.wanted.start..=part.wanted.end];
+    let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+    let mut items = 0;
+    for w in offsets.windows(2) {
+        let bytes = (w[1] - w[0]) as usize;
+        let Some(body) = bytes.checked_sub(header).filter(|body| body % width == 0) else {
+            return error(format!("an entry of {bytes} bytes does not hold items of {width}"));
+        };
+        items += body / width;
+        out.push(body / width);
+    }
+    let spans = if header == 0 { Spans::All } else { Spans::After { header, offsets } };
+    Ok(Piece { bytes: &values[first..last], spans, items })
+}
+
+fn record(fields: &[(String, Item)], parts: &[Part<'_>], place: &Place) -> Result<ArrayRef> {
+    let stride = fields.iter().map(|(_, item)| item.width()).sum();
+    let mut at = 0;
+    let mut arrays = Vec::with_capacity(fields.len());
+    for (name, item) in fields {
+        let mut pieces = Vec::with_capacity(parts.len());
+        for part in parts {
+            let bytes = fixed(part, stride)?;
+            pieces.push(Piece { bytes, spans: Spans::Every { stride, at }, items: part.wanted.len() });
+        }
+        arrays.push((name.clone(), build::items(item, &pieces, place)?));
+        at += item.width();
+    }
+    build::record(arrays, place)
+}
+
+fn nested(part: &Part<'_>, shape: &crate::layout::Shape, header: usize) -> Result<Nested> {
+    let mut out = Nested::new(shape);
+    let values = part.basket.values();
+    match &part.basket.offsets {
+        Some(offsets) => {
+            let offsets = &offsets[part.wanted.start..=part.wanted.end];
+            for w in offsets.windows(2) {
+                out.entry(
+                    shape,
+                    &values[w[0] as usize..w[1] as usize],
+                    w[0] as usize,
+                    header,
+                    &part.basket.place,
+                )?;
+            }
+        }
+        None => out.in_a_row(shape, values, header, part.basket.entries, &part.wanted, &part.basket.place)?,
+    }
+    Ok(out)
+}

@@ -1,0 +1,334 @@
+//! Trees and their columns.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+
+use crate::branch::{self, Branch, Leaves, Owner};
+use crate::error::{Error, Place, Result};
+use crate::file::{KeyInfo, Record, RootFile};
+use crate::layout::{Item, Layout, interpret};
+use crate::object::Reader;
+use crate::prim::Prim;
+use crate::read;
+use crate::streamer::Streamers;
+
+/// A tree: a table whose columns are read one by one, over any range of entries.
+pub struct Tree {
+    file: RootFile,
+    name: Arc<str>,
+    title: String,
+    entries: u64,
+    columns: Vec<Column>,
+    by_name: BTreeMap<String, usize>,
+    sources: Vec<Source>,
+    clusters: Vec<Range<u64>>,
+    record: Vec<u8>,
+    place: Place,
+}
+
+/// A column of a tree.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// The path of the branch, "branch" or "branch/sub-branch".
+    pub name: String,
+    /// The branch's title, often its description.
+    pub title: String,
+    /// The C++ type, such as "float[]" or "std::vector<int32_t>".
+    pub type_name: String,
+    /// The Arrow type, or the reason why the column cannot be read.
+    pub kind: std::result::Result<DataType, String>,
+    /// Entries in the column: the tree's, unless the branch was filled less often.
+    pub entries: u64,
+    /// Bytes in the file.
+    pub compressed_bytes: u64,
+    /// Bytes when decompressed.
+    pub uncompressed_bytes: u64,
+    /// Baskets, the units of reading.
+    pub baskets: usize,
+    /// The unit, where the title gives one, as "[GeV]".
+    pub unit: Option<String>,
+}
+
+/// Where a column's bytes are and what they mean; beside each [`Column`].
+pub(crate) struct Source {
+    pub(crate) branch: Branch,
+    pub(crate) layout: Option<Layout>,
+    /// The column that counts this one's items.
+    pub(crate) count: Option<usize>,
+}
+
+impl std::fmt::Debug for Tree {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tree")
+            .field("name", &self.name)
+            .field("entries", &self.entries)
+            .field("columns", &self.columns.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tree {
+    pub(crate) fn open(file: &RootFile, key: &KeyInfo) -> Result<Self> {
+        let record = file.record(key.seek, &format!("tree {}", key.path))?;
+        let streamers = file.streamers();
+        let mut reader = Reader::new(&record, &streamers);
+        let object = reader.top(&key.class_name)?;
+        let count = |member: &str| object.int(member).and_then(|n| u64::try_from(n).ok());
+        let (Some(entries), Some(array)) = (count("fEntries"), object.object("fBranches", &reader)) else {
+            return Err(record.place.error(0, "a tree needs a number of entries and branches"));
+        };
+        let branches = Branch::all(array, "", &reader, file)?;
+        let mut leaves = Leaves::new();
+        branch::leaves(&branches, &reader, &mut leaves);
+        let numbers = |member: &str| object.ints(member, reader.record());
+        let ranges = (numbers("fClusterRangeEnd"), numbers("fClusterSize"));
+        let flush = object.int("fAutoFlush").unwrap_or(0);
+        let title = object.text("fTitle").unwrap_or_default().to_owned();
+
+        let mut columns =
+            Columns { leaves: &leaves, streamers: &streamers, columns: Vec::new(), sources: Vec::new() };
+        columns.add_all(branches, &Owner::default());
+        let Columns { mut columns, mut sources, .. } = columns;
+        link_counters(&mut sources, &leaves);
+        refuse_shared_bytes(&mut columns, &mut sources);
+        let clusters = crate::cluster::clusters(entries, &ranges, flush, &sources);
+        let mut by_name = BTreeMap::new();
+        for (i, column) in columns.iter().enumerate() {
+            by_name.entry(column.name.clone()).or_insert(i);
+        }
+        let Record { data, place, .. } = record;
+        Ok(Self {
+            file: file.clone(),
+            name: key.path.as_str().into(),
+            title,
+            entries,
+            // Only baskets within the record need it later.
+            record: if sources.iter().any(|s| !s.branch.embedded.is_empty()) {
+                data.into_owned()
+            } else {
+                Vec::new()
+            },
+            columns,
+            by_name,
+            sources,
+            clusters,
+            place,
+        })
+    }
+
+    /// The tree's path, "dir/name".
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The tree's title.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The number of entries, events most often.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Every column, those that cannot be read included, in the order of the tree. A split object gives a column for
+    /// each of its sub-branches, and none for itself.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// A column by its name; of equal names the first.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        Some(&self.columns[*self.by_name.get(name)?])
+    }
+
+    /// Ranges of entries that are cheap to read one by one: no basket of most columns lies in two of them.
+    pub fn clusters(&self) -> Vec<Range<u64>> {
+        self.clusters.clone()
+    }
+
+    fn index(&self, name: &str) -> Result<usize> {
+        match self.by_name.get(name) {
+            Some(&i) => Ok(i),
+            None => Err(Error::NotFound {
+                file: format!("tree {} of {}", self.name, self.file.name()).into(),
+                what: format!("column {name:?}{}", self.hint(name)),
+            }),
+        }
+    }
+
+    /// What somebody who asked for a name that is not there may have meant.
+    fn hint(&self, name: &str) -> String {
+        let close = |column: &&Column| {
+            let last = column.name.rsplit('/').next().unwrap_or_default();
+            last == name || column.name.eq_ignore_ascii_case(name) || last.eq_ignore_ascii_case(name)
+        };
+        self.columns.iter().find(close).map(|c| format!(" (did you mean {:?}?)", c.name)).unwrap_or_default()
+    }
+
+    fn unreadable(&self, column: usize, reason: &str) -> Error {
+        Error::Column {
+            file: Arc::clone(self.file.name()),
+            object: Arc::clone(&self.name),
+            column: self.columns[column].name.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// The Arrow schema of some columns. Fields carry the metadata "title", "cpp_type" and "unit".
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::Column`] for a column that cannot be read.
+    pub fn schema(&self, columns: &[&str]) -> Result<SchemaRef> {
+        let mut fields = Vec::with_capacity(columns.len());
+        for name in columns {
+            let i = self.index(name)?;
+            let column = &self.columns[i];
+            let kind = column.kind.clone().map_err(|reason| self.unreadable(i, &reason))?;
+            let mut metadata = std::collections::HashMap::new();
+            metadata.insert("title".to_owned(), column.title.clone());
+            metadata.insert("cpp_type".to_owned(), column.type_name.clone());
+            metadata.extend(column.unit.clone().map(|unit| ("unit".to_owned(), unit)));
+            fields.push(Field::new(*name, kind, false).with_metadata(metadata));
+        }
+        Ok(Arc::new(Schema::new(fields)))
+    }
+
+    /// Reads some columns over a range of entries. Baskets are decoded in parallel on rayon's pool; the result does not
+    /// depend on the number of threads.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Column`] for a column that cannot be read or has too few entries,
+    /// [`Error::Malformed`] for bytes that are not what the format says.
+    pub fn read(&self, columns: &[&str], entries: Range<u64>) -> Result<RecordBatch> {
+        let schema = self.schema(columns)?;
+        let mut wanted = Vec::with_capacity(columns.len());
+        for name in columns {
+            wanted.push(self.index(name)?);
+        }
+        if entries.start > entries.end || entries.end > self.entries {
+            let reason =
+                format!("entries {} to {} are asked for, of {}", entries.start, entries.end, self.entries);
+            return Err(self.place.error(0, reason));
+        }
+        let rows = usize::try_from(entries.end - entries.start)
+            .map_err(|_| self.place.error(0, "more entries than memory can hold"))?;
+        for &i in &wanted {
+            if self.columns[i].entries < entries.end {
+                let reason = format!("it has {} entries, the tree {}", self.columns[i].entries, self.entries);
+                return Err(self.unreadable(i, &reason));
+            }
+        }
+        let arrays: Vec<ArrayRef> = read::columns(self, &wanted, &entries)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(schema, arrays, &options)
+            .map_err(|e| self.place.error(0, format!("the columns do not fit together: {e}")))
+    }
+
+    pub(crate) fn file(&self) -> &RootFile {
+        &self.file
+    }
+
+    pub(crate) fn source(&self, column: usize) -> &Source {
+        &self.sources[column]
+    }
+
+    pub(crate) fn record(&self) -> (&[u8], &Place) {
+        (&self.record, &self.place)
+    }
+
+    /// The place of errors about a column's values as a whole.
+    pub(crate) fn place_of(&self, column: usize) -> Place {
+        let label = format!("column {} of tree {}", self.columns[column].name, self.name);
+        let seek = self.sources[column].branch.stored.first().map_or(self.place.offset, |basket| basket.seek);
+        Place::new(self.file.name(), label, seek)
+    }
+}
+
+struct Columns<'a> {
+    leaves: &'a Leaves,
+    streamers: &'a Streamers,
+    columns: Vec<Column>,
+    sources: Vec<Source>,
+}
+
+impl Columns<'_> {
+    fn add_all(&mut self, branches: Vec<Branch>, owner: &Owner) {
+        for mut branch in branches {
+            let children = std::mem::take(&mut branch.children);
+            let inner = branch.as_owner();
+            // A split object's values are in its sub-branches. A TClonesArray's own basket holds the number of items.
+            if children.is_empty() || branch.is_clones {
+                self.add(branch, owner, children.is_empty());
+            }
+            self.add_all(children, &inner);
+        }
+    }
+
+    fn add(&mut self, branch: Branch, owner: &Owner, alone: bool) {
+        let interpreted = match (&branch.unknown, &branch.broken) {
+            (Some(reason), _) | (None, Some(reason)) => Err((branch.class_name.clone(), reason.clone())),
+            (None, None) if alone => interpret(&branch, owner, self.leaves, self.streamers),
+            (None, None) => {
+                let item = Item { prim: Prim::I32, dims: Vec::new() };
+                Ok((Layout::Fixed(item), "int32_t".to_owned()))
+            }
+        };
+        let (layout, type_name, kind) = match interpreted {
+            Ok((layout, name)) => {
+                let kind = layout.data_type();
+                (Some(layout), name, Ok(kind))
+            }
+            Err((name, reason)) => (None, name, Err(reason)),
+        };
+        self.columns.push(Column {
+            name: branch.path.clone(),
+            title: branch.title.clone(),
+            type_name,
+            kind,
+            entries: branch.entries,
+            compressed_bytes: branch.zip_bytes,
+            uncompressed_bytes: branch.total_bytes,
+            baskets: branch.baskets(),
+            unit: crate::unit::unit(&branch.title),
+        });
+        self.sources.push(Source { branch, layout, count: None });
+    }
+}
+
+/// Finds the column of each counter.
+fn link_counters(sources: &mut [Source], leaves: &Leaves) {
+    let mut owners = BTreeMap::new();
+    for (i, source) in sources.iter().enumerate() {
+        owners.extend(source.branch.leaves.iter().map(|&leaf| (leaf, i)));
+    }
+    for source in sources {
+        let mut own = source.branch.leaves.iter().filter_map(|leaf| leaves.get(leaf));
+        source.count = own.find_map(|leaf| owners.get(&leaf.count?).copied());
+    }
+}
+
+/// Columns whose baskets overlap cannot all be right, and would let a small file fill any memory: they are refused.
+fn refuse_shared_bytes(columns: &mut [Column], sources: &mut [Source]) {
+    let mut spans = Vec::new();
+    for (i, source) in sources.iter().enumerate() {
+        spans.extend(source.branch.stored.iter().map(|b| (b.seek, b.seek + b.bytes as u64, i)));
+    }
+    spans.sort_unstable();
+    let mut reach = (0, 0);
+    for (start, end, i) in spans {
+        if start < reach.0 {
+            for i in [i, reach.1] {
+                columns[i].kind = Err(format!("its basket at byte {start} overlaps another"));
+                sources[i].layout = None;
+            }
+        }
+        if end > reach.0 {
+            reach = (end, i);
+        }
+    }
+}
