@@ -1,25 +1,254 @@
 //! Particle Transformer: H. Qu, C. Li, S. Qian, ICML 2022, arXiv:2202.03772.
 
-use burn::module::Module;
+use std::sync::Arc;
+
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 
 use crate::config::ParticleTransformerConfig;
-use crate::layers::{BatchNorm, Head, Initialiser, Pass};
+use crate::fused::attention::{Offsets, attention, gelu, pair_offsets, prepend};
+use crate::fused::{Activation, from_values};
+use crate::layers::{BatchNorm, Dense, Head, Initialiser, LayerNorm, Pass};
 use crate::{Error, Inputs};
 
+/// Embeddings of constituents and of pairs, particle attention blocks whose scores the pairs bias, class attention blocks
+/// that a class token reads the jet with, and a head (figure 3 of the paper).
+///
+/// Dropout stands after attention, after the activation and after the second layer of each particle block; there is none
+/// on the attention weights.
 #[derive(Module, Debug)]
 pub(crate) struct ParticleTransformer {
+    norm: BatchNorm,
+    embed_norms: Vec<LayerNorm>,
+    embed: Vec<Dense>,
+    pair_norm: BatchNorm,
+    pair_embed: Vec<Dense>,
+    pair_norms: Vec<BatchNorm>,
+    blocks: Vec<Block>,
+    class_token: Param<Tensor<2>>,
+    class_blocks: Vec<Block>,
+    output_norm: LayerNorm,
     head: Head,
+}
+
+/// An attention block with norms before and after each half, a gain for each head and one for the residual.
+#[derive(Module, Debug)]
+struct Block {
+    attention_norm: LayerNorm,
+    query: Dense,
+    key: Dense,
+    value: Dense,
+    mix: Dense,
+    head_gain: Param<Tensor<1>>,
+    after_attention_norm: LayerNorm,
+    hidden_norm: LayerNorm,
+    hidden: Dense,
+    after_hidden_norm: LayerNorm,
+    output: Dense,
+    residual_gain: Param<Tensor<1>>,
+    dropout: f64,
+    heads: usize,
+}
+
+impl Block {
+    fn new(config: &ParticleTransformerConfig, width: usize, dropout: f64, start: &mut Initialiser) -> Self {
+        let wide = width * config.expansion;
+        Self {
+            attention_norm: LayerNorm::new(width, start),
+            query: Dense::new(width, width, true, start),
+            key: Dense::new(width, width, true, start),
+            value: Dense::new(width, width, true, start),
+            mix: Dense::new(width, width, true, start),
+            head_gain: start.constant(config.heads, 1.0),
+            after_attention_norm: LayerNorm::new(width, start),
+            hidden_norm: LayerNorm::new(width, start),
+            hidden: Dense::new(width, wide, true, start),
+            after_hidden_norm: LayerNorm::new(wide, start),
+            output: Dense::new(wide, width, true, start),
+            residual_gain: start.constant(width, 1.0),
+            dropout,
+            heads: config.heads,
+        }
+    }
+
+    /// Attention of `q` to `x`, both with as many channels, and the perceptron after it, each around `residual`.
+    fn forward(
+        &self,
+        residual: Tensor<2>,
+        q: Tensor<2>,
+        x: Tensor<2>,
+        bias: Option<Tensor<2>>,
+        (queries, keys): (&Offsets, &Offsets),
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
+        let q = self.query.forward(q, Activation::Identity)?;
+        let k = self.key.forward(x.clone(), Activation::Identity)?;
+        let v = self.value.forward(x, Activation::Identity)?;
+        let x = attention([q, k, v], bias, queries, keys, self.heads)?;
+        let mut x = self.mix.forward(x, Activation::Identity)?;
+        let [_, width] = x.dims();
+        let gain = self.head_gain.val().reshape([self.heads, 1]).repeat_dim(1, width / self.heads);
+        x = x * gain.reshape([1, width]);
+        x = pass.dropout(self.after_attention_norm.forward(x)?, self.dropout);
+        let residual = x + residual;
+        let mut x = self.hidden_norm.forward(residual.clone())?;
+        x = pass.dropout(self.hidden.forward(x, Activation::Gelu)?, self.dropout);
+        x = self.output.forward(self.after_hidden_norm.forward(x)?, Activation::Identity)?;
+        let gain = self.residual_gain.val().reshape([1, width]);
+        Ok(pass.dropout(x, self.dropout) + residual * gain)
+    }
 }
 
 impl ParticleTransformer {
     pub(crate) fn new(config: &ParticleTransformerConfig, start: &mut Initialiser) -> Self {
-        Self { head: Head::new(config.features, &config.head, config.classes, 0.0, start) }
+        let norm = BatchNorm::new(config.features, start);
+        let (mut embed_norms, mut embed) = (Vec::new(), Vec::new());
+        let mut width = config.features;
+        for &next in &config.embed {
+            embed_norms.push(LayerNorm::new(width, start));
+            embed.push(Dense::new(width, next, true, start));
+            width = next;
+        }
+        let (mut pair_embed, mut pair_norms) = (Vec::new(), Vec::new());
+        let mut pair_width = PAIR_FEATURES;
+        for &next in config.pair_embed.iter().chain([&config.heads]) {
+            pair_embed.push(Dense::new(pair_width, next, true, start));
+            pair_norms.push(BatchNorm::new(next, start));
+            pair_width = next;
+        }
+        Self {
+            norm,
+            embed_norms,
+            embed,
+            pair_norm: BatchNorm::new(PAIR_FEATURES, start),
+            pair_embed,
+            pair_norms,
+            blocks: (0..config.blocks).map(|_| Block::new(config, width, config.dropout, start)).collect(),
+            class_token: start.uniform([1, width], 0.02),
+            class_blocks: (0..config.class_blocks).map(|_| Block::new(config, width, 0.0, start)).collect(),
+            output_norm: LayerNorm::new(width, start),
+            head: Head::new(width, &config.head, config.classes, 0.0, start),
+        }
     }
+
+    /// All batch norms in the order of the forward pass.
     pub(crate) fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
-        vec![]
+        let mut norms = vec![&mut self.norm, &mut self.pair_norm];
+        norms.extend(&mut self.pair_norms);
+        norms
     }
-    pub(crate) fn forward(&self, features: Tensor<2>, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
-        self.head.forward(crate::fused::pool::pool(features, &inputs.offsets, false)?, pass)
+
+    pub(crate) fn forward(
+        &self,
+        features: Tensor<2>,
+        inputs: &Inputs,
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
+        let device = features.device();
+        let mut x = self.norm.forward(features, pass)?;
+        for (norm, layer) in self.embed_norms.iter().zip(&self.embed) {
+            x = layer.forward(norm.forward(x)?, Activation::Gelu)?;
+        }
+
+        let pairs = pair_features(inputs.vectors.as_deref().unwrap_or(&[]), &inputs.offsets);
+        let rows = pairs.len() / PAIR_FEATURES;
+        let mut bias = self.pair_norm.forward(from_values(pairs, [rows, PAIR_FEATURES], &device), pass)?;
+        for (index, (layer, norm)) in self.pair_embed.iter().zip(&self.pair_norms).enumerate() {
+            bias = norm.forward(layer.forward(bias, Activation::Identity)?, pass)?;
+            if index + 1 < self.pair_embed.len() {
+                bias = gelu(bias)?;
+            }
+        }
+
+        let constituents: Offsets = Arc::new(inputs.offsets.clone());
+        for block in &self.blocks {
+            let normal = block.attention_norm.forward(x.clone())?;
+            let both = (&constituents, &constituents);
+            x = block.forward(x, normal.clone(), normal, Some(bias.clone()), both, pass)?;
+        }
+
+        let jets: Offsets = Arc::new((0..=inputs.jets()).collect());
+        let with_token: Offsets =
+            Arc::new(inputs.offsets.iter().enumerate().map(|(jet, offset)| jet + offset).collect());
+        let mut token = self.class_token.val().repeat_dim(0, inputs.jets());
+        for block in &self.class_blocks {
+            let all = prepend(token.clone(), x.clone(), &constituents)?;
+            let all = block.attention_norm.forward(all)?;
+            token = block.forward(token.clone(), token, all, None, (&jets, &with_token), pass)?;
+        }
+        self.head.forward(self.output_norm.forward(token)?, pass)
+    }
+}
+
+const PAIR_FEATURES: usize = 4;
+
+/// ln kT, ln z, ln Delta R and ln m^2 of each unordered pair of constituents, each with itself too: equations (3) to (6) of
+/// the paper, from px, py, pz, energy, in double precision and cut at 1e-8.
+fn pair_features(vectors: &[f32], offsets: &[usize]) -> Vec<f32> {
+    let mut features = vec![0.0; pair_offsets(offsets).last().copied().unwrap_or(0) * PAIR_FEATURES];
+    let ranges: Vec<_> = pair_offsets(offsets).windows(2).map(|pair| pair[0]..pair[1]).collect();
+    let parts = crate::fused::kernel::split(&mut features, &ranges, PAIR_FEATURES);
+    parts.into_par_iter().zip(offsets.par_windows(2)).for_each(|(part, jet)| {
+        let vectors: Vec<Constituent> = vectors[jet[0] * 4..jet[1] * 4]
+            .chunks_exact(4)
+            .map(|p| Constituent::new([p[0], p[1], p[2], p[3]].map(f64::from)))
+            .collect();
+        let pairs = (0..vectors.len()).flat_map(|i| (0..=i).map(move |j| (i, j)));
+        for ((i, j), part) in pairs.zip(part.chunks_exact_mut(PAIR_FEATURES)) {
+            part.copy_from_slice(&vectors[i].with(&vectors[j]));
+        }
+    });
+    features
+}
+
+struct Constituent {
+    p: [f64; 4],
+    pt: f64,
+    rapidity: f64,
+    phi: f64,
+}
+
+impl Constituent {
+    fn new(p: [f64; 4]) -> Self {
+        let [px, py, pz, energy] = p;
+        let rapidity = 0.5 * (1.0 + 2.0 * pz / (energy - pz).max(1e-20)).max(1e-20).ln();
+        Self { p, pt: px.hypot(py), rapidity, phi: py.atan2(px) }
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn with(&self, other: &Self) -> [f32; PAIR_FEATURES] {
+        const LEAST: f64 = 1e-8;
+        let turn = std::f64::consts::TAU;
+        let difference = self.phi - other.phi;
+        let delta_phi = difference - turn * (difference / turn).round();
+        let delta_r = (self.rapidity - other.rapidity).hypot(delta_phi);
+        let least_pt = self.pt.min(other.pt);
+        let [px, py, pz, energy] = [0, 1, 2, 3].map(|component| self.p[component] + other.p[component]);
+        let mass_squared = energy * energy - px * px - py * py - pz * pz;
+        let z = least_pt / (self.pt + other.pt).max(LEAST);
+        [least_pt * delta_r, z, delta_r, mass_squared].map(|value| value.max(LEAST).ln() as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pair_features_follow_the_paper() {
+        // Two massless constituents at right angles in the transverse plane: pt 3 and 4, Delta R = pi/2, m^2 = 24.
+        let vectors = [3.0, 0.0, 0.0, 3.0, 0.0, 4.0, 0.0, 4.0];
+        let features = pair_features(&vectors, &[0, 2]);
+        let delta = std::f64::consts::FRAC_PI_2;
+        let least = 1e-8_f64.ln();
+        let expected = [
+            [least, 0.5_f64.ln(), least, least],
+            [(3.0 * delta).ln(), (3.0_f64 / 7.0).ln(), delta.ln(), 24.0_f64.ln()],
+            [least, 0.5_f64.ln(), least, least],
+        ];
+        for (got, expected) in features.iter().zip(expected.iter().flatten()) {
+            assert!((f64::from(*got) - expected).abs() < 1e-5, "{got} for {expected}");
+        }
     }
 }

@@ -8,6 +8,7 @@
 mod glue;
 pub(crate) mod kernel;
 
+pub(crate) mod attention;
 pub(crate) mod dense;
 pub(crate) mod edge_conv;
 pub(crate) mod loss;
