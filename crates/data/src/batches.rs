@@ -1,1 +1,0 @@
-//! A dataset and a view to padded, standardised tensors.

@@ -1,0 +1,389 @@
+//! Values to their places in the tensors.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{Field, Schema};
+use arrow_select::concat::concat_batches;
+use rayon::prelude::*;
+
+use super::plan::{GroupPlan, Plan, VariablePlan};
+use super::{GroupTensor, Labels, Tensors};
+use crate::expr::{Environment, Values};
+use crate::source::Error;
+use crate::view::ViewError;
+
+/// Rows whose variables are computed together: few enough for the values of a variable to stay in a core's cache.
+const BLOCK: usize = 1024;
+
+/// A piece of the rows.
+pub(super) struct Loaded<'a> {
+    pub(super) batch: RecordBatch,
+    pub(super) row_ids: Vec<u64>,
+    /// Where it came from, for errors.
+    pub(super) path: &'a Path,
+}
+
+/// The place in the tensors of one piece.
+struct Target<'a> {
+    groups: Vec<&'a mut [f32]>,
+    labels: &'a mut [u32],
+    weights: &'a mut [f32],
+}
+
+/// What is left to say about one piece.
+struct Done {
+    row_ids: Vec<u64>,
+    observers: RecordBatch,
+    counts: Counts,
+}
+
+/// What was lost on the way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    truncated_rows: u64,
+    truncated_constituents: u64,
+    clipped_values: u64,
+}
+
+/// Fills tensors from pieces of given sizes, which are loaded side by side.
+pub(super) fn fill<'a>(
+    plan: &Plan<'_>,
+    sizes: &[usize],
+    load: impl Fn(usize) -> Result<Loaded<'a>, Error> + Sync,
+) -> Result<Tensors, Error> {
+    let rows: usize = sizes.iter().sum();
+    let has_labels = plan.labels == Labels::Required;
+    let mut data: Vec<Vec<f32>> = Vec::with_capacity(plan.groups.len());
+    for group in &plan.groups {
+        // Zeroed by the system page by page as they are touched, so that zero padding costs no writes.
+        let size = rows.checked_mul(group.row_size()).filter(|size| *size <= isize::MAX as usize / 4);
+        let size = size.ok_or_else(|| Error::settings("allocate tensors", "they do not fit into memory"))?;
+        data.push(vec![0.0; size]);
+    }
+    let mut labels = vec![0; if has_labels { rows } else { 0 }];
+    let mut weights = vec![1.0; rows];
+    let targets = targets(plan, sizes, &mut data, &mut labels, &mut weights);
+    let done: Vec<Result<Done, Error>> = targets
+        .into_par_iter()
+        .enumerate()
+        .map(|(index, target)| {
+            let loaded = load(index)?;
+            if loaded.batch.num_rows() != sizes[index] {
+                return Err(Error::malformed(loaded.path, "its number of rows changed while it was read"));
+            }
+            fill_piece(plan, loaded, target)
+        })
+        .collect();
+    let (mut row_ids, mut observers, mut counts) = (Vec::with_capacity(rows), Vec::new(), Counts::default());
+    for done in done {
+        let done = done?;
+        row_ids.extend(done.row_ids);
+        observers.push(done.observers);
+        counts.add(done.counts);
+    }
+    let schema = observers.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
+    let observers = if schema.fields().is_empty() {
+        RecordBatch::new_empty(schema)
+    } else {
+        concat_batches(&schema, &observers)
+            .map_err(|error| Error::settings("collect observers", error.to_string()))?
+    };
+    if has_labels && plan.view.weights().class_balance {
+        balance(plan, &labels, &mut weights)?;
+    }
+    let groups = plan.groups.iter().zip(data).map(|(group, data)| GroupTensor {
+        name: group.group.name.clone(),
+        variables: group.variables.len(),
+        length: group.length(),
+        data,
+    });
+    Ok(Tensors {
+        groups: groups.collect(),
+        labels,
+        weights,
+        row_ids,
+        observers,
+        truncated_rows: counts.truncated_rows,
+        truncated_constituents: counts.truncated_constituents,
+        clipped_values: counts.clipped_values,
+    })
+}
+
+/// Cuts the tensors into the places of the pieces.
+fn targets<'a>(
+    plan: &Plan<'_>,
+    sizes: &[usize],
+    data: &'a mut [Vec<f32>],
+    mut labels: &'a mut [u32],
+    mut weights: &'a mut [f32],
+) -> Vec<Target<'a>> {
+    let mut rest: Vec<&mut [f32]> = data.iter_mut().map(Vec::as_mut_slice).collect();
+    let mut targets = Vec::with_capacity(sizes.len());
+    for &size in sizes {
+        let groups = rest
+            .iter_mut()
+            .zip(&plan.groups)
+            .map(|(rest, group)| take(rest, size * group.row_size()))
+            .collect();
+        let count = size.min(labels.len());
+        targets.push(Target { groups, labels: take(&mut labels, count), weights: take(&mut weights, size) });
+    }
+    targets
+}
+
+/// Splits off the first part of a slice.
+fn take<'a, T>(slice: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    let (first, rest) = std::mem::take(slice).split_at_mut(count);
+    *slice = rest;
+    first
+}
+
+fn fill_piece(plan: &Plan<'_>, loaded: Loaded<'_>, mut target: Target<'_>) -> Result<Done, Error> {
+    let Loaded { batch, row_ids, path } = loaded;
+    let (mut counts, mut observers) = (Counts::default(), Vec::new());
+    let mut start = 0;
+    loop {
+        let size = BLOCK.min(batch.num_rows() - start);
+        let part = batch.slice(start, size);
+        let row_ids = &row_ids[start..start + size];
+        let environment = plan.view.environment(&part).with_row_numbers(row_ids.to_vec());
+        let block = Block { plan, environment, row_ids, path };
+        counts.add(block.fill(&mut target, start)?);
+        observers.push(block.observers()?);
+        start += size;
+        if start >= batch.num_rows() {
+            break;
+        }
+    }
+    let schema = observers.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
+    let observers = if schema.fields().is_empty() {
+        RecordBatch::new_empty(schema)
+    } else {
+        concat_batches(&schema, &observers).map_err(|error| Error::malformed(path, error.to_string()))?
+    };
+    Ok(Done { row_ids, observers, counts })
+}
+
+/// Some rows, with what is needed to name one of them in an error.
+struct Block<'a> {
+    plan: &'a Plan<'a>,
+    environment: Environment<'a>,
+    row_ids: &'a [u64],
+    path: &'a Path,
+}
+
+impl Block<'_> {
+    fn fill(&self, target: &mut Target<'_>, start: usize) -> Result<Counts, Error> {
+        let rows = self.environment.rows();
+        let mut counts = Counts::default();
+        let mut truncated = vec![false; rows];
+        for (group, data) in self.plan.groups.iter().zip(&mut target.groups) {
+            let data = &mut data[start * group.row_size()..(start + rows) * group.row_size()];
+            let (cut, clipped) = match group.group.length {
+                Some(length) => self.fill_lists(group, length, data, &mut truncated)?,
+                None => (0, self.fill_events(group, data)?),
+            };
+            counts.truncated_constituents = counts.truncated_constituents.max(cut);
+            counts.clipped_values += clipped;
+        }
+        counts.truncated_rows = truncated.iter().filter(|is_truncated| **is_truncated).count() as u64;
+        if self.plan.labels == Labels::Required {
+            let view = self.plan.view;
+            let labels = view.labels_of(&self.environment).map_err(|error| self.view_error(error))?;
+            target.labels[start..start + rows].copy_from_slice(&labels);
+            let weights = view.weights_of(&self.environment).map_err(|error| self.view_error(error))?;
+            for (target, weight) in target.weights[start..start + rows].iter_mut().zip(weights) {
+                *target = weight as f32;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// A group with one list per row; how many constituents were cut and how many values were clipped.
+    fn fill_lists(
+        &self,
+        group: &GroupPlan<'_>,
+        length: usize,
+        data: &mut [f32],
+        truncated: &mut [bool],
+    ) -> Result<(u64, u64), Error> {
+        let (mut cut, mut clipped) = (0, 0);
+        let row_size = group.row_size();
+        let mut first: Option<(&str, OffsetBuffer<i32>)> = None;
+        for (index, variable) in group.variables.iter().enumerate() {
+            let values = self.values(variable)?;
+            let Some(offsets) = values.offsets() else {
+                let reason = format!(
+                    "it is {}, but the group `{}` has a length",
+                    values.shape().name(),
+                    group.group.name
+                );
+                return Err(Error::column(self.path, variable.name, reason));
+            };
+            match &first {
+                None => {
+                    for (row, ends) in offsets.windows(2).enumerate() {
+                        let beyond = ((ends[1] - ends[0]) as usize).saturating_sub(length);
+                        cut += beyond as u64;
+                        truncated[row] |= beyond > 0;
+                    }
+                    first = Some((variable.name, offsets.clone()));
+                }
+                Some((name, expected)) => self.check_offsets(name, expected, variable.name, offsets)?,
+            }
+            let numbers = values.numbers();
+            for (row, ends) in offsets.windows(2).enumerate() {
+                let place = row * row_size + index * length;
+                let target = &mut data[place..place + length];
+                let source = &numbers[ends[0] as usize..ends[1] as usize];
+                let source = &source[..source.len().min(length)];
+                let (real, padding) = target.split_at_mut(source.len());
+                let (moved, is_finite) = variable.transform(source, real);
+                clipped += moved;
+                if !is_finite {
+                    return Err(self.not_finite(variable, row, source, real));
+                }
+                if group.wraps() && !real.is_empty() {
+                    for (target, source) in padding.iter_mut().zip(real.iter().cycle()) {
+                        *target = *source;
+                    }
+                } else if variable.pad != 0.0 {
+                    padding.fill(variable.pad);
+                }
+            }
+        }
+        Ok((cut, clipped))
+    }
+
+    /// A group with one value per row; how many values were clipped.
+    fn fill_events(&self, group: &GroupPlan<'_>, data: &mut [f32]) -> Result<u64, Error> {
+        let mut clipped = 0;
+        for (index, variable) in group.variables.iter().enumerate() {
+            let values = self.values(variable)?;
+            let numbers = values.event_numbers(self.environment.rows()).ok_or_else(|| {
+                let reason =
+                    format!("it is a list per row, but the group `{}` has no length", group.group.name);
+                Error::column(self.path, variable.name, reason)
+            })?;
+            for (row, value) in numbers.iter().enumerate() {
+                let place = row * group.variables.len() + index;
+                let (source, target) = (std::slice::from_ref(value), &mut data[place..=place]);
+                let (moved, is_finite) = variable.transform(source, target);
+                clipped += moved;
+                if !is_finite {
+                    return Err(self.not_finite(variable, row, source, target));
+                }
+            }
+        }
+        Ok(clipped)
+    }
+
+    fn values(&self, variable: &VariablePlan<'_>) -> Result<Values, Error> {
+        self.plan.view.variable(variable.name, &self.environment).map_err(|error| self.view_error(error))
+    }
+
+    /// Variables of a group must have the same constituents.
+    fn check_offsets(
+        &self,
+        first: &str,
+        expected: &OffsetBuffer<i32>,
+        name: &str,
+        offsets: &OffsetBuffer<i32>,
+    ) -> Result<(), Error> {
+        if expected.ptr_eq(offsets) || expected == offsets {
+            return Ok(());
+        }
+        let lengths = expected.windows(2).zip(offsets.windows(2)).map(|(a, b)| (a[1] - a[0], b[1] - b[0]));
+        let (row, (here, there)) = lengths.enumerate().find(|(_, (a, b))| a != b).unwrap_or((0, (0, 0)));
+        Err(self.value_error(format!("`{first}` has {here} constituents but `{name}` has {there}"), row))
+    }
+
+    fn not_finite(&self, variable: &VariablePlan<'_>, row: usize, source: &[f64], target: &[f32]) -> Error {
+        let place = target.iter().position(|value| !value.is_finite()).unwrap_or(0);
+        let value = source.get(place).copied().unwrap_or(f64::NAN);
+        self.value_error(format!("`{}` is {value} for constituent {place}", variable.name), row)
+    }
+
+    fn value_error(&self, reason: String, row: usize) -> Error {
+        let row = self.row_ids.get(row).copied().unwrap_or_default();
+        Error::Value { action: "fill tensors".to_owned(), reason, row, path: self.path.to_owned() }
+    }
+
+    fn view_error(&self, source: ViewError) -> Error {
+        Error::View { path: self.path.to_owned(), source: Box::new(source) }
+    }
+
+    /// The observers: columns as they are, new variables as 64-bit floats.
+    fn observers(&self) -> Result<RecordBatch, Error> {
+        let batch = self.environment.batch();
+        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+        for name in self.plan.view.observers() {
+            let (field, array) = match batch.schema_ref().column_with_name(name) {
+                Some((index, field)) => (field.clone(), batch.column(index).clone()),
+                None => {
+                    let values = self.plan.view.variable(name, &self.environment);
+                    let array = values.map_err(|error| self.view_error(error))?.to_array(batch.num_rows());
+                    (Field::new(name, array.data_type().clone(), false), array)
+                }
+            };
+            fields.push(field);
+            arrays.push(array);
+        }
+        let schema = Arc::new(Schema::new(fields));
+        if arrays.is_empty() {
+            return Ok(RecordBatch::new_empty(schema));
+        }
+        RecordBatch::try_new(schema, arrays).map_err(|error| Error::malformed(self.path, error.to_string()))
+    }
+}
+
+impl VariablePlan<'_> {
+    /// Scales and clips; how many values were clipped, and whether all results are finite. No branch is taken for a value,
+    /// so that the compiler makes vector instructions of it.
+    fn transform(&self, source: &[f64], target: &mut [f32]) -> (u64, bool) {
+        let (mut clipped, mut bad) = (0_u64, false);
+        for (target, value) in target.iter_mut().zip(source) {
+            let scaled = (value - self.center) * self.scale;
+            clipped += u64::from(scaled < self.low) + u64::from(scaled > self.high);
+            // Not `clamp`, which panics where low > high, nor `min` and `max`, which lose a NaN.
+            let bounded = if scaled < self.low { self.low } else { scaled };
+            let bounded = if bounded > self.high { self.high } else { bounded };
+            *target = bounded as f32;
+            bad |= !target.is_finite();
+        }
+        (clipped, !bad)
+    }
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.truncated_rows += other.truncated_rows;
+        self.truncated_constituents += other.truncated_constituents;
+        self.clipped_values += other.clipped_values;
+    }
+}
+
+/// Scales the weights so that each class has the same sum, and the sum of all stays.
+fn balance(plan: &Plan<'_>, labels: &[u32], weights: &mut [f32]) -> Result<(), Error> {
+    let classes = plan.view.classes();
+    let mut sums = vec![0.0; classes.len()];
+    for (label, weight) in labels.iter().zip(weights.iter()) {
+        sums[*label as usize] += f64::from(*weight);
+    }
+    let share = sums.iter().sum::<f64>() / classes.len() as f64;
+    for (class, sum) in classes.iter().zip(&sums) {
+        // Also catches NaN.
+        if !(*sum > 0.0) {
+            let reason =
+                format!("the weights of the class `{}` add up to {sum}, which cannot be scaled", class.name);
+            return Err(Error::settings("balance the classes", reason));
+        }
+    }
+    for (label, weight) in labels.iter().zip(weights) {
+        *weight = (f64::from(*weight) * share / sums[*label as usize]) as f32;
+    }
+    Ok(())
+}

@@ -1,1 +1,0 @@
-//! AI-ready datasets: shards, card, metadata, checksums.

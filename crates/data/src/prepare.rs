@@ -1,1 +1,0 @@
-//! Sources to an AI-ready dataset.

@@ -1,1 +1,0 @@
-//! Files in the form that they come in.
