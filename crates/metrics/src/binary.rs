@@ -177,7 +177,8 @@ impl BinaryScores {
     ///
     /// When none passes (or signed weights leave nothing), there is no value. The limit is then
     /// `low = effective background events / 1.148`: an expectation of 1.148 events gives none at all with a
-    /// probability of 31.73 %. With few events left the percentile interval is too short; see the crate's coverage test.
+    /// probability of 31.73 %. On toys the interval holds the truth in
+    /// 66 to 71 % of the cases, with 66, 11, 5 or 1.3 background events passing on average (`tests/coverage.rs`).
     ///
     /// # Errors
     /// An efficiency outside `(0, 1]`, too few replicas, or most of them without signal or background.
@@ -336,41 +337,51 @@ impl BinaryScores {
 
     /// One pass over the sorted events, event `i` counting `counts[i]` times; `None` where a class has no weight.
     fn scan(&self, counts: &[u8], scratch: &mut Vec<f64>, query: &Query) -> Option<Scan> {
-        // Weights of this replica in sorted order, and their totals: `of[1]` is signal, `of[0]` background.
+        // Weights of this replica in sorted order. Both classes are summed without a branch on the truth, which would be
+        // mispredicted for every other event and cost more than all the rest.
         scratch.clear();
-        scratch
-            .extend(self.order.iter().zip(&self.weights).map(|(&i, weight)| weight * f64::from(counts[i])));
-        let mut total = [0.0; 2];
-        for (&signal, &weight) in self.is_signal.iter().zip(scratch.iter()) {
-            total[usize::from(signal)] += weight;
-        }
-        if !(total[0] > 0.0 && total[1] > 0.0) {
+        let (mut total_signal, mut total_background) = (0.0, 0.0);
+        scratch.extend(self.order.iter().zip(&self.weights).zip(&self.is_signal).map(
+            |((&i, weight), &signal)| {
+                let (signal, background) = by_class(weight * f64::from(counts[i]), signal);
+                total_signal += signal;
+                total_background += background;
+                signal + background
+            },
+        ));
+        if !(total_signal > 0.0 && total_background > 0.0) {
             return None;
         }
 
-        let mut signal_at = Crossings::new(&query.background_efficiencies, total[0], total[1], true);
-        let mut background_at = Crossings::new(&query.signal_efficiencies, total[1], total[0], false);
+        let mut signal_at =
+            Crossings::new(&query.background_efficiencies, total_background, total_signal, true);
+        let mut background_at =
+            Crossings::new(&query.signal_efficiencies, total_signal, total_background, false);
         let above_cut = self.scores.partition_point(|&score| score >= query.threshold);
-        let mut correct = total[0];
-        let mut before = [0.0; 2];
-        let mut after = [0.0; 2];
+        let mut correct = total_background;
+        // Sums of the weights before the group of equal scores, and up to here.
+        let (mut signal_before, mut background_before) = (0.0, 0.0);
+        let (mut signal, mut background) = (0.0, 0.0);
         let mut area = 0.0;
-        for index in 0..scratch.len() {
-            after[usize::from(self.is_signal[index])] += scratch[index];
-            if !self.ends_group[index] {
+        let events = scratch.iter().zip(&self.is_signal).zip(&self.ends_group).enumerate();
+        for (index, ((&weight, &is_signal), &ends_group)) in events {
+            let weights = by_class(weight, is_signal);
+            signal += weights.0;
+            background += weights.1;
+            if !ends_group {
                 continue;
             }
-            area += (after[0] - before[0]) * 0.5 * (before[1] + after[1]);
-            background_at.step([before[1], after[1]], [before[0], after[0]], index);
-            signal_at.step([before[0], after[0]], [before[1], after[1]], index);
-            before = after;
+            area += (background - background_before) * 0.5 * (signal_before + signal);
+            background_at.step([signal_before, signal], [background_before, background], index);
+            signal_at.step([background_before, background], [signal_before, signal], index);
+            (signal_before, background_before) = (signal, background);
             if index + 1 == above_cut {
-                correct = after[1] + (total[0] - after[0]);
+                correct = signal + (total_background - background);
             }
         }
         Some(Scan {
-            auc: area / (total[0] * total[1]),
-            accuracy: correct / (total[0] + total[1]),
+            auc: area / (total_signal * total_background),
+            accuracy: correct / (total_signal + total_background),
             background_at: background_at.found(),
             signal_at: signal_at.found(),
         })
@@ -405,7 +416,14 @@ impl<'a> Crossings<'a> {
     }
 
     #[inline]
-    fn step(&mut self, [from, to]: [f64; 2], other: [f64; 2], index: usize) {
+    fn step(&mut self, along: [f64; 2], other: [f64; 2], index: usize) {
+        if along[1] >= self.next {
+            self.cross(along, other, index);
+        }
+    }
+
+    #[cold]
+    fn cross(&mut self, [from, to]: [f64; 2], other: [f64; 2], index: usize) {
         while to >= self.next {
             let target = self.targets[self.found.len()] * self.total;
             let share = if to > from { ((target - from) / (to - from)).clamp(0.0, 1.0) } else { 1.0 };
@@ -421,6 +439,13 @@ impl<'a> Crossings<'a> {
         self.found.resize(self.targets.len(), Crossing { efficiency: 1.0, index });
         self.found
     }
+}
+
+/// `(weight, 0)` for signal and `(0, weight)` for background.
+#[inline]
+fn by_class(weight: f64, is_signal: bool) -> (f64, f64) {
+    let mask = u64::from(is_signal).wrapping_neg();
+    (f64::from_bits(weight.to_bits() & mask), f64::from_bits(weight.to_bits() & !mask))
 }
 
 fn grid(points: usize) -> Result<Vec<f64>, Error> {

@@ -44,6 +44,21 @@ const CUMULATED: [u32; 12] = {
     cumulated
 };
 
+/// The least count of the words that begin with a byte.
+const FIRST: [u8; 256] = {
+    let mut first = [0; 256];
+    let mut byte = 0;
+    while byte < first.len() {
+        let mut k = 0;
+        while k < CUMULATED.len() && (byte as u32) << 24 >= CUMULATED[k] {
+            k += 1;
+        }
+        first[byte] = k as u8;
+        byte += 1;
+    }
+    first
+};
+
 /// Events drawn at a time: a block of random bytes that stays in the first-level cache.
 const BLOCK: usize = 1024;
 
@@ -55,8 +70,12 @@ fn draw(seed: u64, replica: usize, counts: &mut [u8]) {
         rng.fill_bytes(&mut bytes);
         for (count, word) in block.iter_mut().zip(bytes.as_chunks::<4>().0) {
             let uniform = u32::from_le_bytes(*word);
-            // Twelve comparisons without a branch: the compiler makes vector instructions of them.
-            *count = CUMULATED.iter().map(|&bound| u8::from(uniform >= bound)).sum();
+            // The first byte settles the count but for one word in 25.
+            let mut k = FIRST[word[3] as usize];
+            while usize::from(k) < CUMULATED.len() && uniform >= CUMULATED[usize::from(k)] {
+                k += 1;
+            }
+            *count = k;
         }
     }
 }

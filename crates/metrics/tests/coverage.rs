@@ -15,9 +15,9 @@ fn normal(x: f64) -> f64 {
     0.5 + (density(0) + inner + density(steps)) * width / 3.0
 }
 
-/// Share of 600 toys whose interval holds `truth`; the mean of `n` besides.
+/// Share of 300 toys whose interval holds `truth`; the mean of `n` besides.
 fn coverage(truth: f64, measure: impl Fn(&mut Toy, &Bootstrap) -> Estimate + Sync) -> (f64, f64) {
-    let toys = 600_u64;
+    let toys = 300_u64;
     let outcomes: Vec<(f64, f64)> = (0..toys)
         .into_par_iter()
         .map(|seed| {
@@ -44,27 +44,25 @@ fn intervals_of_the_auc_hold_the_truth_as_often_as_they_say() {
                 weighted.then(|| (0..n).map(|_| if toy.uniform() < 0.25 { -1.0 } else { 1.0 }).collect());
             BinaryScores::new(&scores, &is_signal, weights.as_deref()).unwrap().roc_auc(bootstrap).unwrap()
         });
-        // The spread of the share over 600 toys is 0.019.
-        assert!((held - 0.6827).abs() < 0.06, "n = {n}, d = {separation}: coverage {held}");
+        // The spread of the share over 300 toys is 0.027.
+        assert!((held - 0.6827).abs() < 0.08, "n = {n}, d = {separation}: coverage {held}");
     }
 }
 
 #[test]
 fn intervals_of_the_rejection_hold_the_truth_about_as_often_as_they_say() {
     // At a signal efficiency of 1/2 the background efficiency is Phi(-d).
-    for (n, separation, least, most) in
-        [(2000, 1.5, 0.62, 0.75), (2000, 2.3, 0.55, 0.78), (2000, 2.6, 0.50, 0.80), (2000, 3.0, 0.50, 0.95)]
-    {
+    // 66, 11, 5 and 1.3 background events pass on average.
+    for separation in [1.5, 2.3, 2.6, 3.0] {
         let truth = 1.0 / normal(-separation);
         let (held, passing) = coverage(truth, |toy, bootstrap| {
-            let (scores, is_signal) = toy.events(n, separation);
+            let (scores, is_signal) = toy.events(2000, separation);
             let events = BinaryScores::new(&scores, &is_signal, None).unwrap();
             events.background_rejection(0.5, bootstrap).unwrap()
         });
         assert!(
-            (least..most).contains(&held),
+            (held - 0.6827).abs() < 0.08,
             "d = {separation}: coverage {held} with {passing} events passing"
         );
-        eprintln!("d = {separation}: coverage {held} with {passing} events passing");
     }
 }
