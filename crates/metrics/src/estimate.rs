@@ -32,6 +32,17 @@ impl Estimate {
         self.value.is_none()
     }
 
+    /// Value, lower and upper end as text, with as many decimals as show two significant digits of the interval's length.
+    #[must_use]
+    pub fn rounded(&self) -> [Option<String>; 3] {
+        let width = match (self.value, self.high) {
+            (None, _) => self.low,
+            (Some(_), Some(high)) => high - self.low,
+            (Some(value), None) => value - self.low,
+        };
+        [self.value, Some(self.low), self.high].map(|end| end.map(|end| significant(end, width)))
+    }
+
     /// Half the length of the interval, a stand-in for a symmetric error; `None` where there is no upper bound.
     #[must_use]
     pub fn half_width(&self) -> Option<f64> {
@@ -42,13 +53,12 @@ impl Estimate {
 /// `0.9731 [0.9712, 0.9750]`, `412 [350, 520]`, `412 [350, none]` or `> 1204`: the interval gets two significant digits.
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let low = self.low;
-        let Some(value) = self.value else { return write!(f, "> {}", significant(low, low)) };
-        let width = self.high.unwrap_or(value) - low;
-        let (value, low) = (significant(value, width), significant(low, width));
-        match self.high {
-            Some(high) => write!(f, "{value} [{low}, {}]", significant(high, width)),
-            None => write!(f, "{value} [{low}, none]"),
+        let [value, low, high] = self.rounded();
+        let low = low.unwrap_or_default();
+        match (value, high) {
+            (None, _) => write!(f, "> {low}"),
+            (Some(value), Some(high)) => write!(f, "{value} [{low}, {high}]"),
+            (Some(value), None) => write!(f, "{value} [{low}, none]"),
         }
     }
 }
