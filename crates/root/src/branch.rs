@@ -42,6 +42,8 @@ pub(crate) struct Leaf {
     pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) unsigned: bool,
+    /// The number of values in each item, where its dimensions do not stand in the title.
+    pub(crate) len: usize,
     /// The type code of a TLeafElement.
     pub(crate) code: i32,
     /// The leaf that counts this one's items.
@@ -222,6 +224,7 @@ pub(crate) fn leaves(branches: &[Branch], reader: &Reader<'_>, out: &mut Leaves)
                     name: text("fName"),
                     title: text("fTitle"),
                     unsigned: object.int("fIsUnsigned").unwrap_or(0) != 0,
+                    len: object.int("fLen").and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
                     code: object.int("fType").unwrap_or(-1) as i32,
                     count: object.reference("fLeafCount"),
                 },

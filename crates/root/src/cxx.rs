@@ -24,6 +24,9 @@ fn parse_inner(name: &str, depth: usize) -> Option<Shape> {
     if matches!(name, "string" | "TString") || name.starts_with("basic_string<char") {
         return Some(Shape::Text);
     }
+    if name == "char*" {
+        return Some(Shape::LongText);
+    }
     let (outer, rest) = name.split_once('<')?;
     let inside = rest.trim_end().strip_suffix('>')?;
     // Sets and lists are written as vectors are. A vector's allocator, a set's order do not change that.
@@ -64,6 +67,8 @@ fn spell(shape: &Shape) -> String {
     match shape {
         Shape::Number(prim) => prim.name().into(),
         Shape::Text => "std::string".into(),
+        Shape::LongText => "char*".into(),
+        Shape::Bits => Prim::U32.name().into(),
         Shape::List(item) => format!("std::vector<{}>", spell(item)),
         Shape::Rest(item) => format!("{}[]", spell(item)),
     }

@@ -82,7 +82,7 @@ impl Key {
         let (class_name, name, title) = (cursor.text()?, cursor.text()?, cursor.text()?);
         let key_len = usize::from(key_len);
         match (usize::try_from(bytes), usize::try_from(object_len)) {
-            (Ok(bytes), Ok(object_len)) if bytes >= key_len => {
+            (Ok(bytes), Ok(object_len)) => {
                 Ok(Self { bytes, object_len, key_len, cycle, seek, class_name, name, title })
             }
             _ => Err(cursor.error(format!(
@@ -310,7 +310,9 @@ fn is_tree(key: &KeyInfo) -> bool {
 /// The object's bytes behind a key: as they are where the sizes agree, else decompressed.
 pub(crate) fn payload<'a>(data: &'a [u8], key: &Key, place: &Place) -> Result<Cow<'a, [u8]>> {
     let Some(body) = data.get(key.key_len..key.bytes) else {
-        return Err(place.error(0, format!("its {} bytes reach beyond the end of the file", key.bytes)));
+        let reason =
+            format!("its key of {} of {} bytes does not fit the {} left", key.key_len, key.bytes, data.len());
+        return Err(place.error(0, reason));
     };
     if body.len() == key.object_len {
         Ok(Cow::Borrowed(body))

@@ -9,6 +9,9 @@ use crate::cxx;
 use crate::prim::{Packed, Prim, Store};
 use crate::streamer::{Member, Streamers};
 
+/// No array in an entry is larger than a basket can be.
+const MAX_ITEM: usize = 1 << 28;
+
 /// How the bytes of one entry are laid out.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Layout {
@@ -18,6 +21,8 @@ pub(crate) enum Layout {
     Jagged { item: Item, header: usize },
     /// The leaves of a leaf list, one after the other.
     Record(Vec<(String, Item)>),
+    /// The bits of objects: numbers, unless an object is referenced to.
+    Bits(Shape),
     /// Values that tell their own length, after some bytes of header.
     Nested { shape: Shape, header: usize },
 }
@@ -35,6 +40,10 @@ pub(crate) enum Shape {
     Number(Prim),
     /// A length of one or five bytes, then bytes.
     Text,
+    /// A length of four bytes, then bytes.
+    LongText,
+    /// Four bytes of flags, and two more if a flag says so.
+    Bits,
     /// A count of four bytes, then items.
     List(Box<Shape>),
     /// Items up to the end of the entry.
@@ -68,7 +77,8 @@ impl Shape {
     pub(crate) fn data_type(&self) -> DataType {
         match self {
             Self::Number(prim) => prim.data_type(),
-            Self::Text => DataType::Utf8,
+            Self::Text | Self::LongText => DataType::Utf8,
+            Self::Bits => DataType::UInt32,
             Self::List(item) | Self::Rest(item) => list(item.data_type()),
         }
     }
@@ -83,7 +93,7 @@ impl Layout {
         match self {
             Self::Fixed(item) => item.data_type(),
             Self::Jagged { item, .. } => list(item.data_type()),
-            Self::Nested { shape, .. } => shape.data_type(),
+            Self::Nested { shape, .. } | Self::Bits(shape) => shape.data_type(),
             Self::Record(fields) => {
                 let fields = fields.iter().map(|(name, item)| Field::new(name, item.data_type(), false));
                 DataType::Struct(fields.collect::<Fields>())
@@ -110,7 +120,10 @@ pub(crate) fn interpret(
         [] => Err((branch.class_name.clone(), "it has no leaves".into())),
         [leaf] => {
             let leaf = &leaves[leaf];
-            let dims = dims(&leaf.title);
+            let dims = dims(leaf)?;
+            if leaf.code == 15 && dims.is_empty() {
+                return bits(leaf);
+            }
             if let Some(prim) = leaf_prim(leaf, branch, owner, streamers) {
                 let item = Item { prim, dims };
                 if leaf.count.is_none() {
@@ -135,7 +148,7 @@ pub(crate) fn interpret(
                     return Err((String::new(), "a list of several leaves with a counter".into()));
                 }
                 match leaf_prim(leaf, branch, owner, streamers) {
-                    Some(prim) => fields.push((leaf.name.clone(), Item { prim, dims: dims(&leaf.title) })),
+                    Some(prim) => fields.push((leaf.name.clone(), Item { prim, dims: dims(leaf)? })),
                     None => {
                         return Err((String::new(), format!("leaf {} of several is no number", leaf.name)));
                     }
@@ -149,9 +162,23 @@ pub(crate) fn interpret(
 }
 
 /// The fixed sizes in a leaf's title, such as "x[nx][3]": a counter's name is none.
-fn dims(title: &str) -> Vec<usize> {
-    let inside = title.split('[').skip(1).filter_map(|part| part.split_once(']'));
-    inside.filter_map(|(n, _)| n.parse().ok()).filter(|&n| n > 0).collect()
+fn dims(leaf: &Leaf) -> Result<Vec<usize>, (String, String)> {
+    let inside = leaf.title.split('[').skip(1).filter_map(|part| part.split_once(']'));
+    let mut dims: Vec<usize> = inside.filter_map(|(n, _)| n.parse().ok()).filter(|&n| n > 0).collect();
+    if dims.is_empty() && leaf.len > 1 && leaf.title.contains('[') {
+        dims.push(leaf.len);
+    }
+    match dims.iter().try_fold(1usize, |product, &n| product.checked_mul(n)) {
+        Some(product) if product <= MAX_ITEM => Ok(dims),
+        _ => Err((String::new(), format!("items of {dims:?} numbers"))),
+    }
+}
+
+/// The bits of a `TObject`: where an object is referenced to, two bytes follow that name the process.
+fn bits(leaf: &Leaf) -> Interpreted {
+    let shape = if leaf.count.is_some() { Shape::Rest(Box::new(Shape::Bits)) } else { Shape::Bits };
+    let name = if leaf.count.is_some() { "uint32_t[]" } else { "uint32_t" };
+    Ok((Layout::Bits(shape), name.into()))
 }
 
 fn leaf_prim(leaf: &Leaf, branch: &Branch, owner: &Owner, streamers: &Streamers) -> Option<Prim> {
@@ -220,10 +247,14 @@ fn constant(text: &str) -> Option<f64> {
 
 /// What the streamer list says of the member that a sub-branch holds.
 fn member<'a>(branch: &Branch, owner: &Owner, streamers: &'a Streamers) -> Option<&'a Member> {
-    let class = if branch.parent_name.is_empty() { &owner.class_name } else { &branch.parent_name };
     let bare = branch.name.split('[').next().unwrap_or_default();
     let name = bare.rsplit('.').next().unwrap_or_default();
-    find_member(streamers, class, name, 0)
+    // The class that the member was found in, then the one that the branch hangs on: it may have inherited the member.
+    let classes = [&branch.class_name, &branch.parent_name, &owner.class_name];
+    classes
+        .into_iter()
+        .filter(|class| !class.is_empty())
+        .find_map(|class| find_member(streamers, class, name, 0))
 }
 
 fn find_member<'a>(streamers: &'a Streamers, class: &str, name: &str, depth: usize) -> Option<&'a Member> {
@@ -260,6 +291,7 @@ fn object(
         branch.class_name.clone()
     } else {
         match member(branch, owner, streamers) {
+            Some(member) if member.type_name == "BASE" => member.name.to_string(),
             Some(member) => member.type_name.clone(),
             None => branch.class_name.clone(),
         }
@@ -269,8 +301,7 @@ fn object(
     }
     let name = cxx::normalise(&type_name);
     let Some(parsed) = cxx::parse(&type_name) else {
-        let reason =
-            format!("class {name} is not split into numbers, and reading it as an object is not there yet");
+        let reason = format!("class {name} is not split into numbers, and objects are not read");
         return Err((name, reason));
     };
     if !dims.is_empty() {
@@ -297,7 +328,8 @@ fn object(
             let header = if owner.is_branch { 6 } else { 0 };
             Ok((Layout::Nested { shape: Shape::Text, header }, name))
         }
-        (Shape::Number(_) | Shape::Rest(_), false) => {
+        (Shape::LongText, false) => Ok((Layout::Nested { shape: Shape::LongText, header: 0 }, name)),
+        (Shape::Number(_) | Shape::Bits | Shape::Rest(_), false) => {
             Err((name.clone(), format!("a number of type {name} in a leaf of class {}", leaf.class)))
         }
     }

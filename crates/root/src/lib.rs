@@ -20,7 +20,7 @@
 //!
 //! ```
 //! # fn main() -> Result<(), fiducial_root::Error> {
-//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/jagged-zstd.root");
+//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/codecs.root");
 //! let file = fiducial_root::RootFile::open(path)?;
 //! let tree = file.tree(&file.tree_names()?[0])?;
 //! for column in tree.columns() {

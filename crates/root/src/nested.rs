@@ -10,6 +10,7 @@ use crate::build::{self, Piece, Spans};
 use crate::cursor::Cursor;
 use crate::error::{Place, Result};
 use crate::layout::{Item, Shape};
+use crate::object::IS_REFERENCED;
 use crate::prim::Prim;
 
 /// Values of one shape, gathered entry by entry. Numbers stay big-endian until all are there.
@@ -23,7 +24,8 @@ impl Nested {
     pub(crate) fn new(shape: &Shape) -> Self {
         match shape {
             Shape::Number(prim) => Self::Numbers { prim: *prim, bytes: Vec::new() },
-            Shape::Text => Self::Text { ends: Vec::new(), bytes: Vec::new() },
+            Shape::Bits => Self::Numbers { prim: Prim::U32, bytes: Vec::new() },
+            Shape::Text | Shape::LongText => Self::Text { ends: Vec::new(), bytes: Vec::new() },
             Shape::List(item) | Shape::Rest(item) => {
                 Self::List { ends: Vec::new(), items: Box::new(Self::new(item)) }
             }
@@ -84,9 +86,23 @@ impl Nested {
 
     fn read(&mut self, shape: &Shape, cursor: &mut Cursor<'_>) -> Result<()> {
         match (self, shape) {
+            (Self::Numbers { bytes, .. }, Shape::Bits) => {
+                let flags = cursor.take(4)?;
+                bytes.extend_from_slice(flags);
+                if u32::from(flags[3]) & IS_REFERENCED != 0 {
+                    cursor.take(2)?;
+                }
+            }
             (Self::Numbers { prim, bytes }, _) => bytes.extend_from_slice(cursor.take(prim.width())?),
-            (Self::Text { ends, bytes }, _) => {
-                bytes.extend_from_slice(cursor.text_bytes()?);
+            (Self::Text { ends, bytes }, shape) => {
+                let text = match shape {
+                    Shape::LongText => {
+                        let n = cursor.count(1)?;
+                        cursor.take(n)?
+                    }
+                    _ => cursor.text_bytes()?,
+                };
+                bytes.extend_from_slice(text);
                 ends.push(bytes.len());
             }
             (Self::List { ends, items }, Shape::List(item)) => {
@@ -109,7 +125,7 @@ impl Nested {
                 }
                 ends.push(items.len());
             }
-            (Self::List { .. }, Shape::Number(_) | Shape::Text) => {
+            (Self::List { .. }, _) => {
                 return Err(cursor.error("a list where none belongs"));
             }
         }

@@ -18,7 +18,8 @@ const CLASS_MASK: u32 = 0x8000_0000;
 const MAP_OFFSET: usize = 2;
 /// An object within an object within ...: a branch takes four levels.
 const MAX_DEPTH: usize = 200;
-const IS_REFERENCED: u32 = 1 << 4;
+/// The flag of a `TObject` that others refer to.
+pub(crate) const IS_REFERENCED: u32 = 1 << 4;
 
 /// Where an object lies in the reader's store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

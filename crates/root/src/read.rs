@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::basket::Basket;
 use crate::build::{self, Piece, Spans};
 use crate::error::{Place, Result};
-use crate::layout::{Item, Layout};
+use crate::layout::{Item, Layout, Shape};
 use crate::nested::Nested;
 use crate::prim::Prim;
 use crate::tree::Tree;
@@ -179,33 +179,49 @@ fn array(
         return Err(place.error(0, format!("its baskets hold {rows} of the entries that are asked for")));
     }
     match layout {
-        Layout::Fixed(item) => {
-            let pieces = parts
-                .iter()
-                .map(|part| {
-                    let bytes = fixed(part, item.width())?;
-                    Ok(Piece { bytes, spans: Spans::All, items: part.wanted.len() })
-                })
-                .collect::<Result<Vec<_>>>()?;
-            build::items(item, &pieces, &place)
-        }
+        Layout::Fixed(item) => fixed_array(item, parts, &place),
         Layout::Record(fields) => record(fields, parts, &place),
-        Layout::Jagged { item, header } => {
-            let mut offsets = build::Offsets::new(rows);
-            let mut pieces = Vec::with_capacity(parts.len());
-            for part in parts {
-                let counts = counts.and_then(|counts| counts.of(part));
-                pieces.push(jagged(part, item, *header, counts, &mut offsets)?);
+        Layout::Jagged { item, header } => jagged_array(item, *header, parts, counts, &place),
+        Layout::Bits(shape) if parts.iter().all(|part| part.basket.offsets.is_some()) => {
+            nested_array(shape, 0, parts, &place)
+        }
+        Layout::Bits(shape) => {
+            let item = Item { prim: Prim::U32, dims: Vec::new() };
+            match shape {
+                Shape::Bits => fixed_array(&item, parts, &place),
+                _ => jagged_array(&item, 0, parts, counts, &place),
             }
-            let values = build::items(item, &pieces, &place)?;
-            build::list(offsets.finish(&place)?, values, &place)
         }
-        Layout::Nested { shape, header } => {
-            let nested =
-                parts.par_iter().map(|part| nested(part, shape, *header)).collect::<Result<Vec<_>>>()?;
-            Nested::concat(shape, nested).finish(&place)
-        }
+        Layout::Nested { shape, header } => nested_array(shape, *header, parts, &place),
     }
+}
+
+fn fixed_array(item: &Item, parts: &[Part<'_>], place: &Place) -> Result<ArrayRef> {
+    let piece =
+        |part| Ok(Piece { bytes: fixed(part, item.width())?, spans: Spans::All, items: part.wanted.len() });
+    build::items(item, &parts.iter().map(piece).collect::<Result<Vec<_>>>()?, place)
+}
+
+fn jagged_array(
+    item: &Item,
+    header: usize,
+    parts: &[Part<'_>],
+    counts: Option<&Counts>,
+    place: &Place,
+) -> Result<ArrayRef> {
+    let mut offsets = build::Offsets::new(parts.iter().map(|part| part.wanted.len()).sum());
+    let mut pieces = Vec::with_capacity(parts.len());
+    for part in parts {
+        let counts = counts.and_then(|counts| counts.of(part));
+        pieces.push(jagged(part, item, header, counts, &mut offsets)?);
+    }
+    let values = build::items(item, &pieces, place)?;
+    build::list(offsets.finish(place)?, values, place)
+}
+
+fn nested_array(shape: &Shape, header: usize, parts: &[Part<'_>], place: &Place) -> Result<ArrayRef> {
+    let nested = parts.par_iter().map(|part| nested(part, shape, header)).collect::<Result<Vec<_>>>()?;
+    Nested::concat(shape, nested).finish(place)
 }
 
 /// Finds the items of a jagged basket, and appends their numbers to the offsets.
@@ -271,7 +287,7 @@ fn record(fields: &[(String, Item)], parts: &[Part<'_>], place: &Place) -> Resul
     build::record(arrays, place)
 }
 
-fn nested(part: &Part<'_>, shape: &crate::layout::Shape, header: usize) -> Result<Nested> {
+fn nested(part: &Part<'_>, shape: &Shape, header: usize) -> Result<Nested> {
     let mut out = Nested::new(shape);
     let values = part.basket.values();
     match &part.basket.offsets {

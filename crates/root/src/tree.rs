@@ -33,7 +33,7 @@ pub struct Tree {
 /// A column of a tree.
 #[derive(Debug, Clone)]
 pub struct Column {
-    /// The path of the branch, "branch" or "branch/sub-branch".
+    /// The path of the branch, "branch" or "branch/sub-branch". Where branches have equal names, the second is "name;2".
     pub name: String,
     /// The branch's title, often its description.
     pub title: String,
@@ -97,7 +97,12 @@ impl Tree {
         refuse_shared_bytes(&mut columns, &mut sources);
         let clusters = crate::cluster::clusters(entries, &ranges, flush, &sources);
         let mut by_name = BTreeMap::new();
-        for (i, column) in columns.iter().enumerate() {
+        let mut times: BTreeMap<String, usize> = BTreeMap::new();
+        for (i, column) in columns.iter_mut().enumerate() {
+            let n = times.entry(column.name.clone()).and_modify(|n| *n += 1).or_insert(1);
+            if *n > 1 {
+                column.name = format!("{};{n}", column.name);
+            }
             by_name.entry(column.name.clone()).or_insert(i);
         }
         let Record { data, place, .. } = record;
@@ -141,7 +146,7 @@ impl Tree {
         &self.columns
     }
 
-    /// A column by its name; of equal names the first.
+    /// A column by its name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         Some(&self.columns[*self.by_name.get(name)?])
     }
@@ -210,7 +215,7 @@ impl Tree {
         for name in columns {
             wanted.push(self.index(name)?);
         }
-        if entries.start > entries.end || entries.end > self.entries {
+        if entries.start > entries.end || (wanted.is_empty() && entries.end > self.entries) {
             let reason =
                 format!("entries {} to {} are asked for, of {}", entries.start, entries.end, self.entries);
             return Err(self.place.error(0, reason));
@@ -219,7 +224,8 @@ impl Tree {
             .map_err(|_| self.place.error(0, "more entries than memory can hold"))?;
         for &i in &wanted {
             if self.columns[i].entries < entries.end {
-                let reason = format!("it has {} entries, the tree {}", self.columns[i].entries, self.entries);
+                let has = self.columns[i].entries;
+                let reason = format!("it has {has} entries, entries up to {} are asked for", entries.end);
                 return Err(self.unreadable(i, &reason));
             }
         }

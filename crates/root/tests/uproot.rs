@@ -1,0 +1,59 @@
+//! Every column of the fixtures, of the embedded sample and of the real files, against uproot: types, values, offsets.
+
+mod common;
+
+use std::path::Path;
+
+use common::Outcome;
+
+/// Columns that differ because uproot is wrong: it takes the two bytes that name the process of a referenced object for
+/// flags of the next object.
+fn known(file: &str, column: &str) -> bool {
+    file == "uproot-issue513.root" && column.ends_with(".fBits")
+}
+
+/// Reasons that may stand where uproot does read: objects, which this reader lists and leaves out.
+fn excused(reason: &str) -> bool {
+    reason.contains("objects are not read")
+}
+
+fn check(files: &[std::path::PathBuf]) {
+    let Some(python) = common::python() else { return };
+    let mut wrong = Vec::new();
+    let mut equal = 0;
+    for path in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        for row in common::compare(&python, path).expect("the comparison runs") {
+            let fine = match row.outcome {
+                Outcome::Equal => true,
+                Outcome::Different => known(&name, &row.column),
+                Outcome::Missing => excused(&row.detail),
+                Outcome::OnlyHere | Outcome::Neither => true,
+            };
+            equal += usize::from(row.outcome == Outcome::Equal);
+            if !fine {
+                wrong
+                    .push(format!("{:?}: {name}: {}: {}: {}", row.outcome, row.tree, row.column, row.detail));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} columns are wrong, {equal} right:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(files.is_empty() || equal > 0, "nothing was compared");
+}
+
+#[test]
+fn fixtures_are_equal() {
+    check(&common::fixtures());
+}
+
+#[test]
+fn the_embedded_sample_is_equal() {
+    check(&common::root_files(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benchmarks/jet-tagging/top/sample"),
+    ));
+}
+
+#[test]
+fn real_files_are_equal() {
+    check(&common::shared_files());
+}
