@@ -1,5 +1,7 @@
 //! How often the 68.27 % interval holds the true value, on toys whose truth is known.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+
 mod common;
 
 use common::Toy;

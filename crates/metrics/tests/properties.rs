@@ -1,5 +1,7 @@
 //! What must hold for any events, and what must be refused.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+
 mod common;
 
 use common::Toy;
@@ -73,7 +75,7 @@ proptest! {
 
     #[test]
     fn an_event_twice_is_an_event_of_weight_two((scores, truth, _) in events()) {
-        let twice = |i: &usize| i % 3 == 0;
+        let twice = |i: &usize| i.is_multiple_of(3);
         let weights: Vec<f64> = (0..scores.len()).map(|i| if twice(&i) { 2.0 } else { 1.0 }).collect();
         let doubles: Vec<usize> = (0..scores.len()).chain((0..scores.len()).filter(twice)).collect();
         let weighted = BinaryScores::new(&scores, &truth, Some(&weights)).unwrap();
@@ -142,7 +144,10 @@ fn a_rejection_without_background_is_a_limit() {
             // One event is none in a third of the replicas: no upper bound.
             1 => assert!(rejection.low < 60.0 && rejection.high.is_none(), "{rejection}"),
             _ => {
-                assert!(rejection.low < 20.0 && rejection.high.is_some_and(|high| high > 40.0), "{rejection}")
+                assert!(
+                    rejection.low < 20.0 && rejection.high.is_some_and(|high| high > 40.0),
+                    "{rejection}"
+                );
             }
         }
         let json = serde_json::to_string(&rejection).unwrap();

@@ -1,5 +1,7 @@
 //! Equality with scikit-learn: golden values, and fresh ones where Python is at hand.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+
 mod common;
 
 use std::io::Write;

@@ -16,9 +16,9 @@ pub struct ReportData {
     pub description: String,
     /// The model's name, `pfn`.
     pub model: String,
-    /// One sentence on what was measured on what: sample, split, number of jets.
+    /// What was measured, to follow "Measured on": sample, split, number of jets.
     pub measured_on: String,
-    /// How the intervals were made, in words.
+    /// How the intervals were made, a sentence without its full stop.
     pub intervals: String,
     /// The signal class.
     pub signal: String,

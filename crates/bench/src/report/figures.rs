@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use fiducial_metrics::{RocCurve, RocPoint};
 
-use super::chart::{Axis, Chart, HeatMap, Mark, Sample, Scale, range};
+use super::chart::{Axis, Chart, HeatMap, Mark, Sample, Scale, power_of_ten, range};
 use super::data::{EpochValues, JetImage, ReportData, TrainingHistory};
 use super::format;
 
@@ -201,7 +201,9 @@ fn score_chart(report: &ReportData, scale: Scale) -> Markup {
     let mut legend = Vec::new();
     let mut values = Vec::new();
     let mut bounds = (0.0, 1.0);
-    for (style, class) in report.scores.iter().enumerate() {
+    let mut others = 1..;
+    for class in &report.scores {
+        let style = if class.class == report.signal { 0 } else { others.next().unwrap_or(1) };
         let histogram = &class.histogram;
         let total = histogram.total();
         let norm = if total > 0.0 { 1.0 / total } else { 0.0 };
@@ -246,66 +248,79 @@ fn score_chart(report: &ReportData, scale: Scale) -> Markup {
     .render()
 }
 
+/// A curve of the training: its name and its value at an epoch.
+type Curve = (&'static str, fn(&EpochValues) -> f64);
+
+/// One chart of the training. Values are drawn in units of `unit`.
+fn training_chart(id: &str, y: Axis, unit: f64, training: &TrainingHistory, curves: &[Curve]) -> Markup {
+    let epochs = &training.epochs;
+    let last = epochs.last().map_or(1, |epoch| epoch.epoch) as f64;
+    let mut marks = vec![Mark::Rule { x: training.best_epoch as f64 }];
+    let mut legend = Vec::new();
+    for (style, (name, value)) in curves.iter().enumerate() {
+        let at = |epoch: &EpochValues| (epoch.epoch as f64, value(epoch) / unit);
+        marks.push(Mark::Line { points: epochs.iter().map(at).collect(), style });
+        for epoch in epochs {
+            // Dots show single epochs; of many they would make a thick line.
+            if epochs.len() <= 60 {
+                marks.push(Mark::Dot { at: at(epoch), bar: None, style });
+            }
+            let text = format!("epoch {}: {name} {}", epoch.epoch, precise(value(epoch)));
+            marks.push(Mark::Tip { at: at(epoch), text });
+        }
+        legend.push((Sample::Line, style, (*name).to_owned()));
+    }
+    legend.push((Sample::Rule, 0, format!("best epoch ({})", training.best_epoch)));
+    Chart {
+        id: id.to_owned(),
+        description: format!("{} against the epoch", y.label),
+        x: Axis::linear("epoch", 0.5, last + 0.5),
+        y,
+        marks,
+        legend,
+    }
+    .render()
+}
+
 /// Loss, accuracy and learning rate against the epoch.
 pub(crate) fn training(training: &TrainingHistory) -> Markup {
-    let chart = |id: &str, y: Axis, series: &[(&str, fn(&EpochValues) -> f64)]| {
-        let epochs = &training.epochs;
-        let last = epochs.last().map_or(1, |epoch| epoch.epoch) as f64;
-        let mut marks = vec![Mark::Rule { x: training.best_epoch as f64, label: "best epoch".to_owned() }];
-        for (style, (name, value)) in series.iter().enumerate() {
-            let points: Vec<_> = epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch))).collect();
-            let dots = points.iter().filter(|_| epochs.len() <= 60);
-            marks.extend(dots.map(|&at| Mark::Dot { at, bar: None, style }));
-            let tip = |&at: &(f64, f64)| Mark::Tip {
-                at,
-                text: format!("epoch {}: {name} {}", at.0, precise(at.1)),
-            };
-            let tips: Vec<Mark> = points.iter().map(tip).collect();
-            marks.push(Mark::Line { points, style });
-            marks.extend(tips);
-        }
-        let legend =
-            series.iter().enumerate().map(|(style, (name, _))| (Sample::Line, style, (*name).to_owned()));
-        Chart {
-            id: id.to_owned(),
-            description: format!("{} against the epoch", y.label),
-            x: Axis::linear("epoch", 0.5, last + 0.5),
-            y,
-            marks,
-            legend: legend.collect(),
-        }
-        .render()
-    };
     let epochs = &training.epochs;
     let losses = epochs.iter().flat_map(|epoch| [epoch.train_loss, epoch.validation_loss]);
-    let accuracies = epochs.iter().map(|epoch| epoch.validation_accuracy);
-    let rates = epochs.iter().map(|epoch| epoch.learning_rate).fold(0.0, f64::max);
+    let losses = Axis::around("loss", losses);
+    let accuracies =
+        Axis::around("validation accuracy", epochs.iter().map(|epoch| epoch.validation_accuracy));
+    let highest =
+        epochs.iter().map(|epoch| epoch.learning_rate).filter(|rate| rate.is_finite()).fold(1e-12, f64::max);
+    let exponent = highest.log10().floor() as i32;
+    let unit = 10_f64.powi(exponent);
+    let label = format!("learning rate / {}", power_of_ten(exponent));
+    let rates = Axis::linear(&label, 0.0, 1.08 * highest / unit);
+    let loss: [Curve; 2] =
+        [("training", |epoch| epoch.train_loss), ("validation", |epoch| epoch.validation_loss)];
+    let accuracy: [Curve; 1] = [("validation", |epoch| epoch.validation_accuracy)];
+    let rate: [Curve; 1] = [("learning rate", |epoch| epoch.learning_rate)];
     html! {
         div class="figures" {
             figure {
-                (chart("loss", Axis::around("loss", losses), &[
-                    ("training", |epoch| epoch.train_loss), ("validation", |epoch| epoch.validation_loss),
-                ]))
+                (training_chart("loss", losses, 1.0, training, &loss))
                 figcaption {
-                    "Mean loss. The training loss is taken while the weights move through the epoch, the validation loss at its end."
+                    "Mean loss. The training loss is taken while the weights move through the epoch, the validation loss "
+                    "at its end."
                 }
             }
             figure {
-                (chart("accuracy", Axis::around("validation accuracy", accuracies), &[
-                    ("validation", |epoch| epoch.validation_accuracy),
-                ]))
+                (training_chart("accuracy", accuracies, 1.0, training, &accuracy))
                 figcaption { "Accuracy on the validation split at the end of each epoch." }
             }
             figure {
-                (chart("rate", Axis::linear("learning rate", 0.0, 1.08 * rates), &[
-                    ("learning rate", |epoch| epoch.learning_rate),
-                ]))
+                (training_chart("rate", rates, unit, training, &rate))
                 figcaption { "Learning rate of the last step of each epoch." }
             }
             div {
                 dl class="facts" {
                     dt { "Epochs" } dd { (epochs.len()) }
-                    dt { "Best epoch" } dd { (training.best_epoch) ", the lowest validation loss: the model has its weights" }
+                    dt { "Best epoch" }
+                    dd { (training.best_epoch) ", the lowest validation loss: the model has its weights" }
                     dt { "End" } dd { (training.ended) }
                     dt { "Trained parameters" } dd { (format::count(training.parameters as u64)) }
                 }

@@ -74,9 +74,9 @@ fn absent(text: &str) -> Markup {
 
 fn metrics(report: &ReportData) -> Markup {
     html! {
-        p { (report.measured_on) }
+        p { "Measured on " (report.measured_on) "." }
         dl class="cards" { @for metric in &report.metrics { (card(metric)) } }
-        p class="soft" { "Intervals hold 68.27 % probability: " (report.intervals) "." }
+        p class="soft" { (report.intervals) "." }
     }
 }
 
@@ -175,15 +175,18 @@ fn published(report: &ReportData) -> Markup {
                             @for metric in &report.metrics {
                                 td class="n" { (published_value(result.metrics.get(&metric.key))) }
                             }
-                            td { (source(published, &result.source)) }
+                            td { (source_number(published, &result.source)) }
                         }
                     }
                 }
             }
         }
         p class="soft" {
+            @for (i, source) in published.sources.values().enumerate() {
+                "[" (i + 1) "] " (source.reference) " (" (source.status.describe()) "). "
+            }
             (published.protocol)
-            " “Seen in the source”: compared with the paper itself. “Third party”: from a transcription by others."
+            " “Seen in the source”: compared with the paper itself; “third party”: from a transcription by others."
         }
     }
 }
@@ -201,19 +204,22 @@ fn own_value(estimate: &Estimate) -> Markup {
 
 fn published_value(value: Option<&PublishedValue>) -> String {
     let Some(PublishedValue { value, uncertainty }) = value else { return "–".to_owned() };
-    // Rejections are whole numbers, the others are shares of one.
-    let decimals = if *value > 1.5 { 0 } else { 4 };
+    // Rejections are whole numbers. Shares of one have three decimals or more, and as many as their uncertainty.
+    let written = |x: f64| x.to_string().split_once('.').map_or(0, |(_, digits)| digits.len());
+    let decimals = if *value > 1.5 { 0 } else { written(*value).max(uncertainty.map_or(0, written)).max(3) };
     match uncertainty {
         Some(uncertainty) => format!("{value:.decimals$} ± {uncertainty:.decimals$}"),
         None => format!("{value:.decimals$}"),
     }
 }
 
-fn source(published: &Published, key: &str) -> Markup {
-    match published.sources.get(key) {
-        Some(source) => html! { (source.reference) br; small { (source.status.describe()) } },
-        None => html! { (key) },
-    }
+/// The number of a source in the list below the table.
+fn source_number(published: &Published, key: &str) -> String {
+    published
+        .sources
+        .keys()
+        .position(|source| source == key)
+        .map_or_else(|| key.to_owned(), |i| format!("[{}]", i + 1))
 }
 
 fn data(data: &DataSummary) -> Markup {

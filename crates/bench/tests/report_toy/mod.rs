@@ -54,8 +54,8 @@ pub(crate) fn report() -> Result<ReportData, Box<dyn std::error::Error>> {
             signal efficiency."
             .to_owned(),
         model: "toy".to_owned(),
-        measured_on: "Measured on the test split of the toy: 13,333 jets, half of them top.".to_owned(),
-        intervals: "Poisson bootstrap over the jets with 200 replicas, percentiles".to_owned(),
+        measured_on: "the test split of the toy, 13,333 jets, half of them top".to_owned(),
+        intervals: "68 % intervals: Poisson bootstrap over the events, percentiles, 200 replicas".to_owned(),
         signal: "top".to_owned(),
         background: "qcd".to_owned(),
         metrics: vec![

@@ -86,7 +86,7 @@ impl Axis {
         // Labels of about eight decades at most; 2 and 5 get one where there are few decades.
         let every = (decades / 8.0).ceil().max(1.0) as i32;
         let labelled: &[i32] = if decades < 1.6 { &[1, 2, 5] } else { &[1] };
-        let powers = first < -2 || last > 5;
+        let powers = first < -2 || last > 3;
         let mut ticks = Vec::new();
         for exponent in first..=last {
             for digit in 1..10 {
@@ -109,6 +109,11 @@ fn power(digit: i32, exponent: i32, powers: bool) -> String {
         let decimals = usize::try_from(-exponent).unwrap_or(0);
         return grouped(&format!("{:.decimals$}", f64::from(digit) * 10_f64.powi(exponent)));
     }
+    power_of_ten(exponent)
+}
+
+/// `10⁻³`.
+pub(crate) fn power_of_ten(exponent: i32) -> String {
     let superscript = |c| match c {
         '-' => '⁻',
         '1' => '¹',
@@ -173,7 +178,7 @@ mod tests {
             (Axis::linear("", -0.8, 0.8), "−0.8 −0.6 −0.4 −0.2 0.0 0.2 0.4 0.6 0.8"),
             (Axis::linear("", 0.0, 0.001), "0.0000 0.0002 0.0004 0.0006 0.0008 0.0010"),
             (Axis::log("", 1e-4, 1.0), "10⁻⁴ 10⁻³ 10⁻² 10⁻¹ 1"),
-            (Axis::log("", 1.0, 2e4), "1 10 100 1000 10,000"),
+            (Axis::log("", 1.0, 2e4), "1 10 10² 10³ 10⁴"),
             (Axis::log("", 0.3, 3.0), "0.5 1 2"),
             (Axis::linear("", 2.0, 2.0), "2.0 2.2 2.4 2.6 2.8 3.0"),
         ] {

@@ -1,7 +1,8 @@
 //! Small charts as SVG, made for physics: ticks inwards on all four sides, error bars, bands, logarithmic axes.
 //!
 //! Colours are classes, so that the page's style sheet sets them for light and dark. Each series has a line style of its
-//! own: colour is never the only signal. The legend stands above the frame, where it can hide nothing.
+//! own: colour is never the only signal. The legend is a list above the frame: it can hide nothing, and
+//! wraps on a narrow page.
 
 mod axis;
 mod heat;
@@ -10,16 +11,16 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-pub(crate) use axis::{Axis, Scale, grouped, range};
+pub(crate) use axis::{Axis, Scale, grouped, power_of_ten, range};
 pub(crate) use heat::HeatMap;
 
 /// Size of a chart in its own units, which are pixels at full width.
 const WIDTH: f64 = 560.0;
 const PLOT_HEIGHT: f64 = 310.0;
-const LEFT: f64 = 68.0;
+const LEFT: f64 = 72.0;
 const RIGHT: f64 = 18.0;
 const BOTTOM: f64 = 52.0;
-const LEGEND_LINE: f64 = 22.0;
+const TOP: f64 = 8.0;
 
 /// How a series looks: an index into the palette and the line styles of the style sheet.
 pub(crate) type Style = usize;
@@ -34,8 +35,8 @@ pub(crate) enum Mark {
     Steps { edges: Vec<f64>, values: Vec<f64>, errors: Vec<f64>, style: Style },
     /// A dot with an error bar `(low, high)`.
     Dot { at: (f64, f64), bar: Option<(f64, f64)>, style: Style },
-    /// A vertical line with a label.
-    Rule { x: f64, label: String },
+    /// A vertical line.
+    Rule { x: f64 },
     /// A tooltip at a point, which is not seen.
     Tip { at: (f64, f64), text: String },
 }
@@ -47,6 +48,7 @@ pub(crate) enum Sample {
     Band,
     Area,
     Dot,
+    Rule,
 }
 
 /// A chart.
@@ -69,20 +71,16 @@ fn px(x: f64) -> String {
 impl Chart {
     /// The chart as an SVG element.
     pub(crate) fn render(&self) -> Markup {
-        let rows = self.legend_rows();
-        let top = 10.0 + LEGEND_LINE * rows.len() as f64;
-        let frame = Frame { top, bottom: top + PLOT_HEIGHT, right: WIDTH - RIGHT };
+        let frame = Frame { top: TOP, bottom: TOP + PLOT_HEIGHT, right: WIDTH - RIGHT };
         let height = frame.bottom + BOTTOM;
         let clip = format!("{}-clip", self.id);
         html! {
+            ul class="legend" {
+                @for (kind, style, label) in &self.legend { li { (sample(*kind, *style)) (label) } }
+            }
             svg class="chart" viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(self.description) {
                 clipPath id=(clip) {
-                    rect x=(px(LEFT)) y=(px(top)) width=(px(frame.right - LEFT)) height=(px(PLOT_HEIGHT)) {}
-                }
-                @for (line, row) in rows.iter().enumerate() {
-                    @for (x, (sample, style, label)) in row {
-                        (legend_entry(*x, 14.0 + LEGEND_LINE * line as f64, *sample, *style, label))
-                    }
+                    rect x=(px(LEFT)) y=(px(TOP)) width=(px(frame.right - LEFT)) height=(px(PLOT_HEIGHT)) {}
                 }
                 g clip-path=(format!("url(#{clip})")) {
                     @for mark in &self.marks { (self.mark(mark, &frame)) }
@@ -90,24 +88,6 @@ impl Chart {
                 (self.axes(&frame))
             }
         }
-    }
-
-    /// Legend entries with their x, in rows as wide as the chart.
-    fn legend_rows(&self) -> Vec<Vec<(f64, &(Sample, Style, String))>> {
-        let mut rows: Vec<Vec<_>> = Vec::new();
-        let mut x = f64::INFINITY;
-        for entry in &self.legend {
-            let width = 58.0 + 7.2 * entry.2.chars().count() as f64;
-            if x + width > WIDTH - RIGHT {
-                rows.push(Vec::new());
-                x = LEFT;
-            }
-            if let Some(row) = rows.last_mut() {
-                row.push((x, entry));
-            }
-            x += width;
-        }
-        rows
     }
 
     fn axes(&self, frame: &Frame) -> Markup {
@@ -135,7 +115,7 @@ impl Chart {
                 }
             }
             text class="label" x=(px(frame.right)) y=(px(frame.bottom + 42.0)) text-anchor="end" { (self.x.label) }
-            text class="label" transform=(format!("translate(16 {}) rotate(-90)", px(frame.top))) text-anchor="end" {
+            text class="label" transform=(format!("translate(15 {}) rotate(-90)", px(frame.top))) text-anchor="end" {
                 (self.y.label)
             }
         }
@@ -161,14 +141,10 @@ impl Chart {
                     circle class=(format!("dot s{style}")) cx=(px(x)) cy=(px(y)) r="4" {}
                 }
             }
-            Mark::Rule { x, label } => {
+            Mark::Rule { x } => {
                 let Some(position) = self.x.position(*x) else { return html! {} };
-                let x = frame.x(position);
-                let (anchor, shift) = if position > 0.6 { ("end", -6.0) } else { ("start", 6.0) };
-                html! {
-                    path class="rule" d=(format!("M{} {}V{}", px(x), px(frame.top), px(frame.bottom))) {}
-                    text class="note" x=(px(x + shift)) y=(px(frame.top + 22.0)) text-anchor=(anchor) { (label) }
-                }
+                let path = format!("M{:.1} {:.1}V{:.1}", frame.x(position), frame.top, frame.bottom);
+                html! { path class="rule" d=(path) {} }
             }
             Mark::Tip { at, text } => {
                 let Some((x, y)) = self.place(*at, frame) else { return html! {} };
@@ -263,21 +239,23 @@ impl Frame {
     }
 }
 
-fn legend_entry(x: f64, y: f64, sample: Sample, style: Style, label: &str) -> Markup {
-    let line = format!("M{} {}h30", px(x), px(y));
+/// The sample of a legend's entry, a small picture of its own.
+fn sample(sample: Sample, style: Style) -> Markup {
     html! {
-        @match sample {
-            Sample::Line => path class=(format!("line s{style}")) d=(line) {},
-            Sample::Dot => circle class=(format!("dot s{style}")) cx=(px(x + 15.0)) cy=(px(y)) r="4" {},
-            Sample::Band => {
-                rect class=(format!("band s{style}")) x=(px(x)) y=(px(y - 6.0)) width="30" height="12" {}
-                path class=(format!("line s{style}")) d=(line) {}
-            },
-            Sample::Area => {
-                rect class=(format!("area s{style}")) x=(px(x)) y=(px(y - 6.0)) width="30" height="12" {}
-                rect class=(format!("line s{style}")) x=(px(x)) y=(px(y - 6.0)) width="30" height="12" {}
-            },
+        svg class="sample" viewBox="0 0 30 14" width="30" height="14" aria-hidden="true" {
+            @match sample {
+                Sample::Line => path class=(format!("line s{style}")) d="M0 7h30" {},
+                Sample::Rule => path class="rule" d="M15 0v14" {},
+                Sample::Dot => circle class=(format!("dot s{style}")) cx="15" cy="7" r="4" {},
+                Sample::Band => {
+                    rect class=(format!("band s{style}")) width="30" height="14" {}
+                    path class=(format!("line s{style}")) d="M0 7h30" {}
+                },
+                Sample::Area => {
+                    rect class=(format!("area s{style}")) x="1" y="1" width="28" height="12" {}
+                    rect class=(format!("line s{style}")) x="1" y="1" width="28" height="12" {}
+                },
+            }
         }
-        text class="entry" x=(px(x + 37.0)) y=(px(y + 4.5)) { (label) }
     }
 }
