@@ -23,9 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [model, sizes @ ..] = arguments.as_slice() else {
         return Err("give MODEL.toml JETS LENGTH REAL STEPS [DIR]".into());
     };
-    let [jets, length, real, steps] = [0, 1, 2, 3].map(|place| {
-        sizes.get(place).and_then(|size| size.parse::<usize>().ok()).unwrap_or(0)
-    });
+    let [jets, length, real, steps] =
+        [0, 1, 2, 3].map(|place| sizes.get(place).and_then(|size| size.parse::<usize>().ok()).unwrap_or(0));
     let config = ModelConfig::from_toml(&std::fs::read_to_string(model)?)?;
 
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
@@ -43,7 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The first REAL constituents on average, from half to one and a half times of it.
     let mask: Vec<f32> = (0..jets)
         .flat_map(|jet| {
-            let number = if real >= length { length } else { (real / 2 + jet * real / jets.max(1)).min(length) };
+            let number =
+                if real >= length { length } else { (real / 2 + jet * real / jets.max(1)).min(length) };
             (0..length).map(move |constituent| if constituent < number { 1.0 } else { 0.0 })
         })
         .collect();
@@ -63,9 +63,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(folder) = sizes.get(4).map(Path::new) {
         network.save_safetensors(folder.join("weights.safetensors"))?;
         let logits = network.logits(&Inputs::pack(&groups)?)?;
-        for (name, values) in
-            [("features", &features), ("points", &points), ("vectors", &vectors), ("mask", &mask), ("logits", &logits)]
-        {
+        for (name, values) in [
+            ("features", &features),
+            ("points", &points),
+            ("vectors", &vectors),
+            ("mask", &mask),
+            ("logits", &logits),
+        ] {
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             std::fs::write(folder.join(format!("{name}.f32")), bytes)?;
         }

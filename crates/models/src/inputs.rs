@@ -73,7 +73,9 @@ impl Inputs {
             for constituent in 0..length {
                 let mask = groups.mask.map_or(1.0, |mask| mask[jet * length + constituent]);
                 if mask.is_nan() {
-                    return Err(Error::Inputs(format!("mask of jet {jet}, constituent {constituent} is NaN")));
+                    return Err(Error::Inputs(format!(
+                        "mask of jet {jet}, constituent {constituent} is NaN"
+                    )));
                 }
                 if mask != 0.0 {
                     real.push((jet, constituent));

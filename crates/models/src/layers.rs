@@ -62,9 +62,9 @@ impl Pass {
             return x;
         };
         let [rows, columns] = x.dims();
-        #[allow(clippy::cast_possible_truncation)]
         let (share, kept) = (share as f32, (1.0 / (1.0 - share)) as f32);
-        let mask = (0..rows * columns).map(|_| if random.random::<f32>() < share { 0.0 } else { kept }).collect();
+        let mask =
+            (0..rows * columns).map(|_| if random.random::<f32>() < share { 0.0 } else { kept }).collect();
         let mask = from_values(mask, [rows, columns], &x.device());
         x * mask
     }
@@ -80,7 +80,6 @@ pub(crate) struct Dense {
 impl Dense {
     /// Uniform in +-1/sqrt(inputs), as PyTorch's `Linear` and `Conv1d` start.
     pub(crate) fn new(inputs: usize, outputs: usize, bias: bool, start: &mut Initialiser) -> Self {
-        #[allow(clippy::cast_precision_loss)]
         let bound = 1.0 / (inputs.max(1) as f32).sqrt();
         Self {
             weight: start.uniform([inputs, outputs], bound),
@@ -178,7 +177,6 @@ impl BatchNorm {
         ] {
             let old = values(running.val())?;
             let device = running.val().device();
-            #[allow(clippy::cast_possible_truncation)]
             let new: Vec<f32> = old
                 .iter()
                 .zip(batch)

@@ -76,12 +76,7 @@ impl Architecture {
         }
     }
 
-    fn forward(
-        &self,
-        features: Tensor<2>,
-        inputs: &Inputs,
-        pass: &mut Pass,
-    ) -> Result<Tensor<2>, Error> {
+    fn forward(&self, features: Tensor<2>, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
         each!(self, module => module.forward(features, inputs, pass))
     }
 }
@@ -104,7 +99,8 @@ impl Network {
         config.validate()?;
         for (what, size) in [("features", config.features()), ("classes", config.classes())] {
             if size == 0 {
-                let reason = format!("{what} is 0; set it, or take it from the data (ModelConfig::with_shape)");
+                let reason =
+                    format!("{what} is 0; set it, or take it from the data (ModelConfig::with_shape)");
                 return Err(Error::Config { kind: config.kind(), reason });
             }
         }
@@ -172,7 +168,9 @@ impl Network {
         // A batch of empty jets has no way to know how many features its constituents would have had.
         if inputs.constituents() > 0 && inputs.features() != features {
             let got = inputs.features();
-            return Err(Error::Inputs(format!("constituents have {got} features, the network reads {features}")));
+            return Err(Error::Inputs(format!(
+                "constituents have {got} features, the network reads {features}"
+            )));
         }
         for (group, needed, there) in [
             ("points", self.config.needs_points(), inputs.points.is_some()),
@@ -197,10 +195,14 @@ impl Network {
         norms.into_iter().zip(&pass.moments).try_for_each(|(norm, moments)| norm.absorb(moments))
     }
 
+    pub(crate) fn visit(&self, visitor: &mut impl ModuleVisitor) {
+        each!(&self.architecture, module => module.visit(visitor));
+    }
+
     /// All parameters by name; the names are those of the weight files.
     pub(crate) fn named_parameters(&self) -> BTreeMap<String, Parameter> {
         let mut visitor = Collect::default();
-        each!(&self.architecture, module => module.visit(&mut visitor));
+        self.visit(&mut visitor);
         visitor.found
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{ModuleMapper, Param};
+use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -115,17 +115,8 @@ impl Optimiser {
         learning_rate: f64,
     ) -> Result<StepReport, Error> {
         let mut pass = Pass::training(self.config.seed, self.steps);
-        let logits = network.training_logits(inputs, &mut pass)?;
-        let loss = cross_entropy(logits, labels, weights, self.config.label_smoothing)?;
-        let value = values(loss.clone())?.first().copied().map_or(f64::NAN, f64::from);
-        if !value.is_finite() {
-            return Err(Error::NotFinite { what: "loss", value });
-        }
-        let mut gradients = Collect { path: Vec::new(), from: loss.backward(), found: BTreeMap::new() };
-        drop(loss);
-        network.architecture = network.architecture.clone().map(&mut gradients);
-        let gradients = gradients.found;
-
+        let (value, gradients) =
+            gradients(network, inputs, labels, weights, self.config.label_smoothing, &mut pass)?;
         let norm = gradients.values().map(|gradient| square_sum(gradient)).sum::<f64>().sqrt();
         if !norm.is_finite() {
             return Err(Error::NotFinite { what: "gradient norm", value: norm });
@@ -200,6 +191,26 @@ impl Optimiser {
     }
 }
 
+/// The loss of a batch and its gradient by the name of the parameter.
+fn gradients(
+    network: &Network,
+    inputs: &Inputs,
+    labels: &[u32],
+    weights: &[f32],
+    label_smoothing: f64,
+    pass: &mut Pass,
+) -> Result<(f64, BTreeMap<String, Vec<f32>>), Error> {
+    let logits = network.training_logits(inputs, pass)?;
+    let loss = cross_entropy(logits, labels, weights, label_smoothing)?;
+    let value = values(loss.clone())?.first().copied().map_or(f64::NAN, f64::from);
+    if !value.is_finite() {
+        return Err(Error::NotFinite { what: "loss", value });
+    }
+    let mut collect = Collect { path: Vec::new(), from: loss.backward(), found: BTreeMap::new() };
+    network.visit(&mut collect);
+    Ok((value, collect.found))
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {
@@ -214,7 +225,7 @@ struct Collect {
     found: BTreeMap<String, Vec<f32>>,
 }
 
-impl ModuleMapper for Collect {
+impl ModuleVisitor for Collect {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.path.push(name.to_owned());
     }
@@ -223,14 +234,13 @@ impl ModuleMapper for Collect {
         self.path.pop();
     }
 
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if param.is_require_grad()
             && let Some(gradient) = param.val().grad_remove(&mut self.from)
             && let Ok(gradient) = values(gradient)
         {
             self.found.insert(self.path.join("."), gradient);
         }
-        param
     }
 }
 
@@ -247,7 +257,6 @@ fn square_sum(values: &[f32]) -> f64 {
 
 /// The numbers of one step of AdamW.
 #[derive(Clone, Copy)]
-#[allow(clippy::struct_field_names)]
 struct Rule {
     beta1: f32,
     beta2: f32,
@@ -261,7 +270,6 @@ struct Rule {
 }
 
 impl Rule {
-    #[allow(clippy::cast_possible_truncation)]
     fn new(config: &OptimiserConfig, step: u64, learning_rate: f64, clip: f64) -> Self {
         let step = i32::try_from(step).unwrap_or(i32::MAX);
         Self {
@@ -324,5 +332,85 @@ impl ModuleMapper for Update<'_> {
                 vectorised(|| self.rule.apply(numbers, gradient, first, second, decay));
             });
         replace(param, numbers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ModelConfig, PaddedGroups};
+
+    fn wave(number: usize, phase: f32) -> Vec<f32> {
+        (0..number)
+            .map(|index| (1.7 * index as f32 + phase + 0.01 * (index * index % 97) as f32).sin())
+            .collect()
+    }
+
+    /// The slope of the loss along the gradient of each parameter, against the gradient's length.
+    fn check(text: &str) {
+        let (jets, length) = (6, 9);
+        let config = ModelConfig::from_toml(text).unwrap().with_shape(3, 3).unwrap();
+        let mut network = Network::new(&config, 3).unwrap();
+        let mut vectors = wave(jets * 4 * length, 0.3);
+        for jet in vectors.chunks_exact_mut(4 * length) {
+            jet[3 * length..].iter_mut().for_each(|energy| *energy = energy.abs() + 2.0);
+        }
+        let mask: Vec<f32> = (0..jets * length)
+            .map(|cell| if cell % length < 2 + cell / length { 1.0 } else { 0.0 })
+            .collect();
+        let inputs = Inputs::pack(&PaddedGroups {
+            jets,
+            length,
+            points: Some(&wave(jets * 2 * length, 0.1)),
+            features: &wave(jets * 3 * length, 0.2),
+            vectors: Some(&vectors),
+            mask: Some(&mask),
+        })
+        .unwrap();
+        let labels = [0, 1, 2, 2, 1, 0];
+        let weights = [1.0, 2.0, 0.5, -0.3, 1.0, 0.0];
+        let run = |network: &Network| {
+            gradients(network, &inputs, &labels, &weights, 0.1, &mut Pass::training(1, 1)).unwrap()
+        };
+        let (_, gradient) = run(&network);
+        let start: BTreeMap<String, Vec<f32>> = network
+            .named_parameters()
+            .into_iter()
+            .map(|(name, parameter)| (name, parameter.values))
+            .collect();
+        let largest = gradient.values().map(|gradient| square_sum(gradient).sqrt()).fold(0.0, f64::max);
+        for (name, gradient) in &gradient {
+            let norm = square_sum(gradient).sqrt();
+            if norm < 1e-3 * largest {
+                continue;
+            }
+            // As far as moves the loss by 1e-3, to stand clear of rounding; and not far, to stand clear of kinks.
+            let step = (5e-4 / norm).min(2e-2);
+            let mut loss = |sign: f64| {
+                let mut moved = start.clone();
+                for (value, slope) in moved.get_mut(name).unwrap().iter_mut().zip(gradient) {
+                    *value += (sign * step / norm) as f32 * slope;
+                }
+                network.set_parameters(moved);
+                run(&network).0
+            };
+            let slope = (loss(1.0) - loss(-1.0)) / (2.0 * step);
+            assert!((slope - norm).abs() < 0.02 * norm + 2e-4, "{text}: {name}: {slope} for {norm}");
+        }
+    }
+
+    #[test]
+    fn gradients_are_the_slopes_of_the_loss() {
+        check("kind = \"particle-flow-network\"\nphi = [8, 9]\nhead = [7]");
+        check(
+            "kind = \"particle-net\"\nneighbours = 3\nconvolutions = [[5, 6, 7]]\nhead = [6]\ndropout = 0.0",
+        );
+        // The second graph follows the features, so that a step may change it; the input's norm then has no slope.
+        check(
+            "kind = \"particle-net\"\nneighbours = 10\nconvolutions = [[5], [6, 6]]\nhead = []\ndropout = 0.0",
+        );
+        check(
+            "kind = \"particle-transformer\"\nembed = [6, 8]\npair_embed = [5]\nheads = 2\nblocks = 2\nclass_blocks = 2\nexpansion = 2\ndropout = 0.0",
+        );
     }
 }

@@ -40,7 +40,6 @@ struct EdgeConv {
 impl EdgeConv {
     fn new(inputs: usize, widths: &[usize], start: &mut Initialiser) -> Self {
         let (first, last) = (widths[0], widths[widths.len() - 1]);
-        #[allow(clippy::cast_precision_loss)]
         let bound = 1.0 / ((2 * inputs).max(1) as f32).sqrt();
         let changes = inputs != last;
         Self {
@@ -56,7 +55,8 @@ impl EdgeConv {
         let [_, inputs] = x.dims();
         let first = self.first.val();
         let width = first.dims()[1];
-        let [own, difference] = [first.clone().slice([0..inputs, 0..width]), first.slice([inputs..2 * inputs, 0..width])];
+        let [own, difference] =
+            [first.clone().slice([0..inputs, 0..width]), first.slice([inputs..2 * inputs, 0..width])];
         // x_i W_1 + (x_j - x_i) W_2 = x_i (W_1 - W_2) + x_j W_2
         let weight = Tensor::cat(vec![own - difference.clone(), difference], 1);
         let projected = crate::fused::dense::dense(x.clone(), weight, None, Activation::Identity)?;
@@ -70,7 +70,8 @@ impl EdgeConv {
             parameters.push(norm.bias.val());
         }
         let widths: Vec<usize> = self.norms.iter().map(|norm| norm.weight.val().dims()[0]).collect();
-        let statistics: Vec<_> = self.norms.iter().map(|norm| norm.statistics(pass)).collect::<Result<_, _>>()?;
+        let statistics: Vec<_> =
+            self.norms.iter().map(|norm| norm.statistics(pass)).collect::<Result<_, _>>()?;
         let (output, moments) =
             edge_conv(projected, Tensor::cat(parameters, 0), &widths, graph, &statistics)?;
         pass.moments.extend(moments);

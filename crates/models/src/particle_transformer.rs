@@ -216,7 +216,6 @@ impl Constituent {
         Self { p, pt: px.hypot(py), rapidity, phi: py.atan2(px) }
     }
 
-    #[allow(clippy::cast_possible_truncation)]
     fn with(&self, other: &Self) -> [f32; PAIR_FEATURES] {
         const LEAST: f64 = 1e-8;
         let turn = std::f64::consts::TAU;

@@ -29,7 +29,9 @@ impl Network {
         let tensors = self
             .named_parameters()
             .into_iter()
-            .map(|(name, parameter)| (name, StoredTensor { shape: parameter.shape, values: parameter.values }))
+            .map(|(name, parameter)| {
+                (name, StoredTensor { shape: parameter.shape, values: parameter.values })
+            })
             .collect();
         let meta = Meta { format: 1, config: self.config().clone() };
         let meta = serde_json::to_string(&meta).map_err(|error| Error::Backend(error.to_string()))?;

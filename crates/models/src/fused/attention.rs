@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::dense::{exp, gelu as gelu_of, gelu_derivative};
 use super::glue::Operand;
-use super::kernel::{Matrix, TILE, multiply, split, vectorised};
+use super::kernel::{Matrix, TILE, build, multiply, ranges, split, vectorised};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -96,9 +96,11 @@ impl Plan {
         let places = self.weights();
         let mut output = vec![0.0; q.rows() * channels];
         let mut weights = vec![0.0; if keep { places.last().map_or(0, |place| place.end) } else { 0 }];
-        let kept: Vec<&mut [f32]> =
-            if keep { split(&mut weights, &places, 1) } else { places.iter().map(|_| [].as_mut_slice()).collect() };
-        #[allow(clippy::cast_precision_loss)]
+        let kept: Vec<&mut [f32]> = if keep {
+            split(&mut weights, &places, 1)
+        } else {
+            places.iter().map(|_| [].as_mut_slice()).collect()
+        };
         let scale = 1.0 / (width as f32).sqrt();
         split(&mut output, &queries, channels).into_par_iter().zip(kept).enumerate().for_each(
             |(jet, (output, kept))| {
@@ -112,11 +114,16 @@ impl Plan {
                 let mut scratch = vec![0.0; if keep { 0 } else { nq * nk }];
                 vectorised(|| {
                     for head in 0..self.heads {
-                        let weights = if keep { &mut kept[head * nq * nk..(head + 1) * nq * nk] } else { &mut scratch[..] };
+                        let weights = if keep {
+                            &mut kept[head * nq * nk..(head + 1) * nq * nk]
+                        } else {
+                            &mut scratch[..]
+                        };
                         let column = |data| Matrix::columns(data, channels, head * width, width);
                         multiply(column(q), column(k).t(), weights, nk, false, scale);
                         if let Some(bias) = bias {
-                            let bias = &bias.values()[self.pairs[jet] * self.heads..self.pairs[jet + 1] * self.heads];
+                            let bias = &bias.values()
+                                [self.pairs[jet] * self.heads..self.pairs[jet + 1] * self.heads];
                             for i in 0..nq {
                                 for j in 0..nk {
                                     weights[i * nk + j] += bias[pair(i, j) * self.heads + head];
@@ -143,8 +150,7 @@ fn softmax(row: &mut [f32]) {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;
     for value in &mut *row {
-        // The vectorised exp clamps its argument, which would hide a NaN from the loss.
-        *value = if value.is_nan() { f32::NAN } else { exp(*value - largest) };
+        *value = exp(*value - largest);
         sum += *value;
     }
     let scale = 1.0 / sum;
@@ -173,7 +179,6 @@ impl Attention {
         let mut dk = vec![0.0; self.k.rows() * channels];
         let mut dv = vec![0.0; self.k.rows() * channels];
         let mut dbias = vec![0.0; if with_bias { pairs.last().copied().unwrap_or(0) * heads } else { 0 }];
-        #[allow(clippy::cast_precision_loss)]
         let scale = 1.0 / (width as f32).sqrt();
         split(&mut dq, &queries, channels)
             .into_par_iter()
@@ -183,7 +188,9 @@ impl Attention {
             .enumerate()
             .for_each(|(jet, (((dq, dk), dv), dbias))| {
                 let (nq, nk) = (queries[jet].len(), keys[jet].len());
-                let rows = |array: &'_ Array, rows: &Range<usize>| rows.start * array.columns()..rows.end * array.columns();
+                let rows = |array: &'_ Array, rows: &Range<usize>| {
+                    rows.start * array.columns()..rows.end * array.columns()
+                };
                 let q = &self.q.values()[rows(&self.q, &queries[jet])];
                 let gradient = &output.values()[rows(&self.q, &queries[jet])];
                 let k = &self.k.values()[rows(&self.k, &keys[jet])];
@@ -198,10 +205,18 @@ impl Attention {
                         let weights = &weights[head * nq * nk..(head + 1) * nq * nk];
                         let column = |data| Matrix::columns(data, channels, head * width, width);
                         let place = head * width..;
-                        multiply(Matrix::new(weights, nk).t(), column(gradient), &mut dv[place.clone()], channels, false, 1.0);
+                        multiply(
+                            Matrix::new(weights, nk).t(),
+                            column(gradient),
+                            &mut dv[place.clone()],
+                            channels,
+                            false,
+                            1.0,
+                        );
                         multiply(column(gradient), column(v).t(), &mut scores, nk, false, 1.0);
                         for (scores, weights) in scores.chunks_exact_mut(nk).zip(weights.chunks_exact(nk)) {
-                            let sum: f32 = scores.iter().zip(weights).map(|(score, weight)| score * weight).sum();
+                            let sum: f32 =
+                                scores.iter().zip(weights).map(|(score, weight)| score * weight).sum();
                             for (score, weight) in scores.iter_mut().zip(weights) {
                                 *score = weight * (*score - sum);
                             }
@@ -276,9 +291,14 @@ impl Gradient<2> for Prepend {
 pub(crate) fn gelu(x: Tensor<2>) -> Result<Tensor<2>, Error> {
     apply([Operand::new(x)?], |[x], tracked| {
         let shape = [x.rows(), x.columns()];
-        let mut output = x.values().to_vec();
-        output.par_chunks_mut(TILE * 64).for_each(|part| {
-            vectorised(|| part.iter_mut().for_each(|value| *value = gelu_of(*value)));
+        let tiles = ranges(x.rows(), TILE);
+        let (output, _) = build(&tiles, shape[1], |tile, output| {
+            let x = &x.values()[tiles[tile].start * shape[1]..tiles[tile].end * shape[1]];
+            vectorised(|| {
+                for (output, x) in output.iter_mut().zip(x) {
+                    *output = gelu_of(*x);
+                }
+            });
         });
         (Array::new(output, shape), tracked.then_some(Gelu { x }))
     })
@@ -291,11 +311,14 @@ struct Gelu {
 
 impl Gradient<1> for Gelu {
     fn gradients(self, output: Array, _: [bool; 1]) -> [Option<Vec<f32>>; 1] {
-        let mut dx = output.values().to_vec();
-        dx.par_chunks_mut(TILE * 64).zip(self.x.values().par_chunks(TILE * 64)).for_each(|(dx, x)| {
+        let columns = self.x.columns();
+        let tiles = ranges(self.x.rows(), TILE);
+        let (dx, _) = build(&tiles, columns, |tile, dx| {
+            let place = tiles[tile].start * columns..tiles[tile].end * columns;
+            let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
             vectorised(|| {
-                for (dx, x) in dx.iter_mut().zip(x) {
-                    *dx *= gelu_derivative(*x);
+                for ((dx, x), gradient) in dx.iter_mut().zip(x).zip(gradient) {
+                    *dx = gradient * gelu_derivative(*x);
                 }
             });
         });

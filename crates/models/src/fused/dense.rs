@@ -1,10 +1,9 @@
 //! A linear layer with its bias and activation.
 
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 
 use super::glue::Operand;
-use super::kernel::{Matrix, TILE, multiply, piece_of, sum_in_order, vectorised};
+use super::kernel::{Matrix, TILE, build, multiply, piece_of, ranges, scratch, sum_in_order, vectorised};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -38,44 +37,54 @@ pub(crate) fn dense(
 }
 
 /// The output, and what stands before the activation where the output does not say enough about it.
-fn forward(x: &Array, w: &Array, bias: &[f32], activation: Activation, tracked: bool) -> (Array, Option<Array>) {
+fn forward(
+    x: &Array,
+    w: &Array,
+    bias: &[f32],
+    activation: Activation,
+    tracked: bool,
+) -> (Array, Option<Array>) {
     let (rows, inputs, outputs) = (x.rows(), w.rows(), w.columns());
-    let mut output = vec![0.0; rows * outputs];
-    let keep = tracked && activation == Activation::Gelu;
-    let mut before = vec![0.0; if keep { rows * outputs } else { 0 }];
-    let run = |x: &[f32], output: &mut [f32], before: &mut [f32]| {
+    let tiles = ranges(rows, TILE);
+    let linear = |tile: usize, output: &mut [f32]| {
+        let x = &x.values()[tiles[tile].start * inputs..tiles[tile].end * inputs];
         multiply(Matrix::new(x, inputs), Matrix::new(w.values(), outputs), output, outputs, false, 1.0);
-        vectorised(|| {
-            if !bias.is_empty() {
+        if !bias.is_empty() {
+            vectorised(|| {
                 for row in output.chunks_exact_mut(outputs) {
                     for (value, bias) in row.iter_mut().zip(bias) {
                         *value += bias;
                     }
                 }
-            }
-            if keep {
-                before.copy_from_slice(output);
-            }
-            match activation {
-                Activation::Identity => {}
-                Activation::Relu => output.iter_mut().for_each(|value| *value = value.max(0.0)),
-                Activation::Gelu => output.iter_mut().for_each(|value| *value = gelu(*value)),
-            }
+            });
+        }
+    };
+    let activate = |values: &mut [f32]| {
+        vectorised(|| match activation {
+            Activation::Identity => {}
+            Activation::Relu => values.iter_mut().for_each(|value| *value = rectify(*value)),
+            Activation::Gelu => values.iter_mut().for_each(|value| *value = gelu(*value)),
         });
     };
-    if keep {
-        output
-            .par_chunks_mut(TILE * outputs)
-            .zip(before.par_chunks_mut(TILE * outputs))
-            .zip(x.values().par_chunks(TILE * inputs))
-            .for_each(|((output, before), x)| run(x, output, before));
-    } else {
-        output
-            .par_chunks_mut(TILE * outputs)
-            .zip(x.values().par_chunks(TILE * inputs))
-            .for_each(|(output, x)| run(x, output, &mut []));
+    if tracked && activation == Activation::Gelu {
+        let (before, _) = build(&tiles, outputs, linear);
+        let (output, _) = build(&tiles, outputs, |tile, output| {
+            output.copy_from_slice(&before[tiles[tile].start * outputs..tiles[tile].end * outputs]);
+            activate(output);
+        });
+        return (Array::new(output, [rows, outputs]), Some(Array::new(before, [rows, outputs])));
     }
-    (Array::new(output, [rows, outputs]), keep.then(|| Array::new(before, [rows, outputs])))
+    let (output, _) = build(&tiles, outputs, |tile, output| {
+        linear(tile, output);
+        activate(output);
+    });
+    (Array::new(output, [rows, outputs]), None)
+}
+
+/// max(x, 0) that lets a NaN through, as the loss must see it.
+#[inline(always)]
+pub(crate) fn rectify(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
 }
 
 #[derive(Clone, Debug)]
@@ -91,63 +100,64 @@ impl Dense {
     /// Gradients of x, the weight and the bias.
     fn backward(&self, output: &Array, wanted: [bool; 3]) -> [Option<Vec<f32>>; 3] {
         let (rows, inputs, outputs) = (self.x.rows(), self.weight.rows(), self.weight.columns());
-        let piece = piece_of(rows, TILE);
-        let mut dx = vec![0.0; if wanted[0] { rows * inputs } else { 0 }];
-        let run = |(((gradient, kept), x), dx): (((&[f32], &[f32]), &[f32]), &mut [f32])| {
+        let pieces = ranges(rows, piece_of(rows, TILE));
+        let run = |index: usize, mut dx: &mut [f32]| {
             let mut dw = vec![0.0; if wanted[1] { inputs * outputs } else { 0 }];
             let mut db = vec![0.0_f32; if wanted[2] { outputs } else { 0 }];
-            let mut scratch = vec![0.0; TILE * outputs];
-            let mut dx = dx;
-            for ((gradient, kept), x) in gradient
-                .chunks(TILE * outputs)
-                .zip(kept.chunks(TILE * outputs))
-                .zip(x.chunks(TILE * inputs))
-            {
-                let before = &mut scratch[..gradient.len()];
-                vectorised(|| {
-                    match self.activation {
-                        Activation::Identity => before.copy_from_slice(gradient),
-                        Activation::Relu => {
-                            for ((before, gradient), output) in before.iter_mut().zip(gradient).zip(kept) {
-                                *before = if *output > 0.0 { *gradient } else { 0.0 };
+            scratch(TILE * outputs, |scratch| {
+                for tile in ranges(pieces[index].len(), TILE) {
+                    let rows = pieces[index].start + tile.start..pieces[index].start + tile.end;
+                    let gradient = &output.values()[rows.start * outputs..rows.end * outputs];
+                    let kept = &self.kept.values()[rows.start * outputs..rows.end * outputs];
+                    let x = &self.x.values()[rows.start * inputs..rows.end * inputs];
+                    let before = &mut scratch[..gradient.len()];
+                    vectorised(|| {
+                        match self.activation {
+                            Activation::Identity => before.copy_from_slice(gradient),
+                            Activation::Relu => {
+                                for ((before, gradient), output) in before.iter_mut().zip(gradient).zip(kept)
+                                {
+                                    *before = if *output > 0.0 { *gradient } else { 0.0 };
+                                }
+                            }
+                            Activation::Gelu => {
+                                for ((before, gradient), argument) in
+                                    before.iter_mut().zip(gradient).zip(kept)
+                                {
+                                    *before = gradient * gelu_derivative(*argument);
+                                }
                             }
                         }
-                        Activation::Gelu => {
-                            for ((before, gradient), argument) in before.iter_mut().zip(gradient).zip(kept) {
-                                *before = gradient * gelu_derivative(*argument);
+                        if wanted[2] {
+                            for row in before.chunks_exact(outputs) {
+                                for (sum, value) in db.iter_mut().zip(row) {
+                                    *sum += value;
+                                }
                             }
                         }
+                    });
+                    let before = Matrix::new(before, outputs);
+                    if wanted[1] {
+                        multiply(Matrix::new(x, inputs).t(), before, &mut dw, outputs, true, 1.0);
                     }
-                    if wanted[2] {
-                        for row in before.chunks_exact(outputs) {
-                            for (sum, value) in db.iter_mut().zip(row) {
-                                *sum += value;
-                            }
-                        }
+                    if wanted[0] {
+                        let (now, later) = std::mem::take(&mut dx).split_at_mut(x.len());
+                        multiply(
+                            before,
+                            Matrix::new(self.weight.values(), outputs).t(),
+                            now,
+                            inputs,
+                            false,
+                            1.0,
+                        );
+                        dx = later;
                     }
-                });
-                let before = Matrix::new(before, outputs);
-                if wanted[1] {
-                    multiply(Matrix::new(x, inputs).t(), before, &mut dw, outputs, true, 1.0);
                 }
-                if wanted[0] {
-                    let (now, later) = dx.split_at_mut(x.len());
-                    multiply(before, Matrix::new(self.weight.values(), outputs).t(), now, inputs, false, 1.0);
-                    dx = later;
-                }
-            }
+            });
             (dw, db)
         };
-        let pieces = output
-            .values()
-            .par_chunks(piece * outputs)
-            .zip(self.kept.values().par_chunks(piece * outputs))
-            .zip(self.x.values().par_chunks(piece * inputs));
-        let partials: Vec<(Vec<f32>, Vec<f32>)> = if wanted[0] {
-            pieces.zip(dx.par_chunks_mut(piece * inputs)).map(run).collect()
-        } else {
-            pieces.map(|piece| run((piece, &mut []))).collect()
-        };
+        // Without a gradient of x the parts have no numbers: the same work into nothing.
+        let (dx, partials) = build(&pieces, if wanted[0] { inputs } else { 0 }, run);
         let (dw, db): (Vec<_>, Vec<_>) = partials.into_iter().unzip();
         [
             wanted[0].then_some(dx),
@@ -182,7 +192,6 @@ pub(crate) fn exp(x: f32) -> f32 {
         p = p * r + coefficient;
     }
     let p = p * r * r + r + 1.0;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
     p * power
 }
@@ -193,8 +202,8 @@ fn normal(x: f32) -> (f32, f32) {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
     let gauss = exp(-z * z);
-    let polynomial = t
-        * (0.254_829_6 + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
+    let polynomial =
+        t * (0.254_829_6 + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
     let upper = 0.5 * polynomial * gauss;
     let distribution = if x >= 0.0 { 1.0 - upper } else { upper };
     (distribution, gauss * 0.398_942_3)

@@ -6,13 +6,14 @@
 //! moments for the next. The backward goes the same way back, one sweep over the edges for each layer.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::dense;
 use super::glue::Operand;
-use super::kernel::{Matrix, multiply, piece_of, ranges, split, sum_in_order, vectorised};
+use super::kernel::{Matrix, build, multiply, piece_of, ranges, scratch, split, sum_in_order, vectorised};
 use super::neighbours::Graph;
 use super::norm::{Affine, Moments, Statistics};
 use super::{Array, Gradient, apply};
@@ -64,38 +65,40 @@ pub(crate) fn edge_conv(
     statistics: &[Statistics],
 ) -> Result<(Tensor<2>, Vec<Moments>), Error> {
     let mut seen = Vec::new();
-    let output = apply([Operand::new(projected)?, Operand::new(parameters)?], |[projected, parameters], _| {
-        let layers = layout(widths);
-        let tiles = Tiles::new(graph);
-        let running: Option<Vec<Affine>> = layers
-            .iter()
-            .zip(statistics)
-            .map(|(layer, statistics)| match statistics {
-                Statistics::Batch => None,
-                Statistics::Running { mean, variance } => {
-                    let parameters = parameters.values();
-                    let (gamma, beta) = (&parameters[layer.gamma.clone()], &parameters[layer.beta.clone()]);
-                    Some(Affine::running(mean, variance, gamma, beta))
-                }
-            })
-            .collect();
-        let shape = [graph.nodes(), widths.last().copied().unwrap_or(0)];
-        if let Some(affines) = running {
-            let output = evaluate(&layers, &affines, &projected, &parameters, graph, &tiles);
-            return (Array::new(output, shape), None);
-        }
-        let mut memory = EdgeConv {
-            layers,
-            projected,
-            parameters,
-            graph: Arc::clone(graph),
-            tiles,
-            outputs: Vec::new(),
-            affines: Vec::new(),
-        };
-        let output = memory.forward(&mut seen);
-        (Array::new(output, shape), Some(memory))
-    })?;
+    let output =
+        apply([Operand::new(projected)?, Operand::new(parameters)?], |[projected, parameters], _| {
+            let layers = layout(widths);
+            let tiles = Tiles::new(graph);
+            let running: Option<Vec<Affine>> = layers
+                .iter()
+                .zip(statistics)
+                .map(|(layer, statistics)| match statistics {
+                    Statistics::Batch => None,
+                    Statistics::Running { mean, variance } => {
+                        let parameters = parameters.values();
+                        let (gamma, beta) =
+                            (&parameters[layer.gamma.clone()], &parameters[layer.beta.clone()]);
+                        Some(Affine::running(mean, variance, gamma, beta))
+                    }
+                })
+                .collect();
+            let shape = [graph.nodes(), widths.last().copied().unwrap_or(0)];
+            if let Some(affines) = running {
+                let output = evaluate(&layers, &affines, &projected, &parameters, graph, &tiles);
+                return (Array::new(output, shape), None);
+            }
+            let mut memory = EdgeConv {
+                layers,
+                projected,
+                parameters,
+                graph: Arc::clone(graph),
+                tiles,
+                outputs: Vec::new(),
+                affines: Vec::new(),
+            };
+            let output = memory.forward(&mut seen);
+            (Array::new(output, shape), Some(memory))
+        })?;
     Ok((output, seen))
 }
 
@@ -146,7 +149,7 @@ fn rectify(x: &[f32], affine: &Affine, output: &mut [f32]) {
     let width = affine.scale.len();
     for (output, x) in output.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
         for (((output, x), scale), shift) in output.iter_mut().zip(x).zip(&affine.scale).zip(&affine.shift) {
-            *output = (x * scale + shift).max(0.0);
+            *output = dense::rectify(x * scale + shift);
         }
     }
 }
@@ -155,7 +158,7 @@ fn rectify(x: &[f32], affine: &Affine, output: &mut [f32]) {
 fn rectify_in_place(x: &mut [f32], affine: &Affine) {
     for x in x.chunks_exact_mut(affine.scale.len()) {
         for ((x, scale), shift) in x.iter_mut().zip(&affine.scale).zip(&affine.shift) {
-            *x = (*x * scale + shift).max(0.0);
+            *x = dense::rectify(*x * scale + shift);
         }
     }
 }
@@ -172,7 +175,6 @@ fn average(graph: &Graph, nodes: &Range<usize>, edges: &[f32], width: usize, out
                 *sum += value;
             }
         }
-        #[allow(clippy::cast_precision_loss)]
         let scale = 1.0 / degree as f32;
         output.iter_mut().for_each(|sum| *sum *= scale);
     }
@@ -189,25 +191,23 @@ fn evaluate(
 ) -> Vec<f32> {
     let width = layers.last().map_or(0, |layer| layer.outputs);
     let widest = layers.iter().map(|layer| layer.outputs).max().unwrap_or(0);
-    let mut output = vec![0.0; graph.nodes() * width];
-    let parts = split(&mut output, &tiles.nodes, width);
-    tiles.nodes.par_iter().zip(&tiles.edges).zip(parts).for_each(|((nodes, edges), output)| {
-        let mut now = vec![0.0; edges.len() * widest];
-        let mut next = vec![0.0; edges.len() * widest];
-        vectorised(|| {
+    let (output, _) = build(&tiles.nodes, width, |tile, output| {
+        let (nodes, edges) = (&tiles.nodes[tile], tiles.edges[tile].len());
+        scratch(2 * edges * widest, |both| {
+            let (mut now, mut next) = both.split_at_mut(edges * widest);
             for (layer, affine) in layers.iter().zip(affines) {
-                let (from, to) = (edges.len() * layer.inputs, edges.len() * layer.outputs);
+                let (from, to) = (edges * layer.inputs, edges * layer.outputs);
                 if layer.weight.is_empty() {
-                    gather(graph, projected.values(), layer.outputs, nodes, &mut next[..to]);
+                    vectorised(|| gather(graph, projected.values(), layer.outputs, nodes, &mut next[..to]));
                 } else {
                     let weight = Matrix::new(&parameters.values()[layer.weight.clone()], layer.outputs);
                     let x = Matrix::new(&now[..from], layer.inputs);
                     multiply(x, weight, &mut next[..to], layer.outputs, false, 1.0);
                 }
-                rectify_in_place(&mut next[..to], affine);
+                vectorised(|| rectify_in_place(&mut next[..to], affine));
                 std::mem::swap(&mut now, &mut next);
             }
-            average(graph, nodes, &now[..edges.len() * width], width, output);
+            vectorised(|| average(graph, nodes, &now[..edges * width], width, output));
         });
     });
     output
@@ -246,34 +246,21 @@ impl EdgeConv {
             let moments: Vec<Moments> = if index == 0 {
                 let tiles = (0..self.tiles.nodes.len()).into_par_iter();
                 tiles
-                    .map_init(
-                        || vec![0.0; self.tiles.largest() * width],
-                        |scratch, tile| {
+                    .map(|tile| {
+                        scratch(self.tiles.largest() * width, |scratch| {
                             vectorised(|| Moments::of_tile(self.output(0, tile, scratch), width))
-                        },
-                    )
+                        })
+                    })
                     .collect()
             } else {
-                let mut output = vec![0.0; self.graph.edges() * width];
-                let parts = split(&mut output, &self.tiles.edges, width);
                 let weight = Matrix::new(&self.parameters.values()[layer.weight.clone()], width);
                 let affine = &self.affines[index - 1];
-                let size = self.tiles.largest() * layer.inputs;
-                let moments = parts
-                    .into_par_iter()
-                    .enumerate()
-                    .map_init(
-                        || (vec![0.0; size], vec![0.0; if index == 1 { size } else { 0 }]),
-                        |(scratch, gathered), (tile, output)| {
-                            vectorised(|| {
-                                let scratch = &mut scratch[..self.tiles.edges[tile].len() * layer.inputs];
-                                rectify(self.output(index - 1, tile, gathered), affine, scratch);
-                                multiply(Matrix::new(scratch, layer.inputs), weight, output, width, false, 1.0);
-                                Moments::of_tile(output, width)
-                            })
-                        },
-                    )
-                    .collect();
+                let (output, moments) = build(&self.tiles.edges, width, |tile, output| {
+                    self.rectified(index - 1, tile, affine, |rectified| {
+                        multiply(Matrix::new(rectified, layer.inputs), weight, output, width, false, 1.0);
+                    });
+                    vectorised(|| Moments::of_tile(output, width))
+                });
                 self.outputs.push(Array::new(output, [self.graph.edges(), width]));
                 moments
             };
@@ -285,19 +272,22 @@ impl EdgeConv {
         }
         let last = self.layers.len() - 1;
         let width = self.layers[last].outputs;
-        let mut output = vec![0.0; self.graph.nodes() * width];
-        let size = self.tiles.largest() * width;
-        split(&mut output, &self.tiles.nodes, width).into_par_iter().enumerate().for_each_init(
-            || (vec![0.0; size], vec![0.0; if last == 0 { size } else { 0 }]),
-            |(scratch, gathered), (tile, output)| {
-                vectorised(|| {
-                    let scratch = &mut scratch[..self.tiles.edges[tile].len() * width];
-                    rectify(self.output(last, tile, gathered), &self.affines[last], scratch);
-                    average(&self.graph, &self.tiles.nodes[tile], scratch, width, output);
-                });
-            },
-        );
+        let (output, _) = build(&self.tiles.nodes, width, |tile, output| {
+            self.rectified(last, tile, &self.affines[last], |rectified| {
+                vectorised(|| average(&self.graph, &self.tiles.nodes[tile], rectified, width, output));
+            });
+        });
         output
+    }
+
+    /// Lends what layer `layer` gives the next one for one tile.
+    fn rectified(&self, layer: usize, tile: usize, affine: &Affine, work: impl FnOnce(&[f32])) {
+        let length = self.tiles.edges[tile].len() * self.layers[layer].outputs;
+        scratch(2 * length, |both| {
+            let (gathered, rectified) = both.split_at_mut(length);
+            vectorised(|| rectify(self.output(layer, tile, gathered), affine, rectified));
+            work(rectified);
+        });
     }
 
     /// The gradient before the last rectifier, from that of the mean, for one tile.
@@ -309,7 +299,6 @@ impl EdgeConv {
         for node in self.tiles.nodes[tile].clone() {
             let gradient = &gradient[node * width..(node + 1) * width];
             let degree = self.graph.starts[node + 1] - self.graph.starts[node];
-            #[allow(clippy::cast_precision_loss)]
             let share = 1.0 / degree as f32;
             for (row, x) in rows.by_ref().take(degree) {
                 for channel in 0..width {
@@ -327,14 +316,16 @@ impl EdgeConv {
         let size = self.tiles.largest() * width;
         let sums = ranges(self.tiles.nodes.len(), self.tiles.piece).into_par_iter().map(|tiles| {
             let mut sums = vec![0.0; 2 * width];
-            let (mut scratch, mut gathered) = (vec![0.0; size], vec![0.0; size]);
-            vectorised(|| {
-                for tile in tiles {
-                    let x = self.output(last, tile, &mut gathered);
-                    let scratch = &mut scratch[..x.len()];
-                    self.spread(gradient, tile, x, scratch);
-                    add_sums(&mut sums, scratch, x, &self.affines[last]);
-                }
+            scratch(2 * size, |both| {
+                let (gathered, spread) = both.split_at_mut(size);
+                vectorised(|| {
+                    for tile in tiles {
+                        let x = self.output(last, tile, gathered);
+                        let spread = &mut spread[..x.len()];
+                        self.spread(gradient, tile, x, spread);
+                        add_sums(&mut sums, spread, x, &self.affines[last]);
+                    }
+                });
             });
             sums
         });
@@ -365,7 +356,6 @@ struct NormBackward {
 impl NormBackward {
     fn new(sums: &[f32], affine: &Affine, edges: usize) -> Self {
         let width = affine.scale.len();
-        #[allow(clippy::cast_precision_loss)]
         let share = 1.0 / edges.max(1) as f32;
         let slope: Vec<f32> =
             (0..width).map(|c| -affine.scale[c] * sums[c] * share * affine.inverse[c]).collect();
@@ -378,7 +368,8 @@ impl NormBackward {
     #[inline(always)]
     fn apply(&self, affine: &Affine, gradient: &mut [f32], x: &[f32]) {
         let width = self.slope.len();
-        let (scale, slope, constant) = (&affine.scale[..width], &self.slope[..width], &self.constant[..width]);
+        let (scale, slope, constant) =
+            (&affine.scale[..width], &self.slope[..width], &self.constant[..width]);
         for (gradient, x) in gradient.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
             for channel in 0..width {
                 gradient[channel] =
@@ -437,59 +428,57 @@ impl EdgeConv {
             .iter()
             .map(|tiles| self.tiles.edges[tiles.start].start..self.tiles.edges[tiles.end - 1].end)
             .collect();
-        let mut lower = vec![0.0; self.graph.edges() * inputs];
-        let parts = split(&mut lower, &edges, inputs);
-        let uppers: Vec<Option<&mut [f32]>> = match upper {
-            Some(upper) => split(upper, &edges, outputs).into_iter().map(Some).collect(),
-            None => edges.iter().map(|_| None).collect(),
+        let uppers: Vec<Mutex<Option<&mut [f32]>>> = match upper {
+            Some(upper) => {
+                split(upper, &edges, outputs).into_iter().map(|part| Mutex::new(Some(part))).collect()
+            }
+            None => edges.iter().map(|_| Mutex::new(None)).collect(),
         };
         let weight = Matrix::new(&self.parameters.values()[layer.weight.clone()], outputs);
         let (above, below) = (&self.affines[index], &self.affines[index - 1]);
         let largest = self.tiles.largest();
-        let partials: Vec<(Vec<f32>, Vec<f32>)> = pieces
-            .into_par_iter()
-            .zip(parts)
-            .zip(uppers)
-            .map(|((tiles, mut part), mut upper)| {
-                let mut dw = vec![0.0; inputs * outputs];
-                let mut sums = vec![0.0; 2 * inputs];
-                let mut top = vec![0.0; if upper.is_none() { largest * outputs } else { 0 }];
-                let mut rectified = vec![0.0; largest * inputs];
-                let mut gathered = vec![0.0; if index == 1 { largest * inputs } else { 0 }];
-                vectorised(|| {
-                    for tile in tiles {
-                        let rows = self.tiles.edges[tile].len();
-                        let x = self.output(index, tile, &mut []);
-                        let gradient = match upper.take() {
-                            Some(rest) => {
-                                let (now, later) = rest.split_at_mut(rows * outputs);
-                                upper = Some(later);
-                                now
-                            }
-                            None => {
-                                let top = &mut top[..rows * outputs];
-                                self.spread(output, tile, x, top);
-                                top
-                            }
-                        };
-                        norm.apply(above, gradient, x);
-                        let x = self.output(index - 1, tile, &mut gathered);
-                        let rectified = &mut rectified[..rows * inputs];
-                        rectify(x, below, rectified);
-                        let gradient = Matrix::new(gradient, outputs);
-                        multiply(Matrix::new(rectified, inputs).t(), gradient, &mut dw, outputs, true, 1.0);
-                        let (now, later) = std::mem::take(&mut part).split_at_mut(rows * inputs);
-                        multiply(gradient, weight.t(), now, inputs, false, 1.0);
+        let (lower, partials) = build(&edges, inputs, |piece, mut part| {
+            let mut dw = vec![0.0; inputs * outputs];
+            let mut sums = vec![0.0; 2 * inputs];
+            // Each piece is taken once, so that nobody waits.
+            let mut upper = uppers[piece].lock().ok().and_then(|mut upper| upper.take());
+            scratch(largest * (outputs + 2 * inputs), |all| {
+                let (top, rest) = all.split_at_mut(largest * outputs);
+                let (rectified, gathered) = rest.split_at_mut(largest * inputs);
+                for tile in pieces[piece].clone() {
+                    let rows = self.tiles.edges[tile].len();
+                    let x = self.output(index, tile, &mut []);
+                    let gradient = match upper.take() {
+                        Some(rest) => {
+                            let (now, later) = rest.split_at_mut(rows * outputs);
+                            upper = Some(later);
+                            now
+                        }
+                        None => {
+                            let top = &mut top[..rows * outputs];
+                            vectorised(|| self.spread(output, tile, x, top));
+                            top
+                        }
+                    };
+                    vectorised(|| norm.apply(above, gradient, x));
+                    let gradient = Matrix::new(gradient, outputs);
+                    let x = vectorised(|| self.output(index - 1, tile, gathered));
+                    let rectified = &mut rectified[..rows * inputs];
+                    vectorised(|| rectify(x, below, rectified));
+                    multiply(Matrix::new(rectified, inputs).t(), gradient, &mut dw, outputs, true, 1.0);
+                    let (now, later) = std::mem::take(&mut part).split_at_mut(rows * inputs);
+                    multiply(gradient, weight.t(), now, inputs, false, 1.0);
+                    vectorised(|| {
                         for (value, output) in now.iter_mut().zip(&*rectified) {
                             *value = if *output > 0.0 { *value } else { 0.0 };
                         }
                         add_sums(&mut sums, now, x, below);
-                        part = later;
-                    }
-                });
-                (dw, sums)
-            })
-            .collect();
+                    });
+                    part = later;
+                }
+            });
+            (dw, sums)
+        });
         let (dw, sums): (Vec<_>, Vec<_>) = partials.into_iter().unzip();
         (lower, sum_in_order(dw, inputs * outputs), sum_in_order(sums, 2 * inputs))
     }
@@ -500,11 +489,11 @@ impl EdgeConv {
         let affine = &self.affines[0];
         let graph = &*self.graph;
         let projected = self.projected.values();
-        let mut gradient = vec![0.0; graph.nodes() * 2 * width];
         let jets = ranges(graph.offsets.len() - 1, JETS);
         let nodes: Vec<Range<usize>> =
             jets.iter().map(|jets| graph.offsets[jets.start]..graph.offsets[jets.end]).collect();
-        split(&mut gradient, &nodes, 2 * width).into_par_iter().zip(&nodes).for_each(|(gradient, nodes)| {
+        let (gradient, _) = build(&nodes, 2 * width, |part, gradient| {
+            let nodes = &nodes[part];
             let mut edge = vec![0.0_f32; width];
             let mut own = vec![0.0_f32; width];
             vectorised(|| {
@@ -512,7 +501,6 @@ impl EdgeConv {
                     own.fill(0.0);
                     let a = &projected[node * 2 * width..node * 2 * width + width];
                     let edges = graph.starts[node]..graph.starts[node + 1];
-                    #[allow(clippy::cast_precision_loss)]
                     let share = 1.0 / edges.len() as f32;
                     for index in edges {
                         let target = graph.targets[index] as usize;

@@ -133,7 +133,8 @@ pub(crate) fn apply<const N: usize, const D: usize, S: Gradient<N>>(
     let nodes = inputs.each_ref().map(|input| input.node());
     let arrays = inputs.map(|input| Array::from_flex(input.into_primitive()));
     let shapes = arrays.each_ref().map(Array::shape);
-    let prepared = Step::<S>(std::marker::PhantomData).prepare::<NoCheckpointing>(nodes).compute_bound().stateful();
+    let prepared =
+        Step::<S>(std::marker::PhantomData).prepare::<NoCheckpointing>(nodes).compute_bound().stateful();
     let output = match prepared {
         OpsKind::Tracked(prepared) => {
             let (output, state) = forward(arrays, true);

@@ -1,5 +1,6 @@
 //! Matrix products, vector instructions and the splitting of work.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -48,8 +49,7 @@ impl<'a> Matrix<'a> {
 
     fn fits(&self) -> bool {
         let empty = self.rows == 0 || self.columns == 0;
-        empty
-            || (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride < self.data.len()
+        empty || (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride < self.data.len()
     }
 }
 
@@ -69,7 +69,6 @@ pub(crate) fn multiply(a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32], stride: usiz
     );
     // SAFETY: the assertion above keeps all three matrices inside their slices, and `c` is borrowed mutably, so that
     // it overlaps neither of the others. Strides are lengths of slices and fit isize.
-    #[allow(clippy::cast_possible_wrap)]
     unsafe {
         gemm::gemm(
             m,
@@ -111,8 +110,65 @@ pub(crate) fn ranges(rows: usize, step: usize) -> Vec<Range<usize>> {
     (0..rows.div_ceil(step)).map(|piece| piece * step..rows.min((piece + 1) * step)).collect()
 }
 
+/// Makes rows of `width` numbers, part by part and in parallel; returns them and what `make` returned, in order.
+///
+/// Each part is zero when `make` gets it, zeroed just before by the thread that goes on to fill it: one sweep over fresh
+/// memory by one thread would take as long as a layer.
+pub(crate) fn build<R: Send>(
+    parts: &[Range<usize>],
+    width: usize,
+    make: impl Fn(usize, &mut [f32]) -> R + Sync,
+) -> (Vec<f32>, Vec<R>) {
+    let length = parts.last().map_or(0, |part| part.end) * width;
+    let mut data: Vec<f32> = Vec::with_capacity(length);
+    let mut rest = &mut data.spare_capacity_mut()[..length];
+    let mut pieces = Vec::with_capacity(parts.len());
+    let mut covered = 0;
+    for part in parts {
+        let (piece, later) = rest.split_at_mut(part.len() * width);
+        covered += piece.len();
+        pieces.push(piece);
+        rest = later;
+    }
+    assert!(covered == length, "parts of {covered} numbers do not make {length}");
+    let results = pieces
+        .into_par_iter()
+        .enumerate()
+        .map(|(index, piece)| {
+            for number in &mut *piece {
+                number.write(0.0);
+            }
+            // SAFETY: every number of the piece was written in the loop above, and f32 has no drop.
+            let piece = unsafe { &mut *(std::ptr::from_mut(piece) as *mut [f32]) };
+            make(index, piece)
+        })
+        .collect();
+    // SAFETY: the pieces cover the first `length` numbers (asserted), and each was written from end to end.
+    unsafe { data.set_len(length) };
+    (data, results)
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends `length` numbers of this thread's scratch memory; what is in them is left over from other work.
+pub(crate) fn scratch<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+    let mut buffer = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
+    let result = work(&mut buffer[..length]);
+    SCRATCH.with_borrow_mut(|buffers| buffers.push(buffer));
+    result
+}
+
 /// Cuts rows of `width` numbers at the ends of `ranges`, which follow each other.
-pub(crate) fn split<'a>(mut data: &'a mut [f32], ranges: &[Range<usize>], width: usize) -> Vec<&'a mut [f32]> {
+pub(crate) fn split<'a>(
+    mut data: &'a mut [f32],
+    ranges: &[Range<usize>],
+    width: usize,
+) -> Vec<&'a mut [f32]> {
     let mut parts = Vec::with_capacity(ranges.len());
     for range in ranges {
         let (part, rest) = data.split_at_mut((range.len() * width).min(data.len()));

@@ -25,14 +25,16 @@ pub(crate) fn cross_entropy(
         return Err(Error::Inputs(format!("label smoothing must lie in [0, 1), not {smoothing}")));
     }
     if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
-        return Err(Error::Inputs(format!("label of row {row} is {}, there are {classes} classes", labels[row])));
+        return Err(Error::Inputs(format!(
+            "label of row {row} is {}, there are {classes} classes",
+            labels[row]
+        )));
     }
     if let Some(row) = weights.iter().position(|weight| !weight.is_finite()) {
         return Err(Error::Inputs(format!("weight of row {row} is {}", weights[row])));
     }
     apply([Operand::new(logits)?], |[logits], _| {
         let total = weights.iter().map(|&weight| f64::from(weight.abs())).sum::<f64>();
-        #[allow(clippy::cast_precision_loss)]
         let off = smoothing / classes as f64;
         let mut loss = 0.0;
         let mut gradient = Vec::with_capacity(rows * classes);
@@ -47,11 +49,9 @@ pub(crate) fn cross_entropy(
                 if target > 0.0 {
                     loss -= share * target * log_probability;
                 }
-                #[allow(clippy::cast_possible_truncation)]
                 gradient.push((share * (log_probability.exp() - target)) as f32);
             }
         }
-        #[allow(clippy::cast_possible_truncation)]
         let loss = loss as f32;
         (Array::new(vec![loss], [1]), Some(CrossEntropy { gradient }))
     })

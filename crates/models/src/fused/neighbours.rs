@@ -76,8 +76,14 @@ struct Search {
 
 impl Search {
     #[inline(always)]
-    #[allow(clippy::cast_possible_truncation)]
-    fn jet(&mut self, points: &[f32], dimensions: usize, jet: Range<usize>, k: usize, targets: &mut Vec<u32>) {
+    fn jet(
+        &mut self,
+        points: &[f32],
+        dimensions: usize,
+        jet: Range<usize>,
+        k: usize,
+        targets: &mut Vec<u32>,
+    ) {
         let n = jet.len();
         if n == 1 {
             targets.push(jet.start as u32);
@@ -122,7 +128,8 @@ impl Search {
                     }
                     self.best.pop();
                 }
-                let place = self.best.iter().rposition(|&(other, _)| other <= distance).map_or(0, |last| last + 1);
+                let place =
+                    self.best.iter().rposition(|&(other, _)| other <= distance).map_or(0, |last| last + 1);
                 self.best.insert(place, (distance, (jet.start + index) as u32));
             }
             targets.extend(self.best.iter().map(|&(_, target)| target));

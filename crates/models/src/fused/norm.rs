@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::glue::Operand;
-use super::kernel::{TILE, piece_of, sum_in_order, vectorised};
+use super::kernel::{TILE, build, piece_of, ranges, sum_in_order, vectorised};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -29,7 +29,6 @@ impl Moments {
     /// Of a tile that lies in the cache, in two passes.
     #[inline(always)]
     pub(crate) fn of_tile(values: &[f32], channels: usize) -> Self {
-        #[allow(clippy::cast_precision_loss)]
         let count = (values.len() / channels) as f32;
         let mut mean = vec![0.0_f32; channels];
         let mut deviation = vec![0.0_f32; channels];
@@ -75,8 +74,10 @@ impl Moments {
     }
 
     fn of(values: &[f32], channels: usize) -> Self {
-        let parts: Vec<Self> =
-            values.par_chunks(TILE * channels).map(|tile| vectorised(|| Self::of_tile(tile, channels))).collect();
+        let parts: Vec<Self> = values
+            .par_chunks(TILE * channels)
+            .map(|tile| vectorised(|| Self::of_tile(tile, channels)))
+            .collect();
         Self::merged(&parts, channels)
     }
 
@@ -111,7 +112,6 @@ pub(crate) struct Affine {
 }
 
 impl Affine {
-    #[allow(clippy::cast_possible_truncation)]
     pub(crate) fn new(mean: &[f64], variance: &[f64], gamma: &[f32], beta: &[f32]) -> Self {
         let mut affine = Self { mean: vec![], inverse: vec![], scale: vec![], shift: vec![] };
         for channel in 0..gamma.len() {
@@ -155,20 +155,19 @@ pub(crate) fn batch_norm(
                 affine
             }
         };
-        let mut output = vec![0.0; rows * channels];
-        output.par_chunks_mut(TILE * channels).zip(x.values().par_chunks(TILE * channels)).for_each(
-            |(output, x)| {
-                vectorised(|| {
-                    for (output, x) in output.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                        for (((output, x), scale), shift) in
-                            output.iter_mut().zip(x).zip(&affine.scale).zip(&affine.shift)
-                        {
-                            *output = x * scale + shift;
-                        }
+        let tiles = ranges(rows, TILE);
+        let (output, _) = build(&tiles, channels, |tile, output| {
+            let x = &x.values()[tiles[tile].start * channels..tiles[tile].end * channels];
+            vectorised(|| {
+                for (output, x) in output.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                    for (((output, x), scale), shift) in
+                        output.iter_mut().zip(x).zip(&affine.scale).zip(&affine.shift)
+                    {
+                        *output = x * scale + shift;
                     }
-                });
-            },
-        );
+                }
+            });
+        });
         let batch = matches!(statistics, Statistics::Batch);
         (Array::new(output, [rows, channels]), tracked.then_some(BatchNorm { x, affine, batch }))
     })?;
@@ -196,7 +195,8 @@ impl Gradient<3> for BatchNorm {
                 vectorised(|| {
                     for (gradient, x) in gradient.chunks_exact(channels).zip(x.chunks_exact(channels)) {
                         for channel in 0..channels {
-                            let normal = (x[channel] - self.affine.mean[channel]) * self.affine.inverse[channel];
+                            let normal =
+                                (x[channel] - self.affine.mean[channel]) * self.affine.inverse[channel];
                             dgamma[channel] += gradient[channel] * normal;
                             dbeta[channel] += gradient[channel];
                         }
@@ -208,28 +208,26 @@ impl Gradient<3> for BatchNorm {
         let sums = sum_in_order(sums, 2 * channels);
         let (dgamma, dbeta) = sums.split_at(channels);
         let dx = wanted[0].then(|| {
-            #[allow(clippy::cast_precision_loss)]
             let share = if self.batch { 1.0 / rows.max(1) as f32 } else { 0.0 };
             let Affine { mean, inverse, scale, .. } = &self.affine;
-            let mut dx = vec![0.0; rows * channels];
-            dx.par_chunks_mut(TILE * channels)
-                .zip(output.values().par_chunks(TILE * channels))
-                .zip(self.x.values().par_chunks(TILE * channels))
-                .for_each(|((dx, gradient), x)| {
-                    vectorised(|| {
-                        for ((dx, gradient), x) in dx
-                            .chunks_exact_mut(channels)
-                            .zip(gradient.chunks_exact(channels))
-                            .zip(x.chunks_exact(channels))
-                        {
-                            for channel in 0..channels {
-                                let normal = (x[channel] - mean[channel]) * inverse[channel];
-                                let common = (dbeta[channel] + normal * dgamma[channel]) * share;
-                                dx[channel] = scale[channel] * (gradient[channel] - common);
-                            }
+            let tiles = ranges(rows, TILE);
+            let (dx, _) = build(&tiles, channels, |tile, dx| {
+                let place = tiles[tile].start * channels..tiles[tile].end * channels;
+                let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
+                vectorised(|| {
+                    for ((dx, gradient), x) in dx
+                        .chunks_exact_mut(channels)
+                        .zip(gradient.chunks_exact(channels))
+                        .zip(x.chunks_exact(channels))
+                    {
+                        for channel in 0..channels {
+                            let normal = (x[channel] - mean[channel]) * inverse[channel];
+                            let common = (dbeta[channel] + normal * dgamma[channel]) * share;
+                            dx[channel] = scale[channel] * (gradient[channel] - common);
                         }
-                    });
+                    }
                 });
+            });
             dx
         });
         [dx, wanted[1].then(|| dgamma.to_vec()), wanted[2].then(|| dbeta.to_vec())]
@@ -240,20 +238,19 @@ impl Gradient<3> for BatchNorm {
 pub(crate) fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Result<Tensor<2>, Error> {
     apply([Operand::new(x)?, Operand::new(gamma)?, Operand::new(beta)?], |[x, gamma, beta], tracked| {
         let (rows, channels) = (x.rows(), x.columns());
-        let mut output = vec![0.0; rows * channels];
         let (gains, shifts) = (gamma.values(), beta.values());
-        output.par_chunks_mut(TILE * channels).zip(x.values().par_chunks(TILE * channels)).for_each(
-            |(output, x)| {
-                vectorised(|| {
-                    for (output, x) in output.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                        let (mean, inverse) = row_moments(x);
-                        for (((output, x), gain), shift) in output.iter_mut().zip(x).zip(gains).zip(shifts) {
-                            *output = (x - mean) * inverse * gain + shift;
-                        }
+        let tiles = ranges(rows, TILE);
+        let (output, _) = build(&tiles, channels, |tile, output| {
+            let x = &x.values()[tiles[tile].start * channels..tiles[tile].end * channels];
+            vectorised(|| {
+                for (output, x) in output.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                    let (mean, inverse) = row_moments(x);
+                    for (((output, x), gain), shift) in output.iter_mut().zip(x).zip(gains).zip(shifts) {
+                        *output = (x - mean) * inverse * gain + shift;
                     }
-                });
-            },
-        );
+                }
+            });
+        });
         (Array::new(output, [rows, channels]), tracked.then_some(LayerNorm { x, gamma: gamma.clone() }))
     })
 }
@@ -261,11 +258,9 @@ pub(crate) fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Res
 /// Mean and 1 / sqrt(variance + eps) of a row, summed in eight lanes.
 #[inline(always)]
 fn row_moments(row: &[f32]) -> (f32, f32) {
-    #[allow(clippy::cast_precision_loss)]
     let scale = 1.0 / row.len().max(1) as f32;
     let mean = lanes(row.iter().copied()) * scale;
     let variance = lanes(row.iter().map(|value| (value - mean) * (value - mean))) * scale;
-    #[allow(clippy::cast_possible_truncation)]
     let inverse = 1.0 / (variance + EPSILON as f32).sqrt();
     (mean, inverse)
 }
@@ -288,44 +283,36 @@ struct LayerNorm {
 impl Gradient<3> for LayerNorm {
     fn gradients(self, output: Array, wanted: [bool; 3]) -> [Option<Vec<f32>>; 3] {
         let (rows, channels) = (self.x.rows(), self.x.columns());
-        let piece = piece_of(rows, TILE);
         let gamma = self.gamma.values();
-        let mut dx = vec![0.0; rows * channels];
-        #[allow(clippy::cast_precision_loss)]
         let share = 1.0 / channels.max(1) as f32;
-        let sums: Vec<Vec<f32>> = output
-            .values()
-            .par_chunks(piece * channels)
-            .zip(self.x.values().par_chunks(piece * channels))
-            .zip(dx.par_chunks_mut(piece * channels))
-            .map(|((gradient, x), dx)| {
-                let mut sums = vec![0.0_f32; 2 * channels];
-                let (dgamma, dbeta) = sums.split_at_mut(channels);
-                vectorised(|| {
-                    for ((gradient, x), dx) in gradient
-                        .chunks_exact(channels)
-                        .zip(x.chunks_exact(channels))
-                        .zip(dx.chunks_exact_mut(channels))
-                    {
-                        let (mean, inverse) = row_moments(x);
-                        for channel in 0..channels {
-                            let normal = (x[channel] - mean) * inverse;
-                            dgamma[channel] += gradient[channel] * normal;
-                            dbeta[channel] += gradient[channel];
-                        }
-                        let a = lanes(gradient.iter().zip(gamma).map(|(g, gamma)| g * gamma)) * share;
-                        let b = lanes(
-                            gradient.iter().zip(gamma).zip(x).map(|((g, gamma), x)| g * gamma * (x - mean) * inverse),
-                        ) * share;
-                        for channel in 0..channels {
-                            let normal = (x[channel] - mean) * inverse;
-                            dx[channel] = inverse * (gradient[channel] * gamma[channel] - a - normal * b);
-                        }
+        let pieces = ranges(rows, piece_of(rows, TILE));
+        let (dx, sums) = build(&pieces, channels, |piece, dx| {
+            let place = pieces[piece].start * channels..pieces[piece].end * channels;
+            let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
+            let mut sums = vec![0.0_f32; 2 * channels];
+            let (dgamma, dbeta) = sums.split_at_mut(channels);
+            vectorised(|| {
+                for ((gradient, x), dx) in gradient
+                    .chunks_exact(channels)
+                    .zip(x.chunks_exact(channels))
+                    .zip(dx.chunks_exact_mut(channels))
+                {
+                    let (mean, inverse) = row_moments(x);
+                    for channel in 0..channels {
+                        dgamma[channel] += gradient[channel] * (x[channel] - mean) * inverse;
+                        dbeta[channel] += gradient[channel];
                     }
-                });
-                sums
-            })
-            .collect();
+                    let products = gradient.iter().zip(gamma).map(|(gradient, gamma)| gradient * gamma);
+                    let a = lanes(products.clone()) * share;
+                    let b = lanes(products.zip(x).map(|(product, x)| product * (x - mean) * inverse)) * share;
+                    for channel in 0..channels {
+                        let normal = (x[channel] - mean) * inverse;
+                        dx[channel] = inverse * (gradient[channel] * gamma[channel] - a - normal * b);
+                    }
+                }
+            });
+            sums
+        });
         let sums = sum_in_order(sums, 2 * channels);
         [
             wanted[0].then_some(dx),

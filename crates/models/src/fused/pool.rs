@@ -1,10 +1,9 @@
 //! The sum or mean of the constituents of each jet.
 
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 
 use super::glue::Operand;
-use super::kernel::{ranges, split, vectorised};
+use super::kernel::{build, ranges, vectorised};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -17,12 +16,11 @@ pub(crate) fn pool(x: Tensor<2>, offsets: &[usize], mean: bool) -> Result<Tensor
     apply([Operand::new(x)?], |[x], tracked| {
         let channels = x.columns();
         let jets = offsets.len() - 1;
-        let mut output = vec![0.0; jets * channels];
         let values = x.values();
-        output.par_chunks_mut(JETS * channels).enumerate().for_each(|(chunk, output)| {
+        let chunks = ranges(jets, JETS);
+        let (output, _) = build(&chunks, channels, |chunk, output| {
             vectorised(|| {
-                for (jet, output) in output.chunks_exact_mut(channels).enumerate() {
-                    let jet = chunk * JETS + jet;
+                for (jet, output) in chunks[chunk].clone().zip(output.chunks_exact_mut(channels)) {
                     let rows = &values[offsets[jet] * channels..offsets[jet + 1] * channels];
                     for row in rows.chunks_exact(channels) {
                         for (sum, value) in output.iter_mut().zip(row) {
@@ -41,7 +39,6 @@ pub(crate) fn pool(x: Tensor<2>, offsets: &[usize], mean: bool) -> Result<Tensor
 
 #[inline(always)]
 fn scale(offsets: &[usize], jet: usize, mean: bool) -> f32 {
-    #[allow(clippy::cast_precision_loss)]
     let number = (offsets[jet + 1] - offsets[jet]).max(1) as f32;
     if mean { 1.0 / number } else { 1.0 }
 }
@@ -57,23 +54,19 @@ impl Gradient<1> for Pool {
     fn gradients(self, output: Array, _: [bool; 1]) -> [Option<Vec<f32>>; 1] {
         let Self { offsets, channels, mean } = self;
         let jets = offsets.len() - 1;
-        let mut dx = vec![0.0; offsets[jets] * channels];
         let chunks = ranges(jets, JETS);
         let rows: Vec<_> = chunks.iter().map(|chunk| offsets[chunk.start]..offsets[chunk.end]).collect();
-        let parts = split(&mut dx, &rows, channels);
-        chunks.into_par_iter().zip(parts).for_each(|(chunk, mut part)| {
+        let (dx, _) = build(&rows, channels, |chunk, part| {
             vectorised(|| {
-                for jet in chunk {
+                let mut part = part.chunks_exact_mut(channels);
+                for jet in chunks[chunk].clone() {
                     let gradient = &output.values()[jet * channels..(jet + 1) * channels];
                     let scale = scale(&offsets, jet, mean);
-                    let (now, later) =
-                        std::mem::take(&mut part).split_at_mut((offsets[jet + 1] - offsets[jet]) * channels);
-                    for row in now.chunks_exact_mut(channels) {
+                    for row in part.by_ref().take(offsets[jet + 1] - offsets[jet]) {
                         for (value, gradient) in row.iter_mut().zip(gradient) {
                             *value = scale * gradient;
                         }
                     }
-                    part = later;
                 }
             });
         });

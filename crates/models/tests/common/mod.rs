@@ -1,0 +1,104 @@
+//! Small networks and made-up jets.
+#![allow(dead_code)] // Each test binary uses its own share.
+
+use fiducial_models::{Inputs, ModelConfig, Network, PaddedGroups};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+pub const CONFIGS: [(&str, &str); 3] = [
+    (
+        "particle flow network",
+        "kind = \"particle-flow-network\"\nfeatures = 3\nclasses = 2\nphi = [20, 24]\nhead = [10]\ndropout = 0.2",
+    ),
+    (
+        "ParticleNet",
+        "kind = \"particle-net\"\nfeatures = 3\nclasses = 2\nneighbours = 4\nconvolutions = [[8, 9], [12, 12, 10], [10]]\nhead = [10]",
+    ),
+    (
+        "Particle Transformer",
+        "kind = \"particle-transformer\"\nfeatures = 3\nclasses = 2\nembed = [10, 12]\npair_embed = [6]\nheads = 3\nblocks = 2\nclass_blocks = 1\nexpansion = 2",
+    ),
+];
+
+pub fn config(text: &str) -> ModelConfig {
+    ModelConfig::from_toml(text).unwrap()
+}
+
+pub fn network(text: &str) -> Network {
+    Network::new(&config(text), 11).unwrap()
+}
+
+/// One constituent: three features, px, py, pz and energy; its points are the first two features.
+type Constituent = [f32; 7];
+
+#[derive(Clone)]
+pub struct Jets(Vec<Vec<Constituent>>);
+
+impl Jets {
+    pub fn new(sizes: &[usize], seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut constituent = || {
+            let mut values: Constituent = std::array::from_fn(|_| 2.0 * random.random::<f32>() - 1.0);
+            values[6] = (values[3].powi(2) + values[4].powi(2) + values[5].powi(2)).sqrt() + 0.1;
+            values
+        };
+        Self(sizes.iter().map(|&size| (0..size).map(|_| constituent()).collect()).collect())
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn only(&self, jet: usize) -> Self {
+        Self(vec![self.0[jet].clone()])
+    }
+
+    pub fn reversed(&self) -> Self {
+        Self(self.0.iter().map(|jet| jet.iter().rev().copied().collect()).collect())
+    }
+
+    fn group(&self, length: usize, variables: std::ops::Range<usize>, padding: f32) -> Vec<f32> {
+        let mut values = Vec::new();
+        for jet in &self.0 {
+            for variable in variables.clone() {
+                values.extend(
+                    (0..length).map(|index| jet.get(index).map_or(padding, |values| values[variable])),
+                );
+            }
+        }
+        values
+    }
+
+    fn pack(&self, length: usize, padding: f32, points: bool, vectors: bool) -> Inputs {
+        let mask: Vec<f32> = (0..self.0.len() * length)
+            .map(|cell| if cell % length < self.0[cell / length].len() { 1.0 } else { 0.0 })
+            .collect();
+        let place = self.group(length, 0..2, padding);
+        let momenta = self.group(length, 3..7, padding);
+        Inputs::pack(&PaddedGroups {
+            jets: self.len(),
+            length,
+            points: points.then_some(&place),
+            features: &self.group(length, 0..3, padding),
+            vectors: vectors.then_some(&momenta),
+            mask: Some(&mask),
+        })
+        .unwrap()
+    }
+
+    pub fn padded(&self, length: usize) -> Inputs {
+        self.pack(length, 0.0, true, true)
+    }
+
+    pub fn padded_with(&self, length: usize, padding: f32) -> Inputs {
+        self.pack(length, padding, true, true)
+    }
+
+    pub fn without_points(&self) -> Inputs {
+        self.pack(8, 0.0, false, true)
+    }
+
+    pub fn without_vectors(&self) -> Inputs {
+        self.pack(8, 0.0, true, false)
+    }
+}

@@ -1,0 +1,91 @@
+//! What the networks promise: padding and the order of constituents do not matter.
+
+mod common;
+
+use common::{CONFIGS, Jets, config, network};
+use fiducial_models::{Optimiser, OptimiserConfig};
+
+/// Numbers of constituents: none, fewer than there are neighbours, one more, many.
+const SIZES: [usize; 10] = [37, 0, 1, 2, 3, 4, 5, 6, 60, 21];
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn padding_changes_nothing() {
+    for (name, text) in CONFIGS {
+        let jets = Jets::new(&SIZES, 1);
+        let (short, long) = (jets.padded(60), jets.padded(128));
+        let mut network = network(text);
+        let logits = |network: &fiducial_models::Network, inputs| network.logits(inputs).unwrap();
+        assert_eq!(logits(&network, &short), logits(&network, &long), "{name}, before training");
+        assert!(logits(&network, &short).iter().all(|logit| logit.is_finite()), "{name}");
+
+        // Training steps too: the batch norms' statistics see real constituents only.
+        let mut other = network.clone();
+        let labels: Vec<u32> = (0..jets.len()).map(|jet| (jet % 2) as u32).collect();
+        let weights = vec![1.0; jets.len()];
+        for (network, inputs) in [(&mut network, &short), (&mut other, &long)] {
+            let mut optimiser = Optimiser::new(OptimiserConfig::default());
+            for _ in 0..3 {
+                optimiser.step(network, inputs, &labels, &weights, 1e-2).unwrap();
+            }
+        }
+        assert_eq!(network.to_safetensors().unwrap(), other.to_safetensors().unwrap(), "{name}, weights");
+        assert_eq!(logits(&network, &short), logits(&other, &long), "{name}, after training");
+    }
+}
+
+#[test]
+fn a_jet_does_not_depend_on_its_batch() {
+    for (name, text) in CONFIGS {
+        let network = network(text);
+        let jets = Jets::new(&SIZES, 2);
+        let together = network.logits(&jets.padded(64)).unwrap();
+        for jet in 0..jets.len() {
+            let alone = network.logits(&jets.only(jet).padded(64)).unwrap();
+            let difference = largest_difference(&alone, &together[2 * jet..2 * jet + 2]);
+            assert!(difference < 1e-5, "{name}, jet {jet}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_constituents_does_not_matter() {
+    for (name, text) in CONFIGS {
+        let network = network(text);
+        let jets = Jets::new(&SIZES, 3);
+        let straight = network.logits(&jets.padded(64)).unwrap();
+        let shuffled = network.logits(&jets.reversed().padded(64)).unwrap();
+        let difference = largest_difference(&straight, &shuffled);
+        assert!(difference < 1e-5, "{name}: {difference}");
+    }
+}
+
+#[test]
+fn values_under_the_mask_are_never_read() {
+    let (_, text) = CONFIGS[1];
+    let jets = Jets::new(&SIZES, 4);
+    let network = network(text);
+    let clean = network.logits(&jets.padded_with(70, 0.0)).unwrap();
+    let dirty = network.logits(&jets.padded_with(70, f32::NAN)).unwrap();
+    assert_eq!(clean, dirty);
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_errors() {
+    let jets = Jets::new(&[3, 2], 5);
+    let check = |text: &str, inputs: &fiducial_models::Inputs, message: &str| {
+        let error = network(text).logits(inputs).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    };
+    check(CONFIGS[1].1, &jets.without_points(), "a particle-net needs the group points");
+    check(CONFIGS[2].1, &jets.without_vectors(), "a particle-transformer needs the group vectors");
+    let wrong = config(CONFIGS[0].1).with_shape(5, 2);
+    assert_eq!(
+        wrong.unwrap_err().to_string(),
+        "build a particle-flow-network: the configuration has 3 features, the data has 5"
+    );
+}

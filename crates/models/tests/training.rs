@@ -1,0 +1,130 @@
+//! Training: the same bits from the same seed, whatever the threads and however often it is interrupted.
+
+mod common;
+
+use common::{CONFIGS, Jets, config, network};
+use fiducial_models::{Error, Inputs, Network, Optimiser, OptimiserConfig};
+
+fn batch(number: u64) -> (Inputs, Vec<u32>, Vec<f32>) {
+    let sizes: Vec<usize> = (0..40).map(|jet| (jet * 7 + number as usize * 3) % 33).collect();
+    let labels = (0..40).map(|jet| jet % 2).collect();
+    let weights = (0..40).map(|jet| [1.0, 2.0, 0.0, -0.5][jet % 4]).collect();
+    (Jets::new(&sizes, number).padded(40), labels, weights)
+}
+
+fn options() -> OptimiserConfig {
+    OptimiserConfig { gradient_clip: Some(1.0), label_smoothing: 0.1, seed: 5, ..OptimiserConfig::default() }
+}
+
+fn train(network: &mut Network, optimiser: &mut Optimiser, batches: std::ops::Range<u64>) {
+    for number in batches {
+        let (inputs, labels, weights) = batch(number);
+        optimiser.step(network, &inputs, &labels, &weights, 3e-3).unwrap();
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    for (name, text) in CONFIGS {
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let (mut network, mut optimiser) = (network(text), Optimiser::new(options()));
+                train(&mut network, &mut optimiser, 0..4);
+                (network.to_safetensors().unwrap(), optimiser.to_bytes().unwrap())
+            })
+        };
+        let one = run(1);
+        assert!(one == run(2), "{name}: 2 threads");
+        assert!(one == run(5), "{name}: 5 threads");
+    }
+}
+
+#[test]
+fn a_resumed_run_ends_in_the_same_bytes() {
+    for (name, text) in CONFIGS {
+        let (mut whole, mut optimiser) = (network(text), Optimiser::new(options()));
+        train(&mut whole, &mut optimiser, 0..5);
+
+        let (mut first, mut before) = (network(text), Optimiser::new(options()));
+        train(&mut first, &mut before, 0..2);
+        let (weights, state) = (first.to_safetensors().unwrap(), before.to_bytes().unwrap());
+        let mut second = Network::from_safetensors("test", &weights).unwrap();
+        let mut after = Optimiser::from_bytes(options(), &second, &state).unwrap();
+        train(&mut second, &mut after, 2..5);
+
+        assert!(whole.to_safetensors().unwrap() == second.to_safetensors().unwrap(), "{name}: weights");
+        assert!(optimiser.to_bytes().unwrap() == after.to_bytes().unwrap(), "{name}: state");
+    }
+}
+
+#[test]
+fn training_learns() {
+    for (name, text) in CONFIGS {
+        let (mut network, mut optimiser) = (network(text), Optimiser::new(OptimiserConfig::default()));
+        let (inputs, labels, _) = batch(1);
+        let weights = vec![1.0; labels.len()];
+        let losses: Vec<f64> = (0..60)
+            .map(|_| optimiser.step(&mut network, &inputs, &labels, &weights, 1e-2).unwrap().loss)
+            .collect();
+        assert!(losses[59] < 0.5 * losses[0], "{name}: {} to {}", losses[0], losses[59]);
+    }
+}
+
+#[test]
+fn weights_may_be_zero_or_negative() {
+    let (_, text) = CONFIGS[0];
+    let (inputs, labels, _) = batch(2);
+    let loss = |weights: &[f32]| {
+        let mut optimiser = Optimiser::new(OptimiserConfig::default());
+        optimiser.step(&mut network(text), &inputs, &labels, weights, 1e-3).unwrap()
+    };
+    let some: Vec<f32> = (0..40).map(|jet| if jet < 20 { 3.0 } else { 0.0 }).collect();
+    let others: Vec<f32> = some.iter().map(|weight| 3.0 - weight).collect();
+    let (a, b, all) = (loss(&some), loss(&others), loss(&[1.0; 40]));
+    assert!((0.5 * (a.loss + b.loss) - all.loss).abs() < 1e-6);
+    let opposite: Vec<f32> = some.iter().map(|weight| -weight).collect();
+    assert!((loss(&opposite).loss + a.loss).abs() < 1e-6);
+    assert_eq!(a.weight, 60.0);
+    let nothing = loss(&[0.0; 40]);
+    assert_eq!((nothing.loss, nothing.weight, nothing.gradient_norm), (0.0, 0.0, 0.0));
+}
+
+#[test]
+fn what_cannot_be_trained_on_is_an_error_and_changes_nothing() {
+    let (_, text) = CONFIGS[0];
+    let (inputs, labels, weights) = batch(3);
+    let mut network = network(text);
+    let before = network.to_safetensors().unwrap();
+    let mut check = |labels: &[u32], weights: &[f32], message: &str| {
+        let mut optimiser = Optimiser::new(OptimiserConfig::default());
+        let error = optimiser.step(&mut network, &inputs, labels, weights, 1e-3).unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert_eq!(optimiser.steps(), 0);
+    };
+    let (mut strange, mut infinite) = (labels.clone(), weights.clone());
+    strange[7] = 2;
+    infinite[9] = f32::INFINITY;
+    check(&strange, &weights, "feed the network: label of row 7 is 2, there are 2 classes");
+    check(&labels, &infinite, "feed the network: weight of row 9 is inf");
+    check(&labels[1..], &weights, "feed the network: 39 labels for 40 jets");
+    assert!(before == network.to_safetensors().unwrap());
+
+    // Features so large that the sums overflow.
+    let features = vec![f32::MAX; 3 * 4];
+    let groups =
+        fiducial_models::PaddedGroups { jets: 1, length: 4, features: &features, ..Default::default() };
+    let inputs = Inputs::pack(&groups).unwrap();
+    let error = Optimiser::new(OptimiserConfig::default()).step(&mut network, &inputs, &[0], &[1.0], 1e-3);
+    assert!(matches!(error, Err(Error::NotFinite { what: "loss", .. })), "{error:?}");
+    assert!(before == network.to_safetensors().unwrap());
+}
+
+#[test]
+fn the_seed_fixes_the_weights() {
+    for (_, text) in CONFIGS {
+        let bytes = |seed| Network::new(&config(text), seed).unwrap().to_safetensors().unwrap();
+        assert!(bytes(1) == bytes(1));
+        assert!(bytes(1) != bytes(2));
+    }
+}
