@@ -301,7 +301,7 @@ fn data(data: &DataSummary) -> Markup {
 fn run(run: &RunSummary) -> Markup {
     html! {
         p { "This command does it again:" }
-        pre { code { (run.command) } }
+        pre class="command" { code { (run.command) } }
         dl class="facts" { @for fact in &run.facts { dt { (fact.name) } dd { (fact.value) } } }
         @if !run.steps.is_empty() {
             h3 { "Time, memory, energy" }

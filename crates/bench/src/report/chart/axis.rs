@@ -146,12 +146,9 @@ fn minus(text: &str) -> String {
     text.replace('-', "\u{2212}")
 }
 
-/// Digits before the point in groups of three, from 10,000 on.
+/// Digits before the point in groups of three.
 pub(crate) fn grouped(number: &str) -> String {
     let (whole, rest) = number.split_at(number.find('.').unwrap_or(number.len()));
-    if whole.len() < 5 {
-        return number.to_owned();
-    }
     let mut out = String::new();
     for (i, digit) in whole.chars().enumerate() {
         if i > 0 && (whole.len() - i) % 3 == 0 {
@@ -200,7 +197,7 @@ mod tests {
     #[test]
     fn groups_of_three_digits() {
         for (number, expected) in
-            [("1234", "1234"), ("12345", "12,345"), ("1234567.25", "1,234,567.25"), ("7", "7")]
+            [("1234", "1,234"), ("12345", "12,345"), ("1234567.25", "1,234,567.25"), ("7", "7")]
         {
             assert_eq!(grouped(number), expected);
         }
