@@ -1,7 +1,5 @@
 use std::path::{Path, PathBuf};
 
-use fiducial_metrics::Error as MetricError;
-
 /// Why a benchmark failed. Messages fit behind "failed to".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,16 +36,6 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// A dataset that does not fit the task.
-    #[error("use dataset {} for {task}: {reason}", path.display())]
-    Dataset {
-        /// The dataset.
-        path: PathBuf,
-        /// The task.
-        task: String,
-        /// What does not fit.
-        reason: String,
-    },
     /// The directory of a run holds something else.
     #[error("run in {}: {reason}", path.display())]
     Directory {
@@ -56,25 +44,21 @@ pub enum Error {
         /// What is there.
         reason: String,
     },
-    /// The full data set is not declared, or could not be fetched.
-    #[error("get the full data of {task}: {reason}")]
-    FullData {
+    /// The task declares no full data set.
+    #[error("get the full data of {task}: its task.toml declares none")]
+    NoFullData {
         /// The task.
         task: String,
-        /// Why not.
-        reason: String,
-    },
-    /// A metric cannot be measured.
-    #[error("measure {metric}: {source}")]
-    Metric {
-        /// Its name.
-        metric: String,
-        /// Why not.
-        source: MetricError,
     },
     /// Data.
     #[error(transparent)]
-    Data(#[from] fiducial_data::Error),
+    Data(#[from] fiducial_data::source::Error),
+    /// A view.
+    #[error(transparent)]
+    View(#[from] fiducial_data::view::ViewError),
+    /// A download.
+    #[error(transparent)]
+    Fetch(#[from] fiducial_data::fetch::FetchError),
     /// Training.
     #[error(transparent)]
     Train(#[from] fiducial_train::Error),

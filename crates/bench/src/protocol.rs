@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use fiducial_data::batches::{Tensors, tensors};
+use fiducial_data::batches::{Standardisation, Tensors, tensors};
 use fiducial_data::dataset::{About, Dataset};
 use fiducial_data::prepare::{self, PrepareOptions, prepare_or_reuse};
 use fiducial_data::view::View;
@@ -12,7 +12,7 @@ use fiducial_train::resources::{Meter, Resources};
 use fiducial_train::{FitOptions, Recipe, SavedModel};
 
 use crate::record::{DatasetRecord, Losses, Machine, Request, RunRecord, Versions};
-use crate::{Error, Evaluation, Predictions, RUN_FORMAT, Task, Truth, evaluate, files, full, report};
+use crate::{Error, Metrics, Predictions, RUN_FORMAT, Task, Truth, evaluate, files, full, report, summary};
 
 /// The split that is measured.
 pub const TEST_SPLIT: &str = "test";
@@ -177,7 +177,8 @@ pub fn run(options: &RunOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         },
         metrics: evaluation.metrics.clone(),
     };
-    write_report(task, &record, &dataset, &evaluation, &test, &out)?;
+    let page = report::render(&summary::report_data(task, &record, &dataset, &evaluation, &test)?);
+    files::write_text(&out.join("report.html"), &page)?;
     files::write_json(&out.join("run.json"), &record)?;
     Ok(Outcome { record, out, is_reused: false })
 }
@@ -358,4 +359,10 @@ pub fn evaluate_file(
         files::write_json(path, &evaluation.metrics)?;
     }
     Ok(evaluation.metrics)
+}
+
+/// The labels and weights of the rows that are measured, by the task's view.
+fn read_truth(task: &Task, dataset: &Dataset) -> Result<Truth, Error> {
+    let standardisation = Standardisation::measure(&task.view, dataset)?;
+    Ok(truth(&tensors(&task.view, &standardisation, dataset, TEST_SPLIT)?))
 }

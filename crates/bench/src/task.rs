@@ -187,7 +187,7 @@ impl Task {
         if about.format != TASK_FORMAT {
             return Err(refuse(format!("format is \"{}\", not \"{TASK_FORMAT}\"", about.format)));
         }
-        let view = View::read(folder.join(&about.view)).map_err(fiducial_data::Error::from)?;
+        let view = View::read(folder.join(&about.view))?;
         let task = Self { folder: folder.to_path_buf(), about, view };
         let classes = task.classes();
         if classes.len() != 2 || !classes.contains(&task.about.signal) {
@@ -208,7 +208,7 @@ impl Task {
 
     /// The names of the classes, in the order of the labels.
     pub fn classes(&self) -> Vec<String> {
-        self.view.classes().iter().map(|class| (*class).to_owned()).collect()
+        self.view.classes().iter().map(|class| class.name.clone()).collect()
     }
 
     /// The index of the signal among the classes.
