@@ -1,0 +1,386 @@
+//! Recipes: the TOML file that says which model is trained on which data, and how.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, files};
+
+/// The format that a recipe has to name.
+pub const RECIPE_FORMAT: &str = "fiducial-recipe/1";
+
+/// A training in TOML: view, data, model and settings.
+///
+/// Paths are relative to the recipe file. The data is either a `dataset` directory, or `files` in the form that they
+/// come in, of which the last part may hold `*`. `[model]` is the model's configuration without `features` and
+/// `classes`, which the view gives.
+///
+/// ```
+/// use std::path::Path;
+/// use fiducial_train::{DataSource, Recipe};
+///
+/// let text = r#"
+/// format = "fiducial-recipe/1"
+/// view = "../view.toml"
+/// dataset = "../dataset"
+///
+/// [model]
+/// kind = "particle-flow-network"
+///
+/// [training]
+/// epochs = 20
+/// batch_size = 256
+/// learning_rate = 1e-3
+/// "#;
+/// let recipe = Recipe::parse(text, Path::new("top/recipes/pfn.toml"))?;
+/// assert_eq!(recipe.view.as_deref(), Some(Path::new("top/recipes/../view.toml")));
+/// assert_eq!(recipe.data, Some(DataSource::Dataset("top/recipes/../dataset".into())));
+/// assert_eq!(recipe.training.seed, 20);
+/// # Ok::<(), fiducial_train::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// The file that the recipe was read from.
+    pub path: PathBuf,
+    /// The recipe as it was written.
+    pub text: String,
+    /// The view; none if who uses the recipe brings it, as a benchmark task does.
+    pub view: Option<PathBuf>,
+    /// The data; none if who uses the recipe brings it.
+    pub data: Option<DataSource>,
+    /// The model's configuration, without what the view gives.
+    pub model: toml::Table,
+    /// The settings of the training.
+    pub training: Training,
+}
+
+/// Where a recipe's data comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DataSource {
+    /// A prepared dataset's directory.
+    Dataset(PathBuf),
+    /// Files to prepare a dataset from; the last part of each path may hold `*`.
+    Files(Vec<PathBuf>),
+}
+
+/// The `[training]` table of a recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// How many times the training split is gone through, if nothing stops it before.
+    pub epochs: usize,
+    /// Jets in a batch. What is left at an epoch's end makes a smaller batch.
+    pub batch_size: usize,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// The learning rate at the end of the cosine decay, as a part of the highest one.
+    #[serde(default = "defaults::last_learning_rate")]
+    pub last_learning_rate: f64,
+    /// Epochs of linear warm-up; may be a fraction.
+    #[serde(default = "defaults::warmup_epochs")]
+    pub warmup_epochs: f64,
+    /// The decoupled weight decay of AdamW (Loshchilov and Hutter, arXiv:1711.05101).
+    #[serde(default = "defaults::weight_decay")]
+    pub weight_decay: f64,
+    /// The largest norm of the gradient over all weights together; larger gradients are scaled down to it. None: no
+    /// clipping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_clip: Option<f64>,
+    /// Epochs without a better validation loss after which the training stops. None: it goes on to the last epoch. The
+    /// weights of the best epoch are kept in either case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// A factor in the loss for each class by name, beside the view's weights; 1 for those not named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub class_weights: BTreeMap<String, f64>,
+    /// The share of each target that is spread over all classes.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// Fixes the first weights, the order of the jets and the dropout.
+    #[serde(default = "defaults::seed")]
+    pub seed: u64,
+    /// A limit of time, looked at when an epoch ends. It changes neither the learning rates nor the order, but where it
+    /// strikes, the result depends on the machine's speed: the record says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_minutes: Option<f64>,
+}
+
+mod defaults {
+    pub(super) fn last_learning_rate() -> f64 {
+        0.01
+    }
+    pub(super) fn warmup_epochs() -> f64 {
+        1.0
+    }
+    pub(super) fn weight_decay() -> f64 {
+        0.01
+    }
+    pub(super) fn seed() -> u64 {
+        20
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    format: String,
+    view: Option<PathBuf>,
+    dataset: Option<PathBuf>,
+    files: Option<Vec<PathBuf>>,
+    model: toml::Table,
+    training: Training,
+}
+
+impl Recipe {
+    /// Reads a recipe.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or [`Recipe::parse`] refuses it.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::parse(&files::read_text(path.as_ref())?, path.as_ref())
+    }
+
+    /// Reads a recipe from its text; `path` is for relative paths and for messages.
+    ///
+    /// # Errors
+    /// If the text is no TOML, a key is missing, unknown or of the wrong type, the format is another one, or a value
+    /// makes no sense.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
+        let refuse = |reason: String| Error::Recipe { path: path.to_path_buf(), reason };
+        let written: Written =
+            toml::from_str(text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
+        if written.format != RECIPE_FORMAT {
+            return Err(refuse(format!("format is \"{}\", not \"{RECIPE_FORMAT}\"", written.format)));
+        }
+        let near = |other: PathBuf| path.parent().unwrap_or(Path::new("")).join(other);
+        let data = match (written.dataset, written.files) {
+            (Some(_), Some(_)) => return Err(refuse("it has `dataset` and `files`: give one".into())),
+            (Some(dataset), None) => Some(DataSource::Dataset(near(dataset))),
+            (None, Some(files)) if files.is_empty() => return Err(refuse("`files` is empty".into())),
+            (None, Some(files)) => Some(DataSource::Files(files.into_iter().map(near).collect())),
+            (None, None) => None,
+        };
+        for key in ["features", "classes"] {
+            if written.model.contains_key(key) {
+                return Err(refuse(format!("`model.{key}` is given by the view: leave it out")));
+            }
+        }
+        if let Some((field, value, reason)) = written.training.first_mistake() {
+            return Err(refuse(format!("{field} = {value}: {reason}")));
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            text: text.to_owned(),
+            view: written.view.map(near),
+            data,
+            model: written.model,
+            training: written.training,
+        })
+    }
+}
+
+impl Training {
+    /// Looks whether each setting makes sense.
+    ///
+    /// # Errors
+    /// Names the first setting that does not.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.first_mistake() {
+            Some((field, value, reason)) => Err(Error::Setting { field, value, reason }),
+            None => Ok(()),
+        }
+    }
+
+    fn first_mistake(&self) -> Option<(&'static str, String, &'static str)> {
+        let positive = "it must be a positive number";
+        let not_negative = "it must be a number from 0 on";
+        let at_least_one = "it must be at least 1";
+        let is_positive = |value: f64| value.is_finite() && value > 0.0;
+        let is_not_negative = |value: f64| value.is_finite() && value >= 0.0;
+        let rules: [(&'static str, String, bool, &'static str); 12] = [
+            ("training.epochs", self.epochs.to_string(), self.epochs >= 1, at_least_one),
+            ("training.batch_size", self.batch_size.to_string(), self.batch_size >= 1, at_least_one),
+            (
+                "training.learning_rate",
+                self.learning_rate.to_string(),
+                is_positive(self.learning_rate),
+                positive,
+            ),
+            (
+                "training.last_learning_rate",
+                self.last_learning_rate.to_string(),
+                (0.0..=1.0).contains(&self.last_learning_rate),
+                "it is a part of the highest one: from 0 to 1",
+            ),
+            (
+                "training.warmup_epochs",
+                self.warmup_epochs.to_string(),
+                is_not_negative(self.warmup_epochs),
+                not_negative,
+            ),
+            (
+                "training.warmup_epochs",
+                self.warmup_epochs.to_string(),
+                self.warmup_epochs <= self.epochs as f64,
+                "it is longer than the training",
+            ),
+            (
+                "training.weight_decay",
+                self.weight_decay.to_string(),
+                is_not_negative(self.weight_decay),
+                not_negative,
+            ),
+            (
+                "training.gradient_clip",
+                format!("{:?}", self.gradient_clip),
+                self.gradient_clip.is_none_or(is_positive),
+                positive,
+            ),
+            (
+                "training.label_smoothing",
+                self.label_smoothing.to_string(),
+                (0.0..1.0).contains(&self.label_smoothing),
+                "it must be at least 0 and less than 1",
+            ),
+            ("training.patience", format!("{:?}", self.patience), self.patience != Some(0), at_least_one),
+            (
+                "training.max_minutes",
+                format!("{:?}", self.max_minutes),
+                self.max_minutes.is_none_or(is_positive),
+                positive,
+            ),
+            (
+                "training.class_weights",
+                format!("{:?}", self.class_weights),
+                self.class_weights.values().all(|weight| is_not_negative(*weight)),
+                "each must be a number from 0 on",
+            ),
+        ];
+        let (field, value, _, reason) = rules.into_iter().find(|(.., holds, _)| !holds)?;
+        Some((field, value, reason))
+    }
+}
+
+impl DataSource {
+    /// The files of [`DataSource::Files`], with each `*` in a file's name filled in, sorted; none for a dataset.
+    ///
+    /// # Errors
+    /// If a directory cannot be read, or nothing matches a pattern.
+    pub fn files(&self) -> Result<Vec<PathBuf>, Error> {
+        let Self::Files(patterns) = self else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for pattern in patterns {
+            let name = pattern.file_name().unwrap_or_default().to_string_lossy();
+            if !name.contains('*') {
+                found.push(pattern.clone());
+                continue;
+            }
+            let directory = match pattern.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            let mut matches = Vec::new();
+            for entry in std::fs::read_dir(directory).map_err(Error::io("read directory", directory))? {
+                let entry = entry.map_err(Error::io("read directory", directory))?;
+                if matches_pattern(&name, &entry.file_name().to_string_lossy()) {
+                    matches.push(directory.join(entry.file_name()));
+                }
+            }
+            if matches.is_empty() {
+                let none = std::io::Error::new(std::io::ErrorKind::NotFound, "no file matches");
+                return Err(Error::io("find files", pattern)(none));
+            }
+            matches.sort();
+            found.append(&mut matches);
+        }
+        Ok(found)
+    }
+}
+
+/// Whether `name` is `pattern`, in which each `*` stands for any text.
+fn matches_pattern(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+format = "fiducial-recipe/1"
+view = "view.toml"
+files = ["sample/*.root"]
+[model]
+kind = "particle-flow-network"
+[training]
+epochs = 20
+batch_size = 256
+learning_rate = 1e-3
+"#;
+
+    #[test]
+    fn mistakes_are_named() {
+        let check = |from: &str, to: &str, message: &str| {
+            let text = GOOD.replace(from, to);
+            assert_ne!(text, GOOD, "{from}");
+            let error = Recipe::parse(&text, Path::new("dir/a.toml")).unwrap_err().to_string();
+            assert!(error.starts_with("read recipe dir/a.toml: "), "{error}");
+            assert!(error.contains(message), "{error} lacks {message}");
+        };
+        check("recipe/1", "recipe/7", "format is \"fiducial-recipe/7\", not \"fiducial-recipe/1\"");
+        check("format = \"fiducial-recipe/1\"", "", "missing field `format`");
+        check("epochs = 20", "epoch = 20", "unknown field `epoch`");
+        check("view =", "veiw =", "unknown field `veiw`");
+        check("epochs = 20", "epochs = \"many\"", "epochs = \"many\"");
+        check("epochs = 20", "epochs = 0", "training.epochs = 0: it must be at least 1");
+        check("batch_size = 256", "batch_size = 0", "training.batch_size = 0");
+        check("1e-3", "-1e-3", "training.learning_rate = -0.001: it must be a positive number");
+        check("1e-3", "nan", "training.learning_rate = NaN");
+        check("1e-3", "1e-3\nwarmup_epochs = 21", "it is longer than the training");
+        check("1e-3", "1e-3\nlast_learning_rate = 2", "from 0 to 1");
+        check("1e-3", "1e-3\ngradient_clip = 0.0", "training.gradient_clip");
+        check("1e-3", "1e-3\npatience = 0", "training.patience");
+        check("1e-3", "1e-3\nmax_minutes = -3", "training.max_minutes");
+        check("1e-3", "1e-3\nclass_weights = { top = -1.0 }", "training.class_weights");
+        check("files = [\"sample/*.root\"]", "files = []", "`files` is empty");
+        check("files =", "dataset = \"d\"\nfiles =", "it has `dataset` and `files`");
+        check("[training]", "classes = 2\n[training]", "`model.classes` is given by the view");
+    }
+
+    #[test]
+    fn stars_match_any_text() {
+        let check = |pattern, name, expected| {
+            assert_eq!(matches_pattern(pattern, name), expected, "{pattern} {name}");
+        };
+        check("*.root", "a.root", true);
+        check("*.root", "a.root.bak", false);
+        check("a*b*c", "a1b2c", true);
+        check("a*b*c", "acb", false);
+        check("aba*aba", "aba", false);
+        check("*", "", true);
+        check("a", "a", true);
+        check("a", "ab", false);
+    }
+
+    #[test]
+    fn patterns_become_sorted_files() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.root", "a.root", "c.txt"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let source = |name: &str| DataSource::Files(vec![dir.path().join(name)]);
+        assert_eq!(source("*.root").files().unwrap(), [dir.path().join("a.root"), dir.path().join("b.root")]);
+        assert_eq!(source("plain").files().unwrap(), [dir.path().join("plain")]);
+        let error = source("*.parquet").files().unwrap_err().to_string();
+        assert!(error.ends_with("*.parquet: no file matches"), "{error}");
+    }
+}

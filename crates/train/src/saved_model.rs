@@ -1,0 +1,225 @@
+//! Model directories: a network with everything that is needed to use it.
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use fiducial_data::batches::Standardisation;
+use fiducial_data::view::{Scaling, View};
+use fiducial_models::{ModelConfig, Network};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, TrainReport, card, files};
+
+/// The format that a model directory's `model.json` names.
+pub const MODEL_FORMAT: &str = "fiducial-model/1";
+
+const INFO: &str = "model.json";
+const WEIGHTS: &str = "model.safetensors";
+const CONFIG: &str = "model.toml";
+const VIEW: &str = "view.toml";
+const STANDARDISATION: &str = "standardisation.json";
+const TRAINING: &str = "training.json";
+const CARD: &str = "README.md";
+
+/// A trained network, the view that feeds it, and where it came from.
+///
+/// On disk it is a directory with `model.safetensors`, `model.toml` (the architecture), `view.toml`,
+/// `standardisation.json`, `training.json` (the record of the training), `README.md` (a model card) and `model.json`,
+/// which is written last and names the hashes of the others.
+#[derive(Debug)]
+pub struct SavedModel {
+    /// The network.
+    pub network: Network,
+    /// How a dataset becomes its inputs.
+    pub view: View,
+    /// What was measured on the training split.
+    pub standardisation: Standardisation,
+    /// Where it came from.
+    pub info: ModelInfo,
+    /// The record of the training, if there is one.
+    pub training: Option<TrainReport>,
+}
+
+/// The format that a model directory's `training.json` names.
+const TRAINING_FORMAT: &str = "fiducial-training/1";
+
+/// The content of `training.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Training {
+    format: String,
+    report: TrainReport,
+}
+
+/// The content of `model.json`. It holds no times: the same training gives the same file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelInfo {
+    /// Always [`MODEL_FORMAT`].
+    pub format: String,
+    /// A short name.
+    pub name: String,
+    /// The kind of network, such as `particle-net`.
+    pub kind: String,
+    /// Trained numbers.
+    pub parameters: usize,
+    /// The classes in the order of the scores.
+    pub classes: Vec<String>,
+    /// The name of the dataset that it was trained on.
+    pub dataset: String,
+    /// The version of that dataset: the hash of its content.
+    pub dataset_version: String,
+    /// The recipe as it was written.
+    pub recipe: String,
+    /// The seed, which may differ from the recipe's.
+    pub seed: u64,
+    /// Name and version of the code that trained it.
+    pub code: String,
+    /// The SHA-256 of each file that a prediction depends on.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+}
+
+impl SavedModel {
+    /// Writes the directory. `model.json` goes first if it is there and comes last, so that a directory that has it is
+    /// whole.
+    ///
+    /// # Errors
+    /// A directory or file that cannot be written.
+    pub fn save(&mut self, directory: impl AsRef<Path>) -> Result<(), Error> {
+        let directory = directory.as_ref();
+        files::create_directory(directory)?;
+        let info = directory.join(INFO);
+        match fs::remove_file(&info) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("replace", &info)(error));
+            }
+            _ => {}
+        }
+        let config = toml::to_string(self.network.config());
+        let contents = [
+            (WEIGHTS, self.network.to_safetensors()?),
+            (CONFIG, config.map_err(|error| Error::damaged(&directory.join(CONFIG), error))?.into_bytes()),
+            (VIEW, self.view.text().as_bytes().to_vec()),
+            (STANDARDISATION, json(&directory.join(STANDARDISATION), &self.standardisation)?),
+        ];
+        self.info.files.clear();
+        for (name, bytes) in &contents {
+            files::write_whole(&directory.join(name), bytes)?;
+            self.info.files.insert((*name).to_owned(), files::sha256(bytes));
+        }
+        if let Some(report) = self.training.clone() {
+            let path = directory.join(TRAINING);
+            let training = Training { format: TRAINING_FORMAT.to_owned(), report };
+            files::write_whole(&path, &json(&path, &training)?)?;
+        }
+        files::write_whole(&directory.join(CARD), card::card(self).as_bytes())?;
+        files::write_whole(&info, &json(&info, &self.info)?)
+    }
+
+    /// Reads a directory and checks that its parts fit together.
+    ///
+    /// # Errors
+    /// A file that is missing, changed or not what it should be; a view that does not give what the network reads.
+    pub fn load(directory: impl AsRef<Path>) -> Result<Self, Error> {
+        let directory = directory.as_ref();
+        let path = directory.join(INFO);
+        let text = files::read(&path)?;
+        let table: serde_json::Value =
+            serde_json::from_slice(&text).map_err(|error| Error::damaged(&path, error))?;
+        match table.get("format").and_then(serde_json::Value::as_str) {
+            Some(MODEL_FORMAT) => {}
+            other => {
+                let reason = format!("its format is {other:?}, not \"{MODEL_FORMAT}\"");
+                return Err(Error::damaged(&path, reason));
+            }
+        }
+        let info: ModelInfo = serde_json::from_value(table).map_err(|error| Error::damaged(&path, error))?;
+        let read = |name: &str| -> Result<Vec<u8>, Error> {
+            let path = directory.join(name);
+            let bytes = files::read(&path)?;
+            let (found, expected) = (files::sha256(&bytes), info.files.get(name));
+            match expected {
+                Some(expected) if *expected == found => Ok(bytes),
+                _ => {
+                    let expected = expected.map_or("nothing of it", String::as_str);
+                    Err(Error::damaged(&path, format!("its sha256 is {found}, where {INFO} says {expected}")))
+                }
+            }
+        };
+        let text = |name: &str| -> Result<String, Error> {
+            String::from_utf8(read(name)?).map_err(|error| Error::damaged(&directory.join(name), error))
+        };
+        let weights = directory.join(WEIGHTS);
+        let network = Network::from_safetensors(&weights.display().to_string(), &read(WEIGHTS)?)?;
+        if ModelConfig::from_toml(&text(CONFIG)?)? != *network.config() {
+            return Err(Error::damaged(&weights, format!("its configuration is not that of {CONFIG}")));
+        }
+        let view = View::parse(&text(VIEW)?)?;
+        let path = directory.join(STANDARDISATION);
+        let standardisation: Standardisation =
+            serde_json::from_slice(&read(STANDARDISATION)?).map_err(|error| Error::damaged(&path, error))?;
+        let measured = view.inputs().iter().flat_map(|group| &group.variables);
+        for variable in measured.filter(|variable| variable.scaling == Scaling::Measured) {
+            if !standardisation.variables.contains_key(&variable.name) {
+                return Err(Error::damaged(&path, format!("it lacks the variable {}", variable.name)));
+            }
+        }
+        check_view(&view, network.config())?;
+        let path = directory.join(TRAINING);
+        let training = path.exists().then(|| read_training(&path)).transpose()?;
+        Ok(Self { network, view, standardisation, info, training })
+    }
+}
+
+fn read_training(path: &Path) -> Result<TrainReport, Error> {
+    let training: Training =
+        serde_json::from_slice(&files::read(path)?).map_err(|error| Error::damaged(path, error))?;
+    match training.format == TRAINING_FORMAT {
+        true => Ok(training.report),
+        false => {
+            let reason = format!("its format is \"{}\", not \"{TRAINING_FORMAT}\"", training.format);
+            Err(Error::damaged(path, reason))
+        }
+    }
+}
+
+/// Whether a view gives what a network reads.
+pub(crate) fn check_view(view: &View, config: &ModelConfig) -> Result<(), Error> {
+    let refuse = |reason: String| Err(Error::Fit { kind: config.kind(), reason });
+    if view.classes().len() != config.classes() {
+        return refuse(format!(
+            "the view has {} classes, the network {}",
+            view.classes().len(),
+            config.classes()
+        ));
+    }
+    let groups = [
+        ("features", config.features(), true),
+        ("points", 2, config.needs_points()),
+        ("vectors", 4, config.needs_vectors()),
+        ("mask", 1, false),
+    ];
+    let length = view.input("features").and_then(|group| group.length);
+    for (name, variables, needed) in groups {
+        match view.input(name) {
+            None if needed => return refuse(format!("the view has no input group \"{name}\"")),
+            None => {}
+            Some(group) if group.variables.len() != variables => {
+                let found = group.variables.len();
+                return refuse(format!("the view's group \"{name}\" has {found} variables, not {variables}"));
+            }
+            Some(group) if group.length.is_none() || group.length != length => {
+                return refuse(format!("the view's group \"{name}\" needs the length of \"features\""));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, Error> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| Error::damaged(path, error))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

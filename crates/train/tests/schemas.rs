@@ -1,0 +1,147 @@
+//! What is written follows the schemas in `schemas/`, and so do the recipes of the benchmarks.
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fiducial_data::batches::Standardisation;
+use fiducial_data::view::View;
+use fiducial_train::{FitOptions, MODEL_FORMAT, ModelInfo, Recipe, SavedModel, fit, model_config};
+use serde_json::Value;
+
+mod toy;
+use toy::Toy;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn schema(name: &str) -> Value {
+    let text = fs::read_to_string(root().join("schemas").join(name)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The part of JSON Schema that our schemas use.
+fn problems(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        return problems(root, &root["$defs"][name.trim_start_matches("#/$defs/")], value, place);
+    }
+    let mut found = Vec::new();
+    let mut check = |holds: bool, what: &str| {
+        if !holds {
+            found.push(format!("{place} is no {what}: {value}"));
+        }
+    };
+    let is = |name: &str| match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "number" => value.is_number(),
+        "null" => value.is_null(),
+        other => panic!("the type {other}"),
+    };
+    match &schema["type"] {
+        Value::String(name) => check(is(name), name),
+        Value::Array(names) => check(names.iter().any(|name| is(name.as_str().unwrap())), "such type"),
+        _ => {}
+    }
+    if let Some(expected) = schema.get("const") {
+        check(value == expected, "such constant");
+    }
+    if let Some(choices) = schema["enum"].as_array() {
+        check(choices.contains(value), "such choice");
+    }
+    if let Some(least) = schema["minimum"].as_f64() {
+        check(value.as_f64().is_none_or(|value| value >= least), "large enough number");
+    }
+    for name in schema["required"].as_array().into_iter().flatten() {
+        check(value.get(name.as_str().unwrap()).is_some(), &format!("object with {name}"));
+    }
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        let place = format!("{place}.{name}");
+        match (schema["properties"].get(name), &schema["additionalProperties"]) {
+            (Some(property), _) => found.extend(problems(root, property, inner, &place)),
+            (None, Value::Bool(false)) => found.push(format!("{place} is not in the schema")),
+            (None, Value::Object(_)) => {
+                found.extend(problems(root, &schema["additionalProperties"], inner, &place));
+            }
+            (None, _) => {}
+        }
+    }
+    for (index, inner) in value.as_array().into_iter().flatten().enumerate() {
+        found.extend(problems(root, &schema["items"], inner, &format!("{place}[{index}]")));
+    }
+    found
+}
+
+fn conforms(name: &str, value: &Value) {
+    let schema = schema(name);
+    assert_eq!(problems(&schema, &schema, value, name), Vec::<String>::new());
+    // The check bites: a key too many is found.
+    let mut more = value.clone();
+    more.as_object_mut().unwrap().insert("unheard_of".into(), Value::Null);
+    assert_eq!(problems(&schema, &schema, &more, name).len(), 1);
+}
+
+fn toml_value(path: &Path) -> Value {
+    let table: toml::Table = toml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    serde_json::to_value(table).unwrap()
+}
+
+#[test]
+fn files_follow_their_schemas() {
+    let dir = tempfile::tempdir().unwrap();
+    let toy = Toy::new(toy::flow());
+    let options = FitOptions { checkpoints: Some(dir.path().into()), ..FitOptions::default() };
+    let fitted = fit(&toy.job(), &options, &mut |_| {}).unwrap();
+    conforms("checkpoint-1.json", &toml_value(&dir.path().join("checkpoint.toml")));
+
+    let view = "format = \"fiducial-view/1\"\n[inputs.features]\nlength = 6\nvariables = [\"a\", \"b\", \"c\"]\n\
+                [labels]\nclasses = { qcd = \"x == 0\", top = \"x == 1\" }";
+    let info = ModelInfo {
+        format: MODEL_FORMAT.into(),
+        name: "toy".into(),
+        kind: fitted.network.config().kind().into(),
+        parameters: fitted.report.parameters,
+        classes: toy.classes.clone(),
+        dataset: "toys".into(),
+        dataset_version: String::new(),
+        recipe: String::new(),
+        seed: 3,
+        code: "test".into(),
+        files: Default::default(),
+    };
+    let mut saved = SavedModel {
+        network: fitted.network,
+        view: View::parse(view).unwrap(),
+        standardisation: Standardisation::default(),
+        info,
+        training: Some(fitted.report),
+    };
+    let out = dir.path().join("model");
+    saved.save(&out).unwrap();
+    for (file, schema) in [("model.json", "model-1.json"), ("training.json", "training-1.json")] {
+        conforms(schema, &serde_json::from_slice(&fs::read(out.join(file)).unwrap()).unwrap());
+    }
+    let back = SavedModel::load(&out).unwrap();
+    let (back, report) = (back.training.unwrap(), saved.training.unwrap());
+    assert_eq!((back.best_epoch, back.stopped, back.sessions), (report.best_epoch, report.stopped, 1));
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    for part in ["| jets to train on | 150 |", "| epochs | 4 (all epochs done) |", "| energy |"] {
+        assert!(card.contains(part), "{card}");
+    }
+}
+
+#[test]
+fn the_recipes_of_the_benchmarks_are_sound() {
+    let top = root().join("benchmarks/jet-tagging/top");
+    let view = View::read(top.join("view.toml")).unwrap();
+    for name in ["pfn", "particlenet", "part"] {
+        let path = top.join("recipes").join(format!("{name}.toml"));
+        conforms("recipe-1.json", &toml_value(&path));
+        let recipe = Recipe::load(&path).unwrap();
+        model_config(&recipe, &view).unwrap();
+        let files = recipe.data.unwrap().files().unwrap();
+        assert!(!files.is_empty() && files.iter().all(|file| file.is_file()), "{name}: {files:?}");
+        assert!(recipe.view.unwrap().is_file());
+    }
+}

@@ -1,0 +1,130 @@
+//! Toy jets for the tests of the loop: two classes that differ in how far their constituents lie from the axis.
+#![allow(dead_code)] // each test file uses a part of this
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::Schema;
+use fiducial_data::batches::{GroupTensor, Tensors};
+use fiducial_models::ModelConfig;
+use fiducial_train::{Fitted, Job, Training};
+
+pub(crate) const LENGTH: usize = 6;
+
+pub(crate) fn tensors(rows: usize, first_row: u64) -> Tensors {
+    // A linear congruential generator: all that a toy needs.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_add(first_row);
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 40) as f32) / ((1u64 << 24) as f32)
+    };
+    let group = |name: &str, variables: usize| GroupTensor {
+        name: name.into(),
+        variables,
+        length: LENGTH,
+        data: vec![0.0; rows * variables * LENGTH],
+    };
+    let (mut points, mut features, mut vectors, mut mask) =
+        (group("points", 2), group("features", 3), group("vectors", 4), group("mask", 1));
+    let mut labels = Vec::new();
+    for row in 0..rows {
+        let label = u32::from(uniform() < 0.5);
+        labels.push(label);
+        let constituents = 2 + (uniform() * (LENGTH - 1) as f32) as usize;
+        for place in 0..constituents.min(LENGTH) {
+            let width = if label == 1 { 0.6 } else { 0.4 };
+            let (x, y) = ((uniform() - 0.5) * width, (uniform() - 0.5) * width);
+            let energy = 10.0 * uniform() + 1.0;
+            let mut set = |group: &mut GroupTensor, values: &[f32]| {
+                for (variable, value) in values.iter().enumerate() {
+                    group.data[(row * values.len() + variable) * LENGTH + place] = *value;
+                }
+            };
+            set(&mut points, &[x, y]);
+            set(&mut features, &[x.hypot(y), x, energy.ln()]);
+            set(&mut vectors, &[energy * x, energy * y, energy * 0.8, energy]);
+            set(&mut mask, &[1.0]);
+        }
+    }
+    Tensors {
+        groups: vec![points, features, vectors, mask],
+        labels,
+        weights: (0..rows).map(|row| 0.5 + (row % 3) as f32 * 0.5).collect(),
+        row_ids: (first_row..first_row + rows as u64).collect(),
+        observers: RecordBatch::new_empty(Arc::new(Schema::empty())),
+        truncated_rows: 0,
+        truncated_constituents: 0,
+        clipped_values: 0,
+    }
+}
+
+pub(crate) fn model(text: &str) -> ModelConfig {
+    ModelConfig::from_toml(text).unwrap().with_shape(3, 2).unwrap()
+}
+
+pub(crate) fn flow() -> ModelConfig {
+    model("kind = \"particle-flow-network\"\nphi = [16, 24]\nhead = [16]\ndropout = 0.2")
+}
+
+pub(crate) fn net() -> ModelConfig {
+    model("kind = \"particle-net\"\nneighbours = 3\nconvolutions = [[8, 8], [12]]\nhead = [8]\ndropout = 0.1")
+}
+
+pub(crate) fn transformer() -> ModelConfig {
+    model(
+        "kind = \"particle-transformer\"\nembed = [16, 8]\npair_embed = [8]\nheads = 2\nblocks = 1\n\
+         class_blocks = 1\nexpansion = 2\ndropout = 0.1",
+    )
+}
+
+pub(crate) fn training() -> Training {
+    Training {
+        epochs: 4,
+        batch_size: 32,
+        learning_rate: 3e-3,
+        last_learning_rate: 0.01,
+        warmup_epochs: 0.5,
+        weight_decay: 0.01,
+        gradient_clip: Some(1.0),
+        patience: None,
+        class_weights: BTreeMap::from([("top".to_owned(), 1.5)]),
+        label_smoothing: 0.0,
+        seed: 7,
+        max_minutes: None,
+    }
+}
+
+/// A job's parts, owned.
+pub(crate) struct Toy {
+    pub(crate) model: ModelConfig,
+    pub(crate) training: Training,
+    pub(crate) train: Tensors,
+    pub(crate) validation: Tensors,
+    pub(crate) classes: Vec<String>,
+}
+
+impl Toy {
+    pub(crate) fn new(model: ModelConfig) -> Self {
+        Self {
+            model,
+            training: training(),
+            train: tensors(150, 0),
+            validation: tensors(70, 1000),
+            classes: vec!["qcd".into(), "top".into()],
+        }
+    }
+
+    pub(crate) fn job(&self) -> Job<'_> {
+        Job {
+            model: &self.model,
+            training: &self.training,
+            train: &self.train,
+            validation: &self.validation,
+            classes: &self.classes,
+        }
+    }
+}
+
+pub(crate) fn bytes(fitted: &Fitted) -> Vec<u8> {
+    fitted.network.to_safetensors().unwrap()
+}
