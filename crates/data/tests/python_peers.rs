@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use fiducial_data::batches::{Standardisation, tensors};
+use fiducial_data::batches::{Labels, Standardisation, tensors, tensors_of_source};
 use fiducial_data::dataset::About;
 use fiducial_data::prepare::{PrepareOptions, prepare};
+use fiducial_data::source;
 use fiducial_data::view::View;
 
 const VIEW: &str = r#"
@@ -66,6 +67,14 @@ fn the_sample_is_the_same_to_every_reader() {
     let standardisation = Standardisation::measure(&view, &dataset).unwrap();
     let validation = tensors(&view, &standardisation, &dataset, "validation").unwrap();
     assert_eq!(validation.rows() as u64, dataset.rows("validation").unwrap());
+
+    // The file itself gives the same tensors, row by row.
+    let source = source::open(&sample, view.tree()).unwrap();
+    let all = tensors_of_source(&view, &standardisation, source.as_ref(), 0, Labels::Required).unwrap();
+    assert_eq!(all.rows() as u64, source.rows());
+    let picked: Vec<u32> = validation.row_ids.iter().map(|row| *row as u32).collect();
+    let picked = all.gather(&picked);
+    assert!(picked.groups == validation.groups && picked.labels == validation.labels);
 
     let Some(python) = std::env::var_os("FIDUCIAL_TEST_PYTHON") else {
         eprintln!("skipped: FIDUCIAL_TEST_PYTHON is not set, so no other reader was asked");

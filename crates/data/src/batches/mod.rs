@@ -28,13 +28,15 @@ mod plan;
 mod shuffle;
 mod standardise;
 
+use std::ops::Range;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{RecordBatch, UInt64Array};
 use rayon::prelude::*;
 
 use crate::dataset::{Dataset, ROW_ID};
-use crate::source::Error;
+use crate::source::{Error, Source};
 use crate::view::View;
 
 pub use shuffle::shuffled;
@@ -136,7 +138,36 @@ pub fn tensors_with(
     })
 }
 
-/// The tensors of a batch that is in memory, such as one read from a source; its rows are numbered from `first_row`.
+/// The tensors of a whole source, such as a ROOT file to be predicted on; its rows are numbered from `first_row`. The
+/// view's selection is not applied: every row has its place.
+///
+/// # Errors
+/// As [`tensors`].
+pub fn tensors_of_source(
+    view: &View,
+    standardisation: &Standardisation,
+    source: &dyn Source,
+    first_row: u64,
+    labels: Labels,
+) -> Result<Tensors, Error> {
+    let plan = Plan::new(view, standardisation, labels)?;
+    let partitions = source.partitions();
+    let pieces = if partitions.is_empty() { vec![0..0] } else { partitions };
+    let size = |rows: &Range<u64>| usize::try_from(rows.end - rows.start);
+    let sizes: Vec<usize> = pieces
+        .iter()
+        .map(size)
+        .collect::<Result<_, _>>()
+        .map_err(|_| Error::settings("allocate tensors", "they do not fit into memory"))?;
+    let columns: Vec<&str> = plan.columns.iter().map(String::as_str).collect();
+    fill(&plan, &sizes, |index| {
+        let rows = pieces[index].clone();
+        let row_ids = (first_row + rows.start..first_row + rows.end).collect();
+        Ok(Loaded { batch: source.read(&columns, rows)?, row_ids, path: source.path() })
+    })
+}
+
+/// The tensors of a batch that is in memory; its rows are numbered from `first_row`.
 ///
 /// # Errors
 /// As [`tensors`], and names `name` in the place of the file.

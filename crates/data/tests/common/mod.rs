@@ -16,7 +16,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
 /// Selects, splits, pads to `{length}` both ways, clips, standardises.
-pub const VIEW: &str = r#"
+pub(crate) const VIEW: &str = r#"
 format = "fiducial-view/1"
 selection = ["jet_pt > 10", "count(part_pt) > 0"]
 observers = ["jet_pt", "jet_logpt"]
@@ -52,21 +52,21 @@ variables = ["jet_logpt", "jet_pt"]
 classes = { even = "kind == 0", odd = "kind == 1" }
 "#;
 
-pub fn view(length: usize) -> View {
+pub(crate) fn view(length: usize) -> View {
     View::parse(&VIEW.replace("{length}", &length.to_string())).unwrap()
 }
 
 /// A jet's columns, from its number alone.
-pub fn jet_pt(row: usize) -> f32 {
+pub(crate) fn jet_pt(row: usize) -> f32 {
     (row % 97) as f32 + 0.5
 }
 
-pub fn constituents(row: usize) -> Vec<(f32, f32)> {
+pub(crate) fn constituents(row: usize) -> Vec<(f32, f32)> {
     let count = row % 7;
     (0..count).map(|i| ((row + 10 * i) as f32 + 1.0, (i as f32 - 3.0) / 4.0)).collect()
 }
 
-pub fn batch(rows: std::ops::Range<usize>) -> RecordBatch {
+pub(crate) fn batch(rows: std::ops::Range<usize>) -> RecordBatch {
     let item = || Arc::new(Field::new("item", DataType::Float32, false));
     let list = |pick: &dyn Fn(&(f32, f32)) -> f32| {
         let mut builder = ListBuilder::new(Float32Builder::new()).with_field(item());
@@ -86,7 +86,7 @@ pub fn batch(rows: std::ops::Range<usize>) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-pub fn write(path: &Path, batch: &RecordBatch) {
+pub(crate) fn write(path: &Path, batch: &RecordBatch) {
     // Small row groups, so that there are several partitions.
     let properties = WriterProperties::builder().set_max_row_group_row_count(Some(9000)).build();
     let mut writer =
@@ -96,25 +96,25 @@ pub fn write(path: &Path, batch: &RecordBatch) {
 }
 
 /// Two files in a directory: rows 0 to 20,000 and 20,000 to 30,000.
-pub fn sources(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(directory: &Path) -> Vec<PathBuf> {
     let files = vec![directory.join("a.parquet"), directory.join("b.parquet")];
     write(&files[0], &batch(0..20_000));
     write(&files[1], &batch(20_000..30_000));
     files
 }
 
-pub fn options() -> PrepareOptions {
+pub(crate) fn options() -> PrepareOptions {
     let mut options = PrepareOptions { row_group_rows: 1000, shard_rows: 5000, ..PrepareOptions::default() };
     options.about.name = "toy".to_owned();
     options
 }
 
-pub fn make(view: &View, files: &[PathBuf], out: &Path) -> Result<Dataset, Error> {
+pub(crate) fn make(view: &View, files: &[PathBuf], out: &Path) -> Result<Dataset, Error> {
     prepare(view, files, out, &options(), &mut |_| {})
 }
 
 /// A dataset in a new directory.
-pub fn dataset() -> (tempfile::TempDir, Dataset) {
+pub(crate) fn dataset() -> (tempfile::TempDir, Dataset) {
     let directory = tempfile::tempdir().unwrap();
     let files = sources(directory.path());
     let dataset = make(&view(4), &files, &directory.path().join("toy")).unwrap();
