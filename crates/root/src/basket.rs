@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::cursor::Cursor;
 use crate::error::{Place, Result};
@@ -154,11 +155,19 @@ impl Stored {
     }
 
     /// Reads and decompresses the basket, which must hold `entries` entries.
-    pub(crate) fn open<'a>(&self, file: &'a RootFile, object: &str, entries: usize) -> Result<Basket<'a>> {
-        let place = Place::new(file.name(), object, self.seek);
+    pub(crate) fn open<'a>(
+        &self,
+        file: &'a RootFile,
+        object: &Arc<str>,
+        entries: usize,
+    ) -> Result<Basket<'a>> {
+        let place = Place::new(file.name(), Arc::clone(object), self.seek);
         let data = file.from(self.seek, &place)?;
         let mut cursor = Cursor::new(data, &place);
         let key = Key::read(&mut cursor)?;
+        if key.class_name != "TBasket" {
+            return Err(place.error(0, format!("a {:?} is where a basket should be", key.class_name)));
+        }
         let (_, header) = Header::read(&mut cursor)?;
         // The branch says how many bytes are the basket's: columns are checked not to share bytes by that.
         if key.bytes > self.bytes {

@@ -1,6 +1,6 @@
 //! Branches and leaves, as their objects describe them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::basket::{Embedded, Stored};
 use crate::error::Result;
@@ -74,39 +74,70 @@ fn squeeze(name: &str) -> String {
     name.replace(' ', "")
 }
 
-impl Branch {
-    pub(crate) fn as_owner(&self) -> Owner {
-        Owner { is_branch: true, class_name: self.class_name.clone(), clones_name: self.clones_name.clone() }
+/// Reads branches out of the objects of a tree's record.
+pub(crate) struct Walk<'a> {
+    reader: &'a Reader<'a>,
+    file: &'a RootFile,
+    /// Branches, leaves and baskets belong to one owner each. A file where they have several could make us follow a
+    /// circle, or copy one object many times.
+    used: BTreeSet<ObjectId>,
+    /// How many bytes of paths may still be made: names repeat in the paths of all that is below them.
+    paths: usize,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(reader: &'a Reader<'a>, file: &'a RootFile) -> Self {
+        let paths = reader.record().len().saturating_mul(64);
+        Self { reader, file, used: BTreeSet::new(), paths }
     }
 
-    pub(crate) fn baskets(&self) -> usize {
-        self.stored.len() + self.embedded.len()
+    /// The branches of an object array, depth first.
+    pub(crate) fn branches(&mut self, array: &Object, parent: &str) -> Result<Vec<Branch>> {
+        let ids = self.fresh(array)?;
+        ids.into_iter()
+            .filter_map(|id| self.reader.get(id))
+            .map(|object| self.branch(object, parent))
+            .collect()
     }
 
-    /// Reads the branches of an object array, depth first.
-    pub(crate) fn all(
-        array: &Object,
-        parent: &str,
-        reader: &Reader<'_>,
-        file: &RootFile,
-    ) -> Result<Vec<Self>> {
-        let objects = array.items.iter().filter_map(|id| reader.get((*id)?));
-        objects.map(|object| Self::read(object, parent, reader, file)).collect()
+    /// The items of an array that nothing else has claimed.
+    fn fresh(&mut self, array: &Object) -> Result<Vec<ObjectId>> {
+        let ids: Vec<_> = array.items.iter().flatten().copied().collect();
+        match ids.iter().find(|&&id| !self.used.insert(id)) {
+            None => Ok(ids),
+            Some(&id) => {
+                let class = self.reader.get(id).map_or("unknown", |object| &object.class);
+                Err(self.reader.place().error(0, format!("a {class} belongs to two owners")))
+            }
+        }
     }
 
-    fn read(object: &Object, parent: &str, reader: &Reader<'_>, file: &RootFile) -> Result<Self> {
+    fn branch(&mut self, object: &Object, parent: &str) -> Result<Branch> {
+        let place = self.reader.place();
         let Some(name) = object.text("fName") else {
-            return Err(reader.place().error(0, format!("a branch of class {} has no name", object.class)));
+            return Err(place.error(0, format!("a branch of class {} has no name", object.class)));
         };
         let path = if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
+        self.paths = match self.paths.checked_sub(path.len()) {
+            Some(left) => left,
+            None => return Err(place.error(0, "the names of its branches are too long")),
+        };
         let text = |member: &str| object.text(member).unwrap_or_default().to_owned();
         let count = |member: &str| object.int(member).and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        let children = match object.object("fBranches", reader) {
-            Some(array) => Self::all(array, &path, reader, file)?,
+        let children = match object.object("fBranches", self.reader) {
+            Some(array) => self.branches(array, &path)?,
+            None => Vec::new(),
+        };
+        let leaves = match object.object("fLeaves", self.reader) {
+            Some(array) => self.fresh(array)?,
+            None => Vec::new(),
+        };
+        let baskets = match object.object("fBaskets", self.reader) {
+            Some(array) => self.fresh(array)?,
             None => Vec::new(),
         };
         let class_name = text("fClassName");
-        let mut branch = Self {
+        let mut branch = Branch {
             name: name.to_owned(),
             title: text("fTitle"),
             is_clones: class_name == "TClonesArray",
@@ -116,10 +147,7 @@ impl Branch {
             streamer_type: object.int("fStreamerType").map_or(-2, |n| n as i32),
             unknown: (!matches!(&*object.class, "TBranch" | "TBranchElement"))
                 .then(|| format!("a branch of class {}", object.class)),
-            leaves: object
-                .object("fLeaves", reader)
-                .map(|a| a.items.iter().flatten().copied().collect())
-                .unwrap_or_default(),
+            leaves,
             children,
             entries: count("fEntries"),
             starts: Vec::new(),
@@ -131,16 +159,27 @@ impl Branch {
             zip_bytes: count("fZipBytes"),
             path,
         };
-        if let Err(reason) = branch.baskets_of(object, reader, file) {
+        if let Err(reason) = branch.baskets_of(object, &baskets, self.reader, self.file) {
             branch.broken = Some(reason);
         }
         Ok(branch)
+    }
+}
+
+impl Branch {
+    pub(crate) fn as_owner(&self) -> Owner {
+        Owner { is_branch: true, class_name: self.class_name.clone(), clones_name: self.clones_name.clone() }
+    }
+
+    pub(crate) fn baskets(&self) -> usize {
+        self.stored.len() + self.embedded.len()
     }
 
     /// Finds the baskets, and which entries each holds.
     fn baskets_of(
         &mut self,
         object: &Object,
+        embedded: &[ObjectId],
         reader: &Reader<'_>,
         file: &RootFile,
     ) -> std::result::Result<(), String> {
@@ -193,9 +232,8 @@ impl Branch {
         if normal == 0 {
             self.starts = vec![0];
         }
-        let embedded =
-            object.object("fBaskets", reader).map(|array| array.items.as_slice()).unwrap_or_default();
-        for basket in embedded.iter().filter_map(|id| reader.get((*id)?)?.basket.as_ref()) {
+        for basket in embedded.iter().filter_map(|&id| reader.get(id)?.basket.as_ref()) {
+            let basket = basket.as_ref().map_err(String::clone)?;
             previous = self.starts.last().copied().unwrap_or(0);
             self.starts.push(previous.saturating_add(basket.entries as u64));
             self.embedded.push(basket.clone());

@@ -140,10 +140,13 @@ pub(crate) struct Offsets {
 }
 
 impl Offsets {
-    pub(crate) fn new(rows: usize) -> Self {
-        let mut offsets = Vec::with_capacity(rows + 1);
-        offsets.push(0);
-        Self { offsets, total: 0 }
+    pub(crate) fn new() -> Self {
+        Self { offsets: vec![0], total: 0 }
+    }
+
+    /// Makes room for more lists, whose lengths the caller has in hand.
+    pub(crate) fn reserve(&mut self, lists: usize) {
+        self.offsets.reserve(lists);
     }
 
     pub(crate) fn push(&mut self, items: usize) {

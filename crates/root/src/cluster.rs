@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::tree::Source;
 
 /// More clusters than this are of no use, and a broken file could ask for billions.
-const MAX_CLUSTERS: u64 = 1 << 20;
+const MAX_CLUSTERS: usize = 1 << 20;
 
 /// From what the tree says of its clusters; where it says nothing, from the boundaries that its baskets share.
 pub(crate) fn clusters(
@@ -25,7 +25,9 @@ pub(crate) fn clusters(
         let (Ok(end), Ok(size)) = (u64::try_from(end), u64::try_from(size)) else { continue };
         let start = bounds.last().copied().unwrap_or(0);
         let end = end.min(entries);
-        if size == 0 || (end.saturating_sub(start)) / size > MAX_CLUSTERS {
+        if size == 0
+            || end.saturating_sub(start) / size > (MAX_CLUSTERS - bounds.len().min(MAX_CLUSTERS)) as u64
+        {
             continue;
         }
         let mut at = start;

@@ -85,7 +85,7 @@ fn one(block: &Block<'_>, target: &mut [u8]) -> std::result::Result<(), String> 
         b"ZL" => {
             ZLIB.with(|z| z.borrow_mut().zlib_decompress(block.payload, target)).map_err(|e| e.to_string())?
         }
-        // The oldest files hold bare deflate streams.
+        // The oldest files hold bare deflate streams, without zlib's header.
         b"CS" => ZLIB
             .with(|z| z.borrow_mut().deflate_decompress(block.payload, target))
             .map_err(|e| e.to_string())?,
@@ -129,4 +129,78 @@ fn lz4(payload: &[u8], target: &mut [u8]) -> std::result::Result<usize, String> 
         return Err(format!("its checksum is {found:016x} instead of {stored:016x}"));
     }
     lz4_flex::block::decompress_into(data, target).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(tag: &[u8; 2], payload: &[u8], size: usize) -> Vec<u8> {
+        let size_of = |n: usize| [n as u8, (n >> 8) as u8, (n >> 16) as u8];
+        [tag.as_slice(), &[0], &size_of(payload.len()), &size_of(size), payload].concat()
+    }
+
+    fn deflated(text: &[u8], zlib: bool) -> Vec<u8> {
+        let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::default());
+        let mut out = vec![0; 1000];
+        let n = match zlib {
+            true => compressor.zlib_compress(text, &mut out),
+            false => compressor.deflate_compress(text, &mut out),
+        };
+        out.truncate(n.expect("there is room"));
+        out
+    }
+
+    fn lz4(text: &[u8]) -> Vec<u8> {
+        let data = lz4_flex::block::compress(text);
+        [xxhash_rust::xxh64::xxh64(&data, 0).to_be_bytes().as_slice(), &data].concat()
+    }
+
+    #[test]
+    fn blocks_of_every_codec_decompress_or_say_why_not() {
+        let text = b"fiducial fiducial fiducial fiducial".as_slice();
+        let n = text.len();
+        let zl = block(b"ZL", &deflated(text, true), n);
+        let l4 = block(b"L4", &lz4(text), n);
+        let zs = block(b"ZS", &zstd::bulk::compress(text, 3).expect("it compresses"), n);
+        let xz = block(b"XZ", &liblzma::encode_all(text, 6).expect("it compresses"), n);
+        let mut flipped = l4.clone();
+        flipped[12] ^= 1;
+        let twice = [text, text].concat();
+        let rows: &[(&str, Vec<u8>, usize, std::result::Result<&[u8], &str>)] = &[
+            ("zlib", zl.clone(), n, Ok(text)),
+            ("old", block(b"CS", &deflated(text, false), n), n, Ok(text)),
+            ("lz4", l4.clone(), n, Ok(text)),
+            ("zstd", zs.clone(), n, Ok(text)),
+            ("lzma", xz.clone(), n, Ok(text)),
+            ("two codecs", [zl.clone(), xz.clone()].concat(), 2 * n, Ok(&twice)),
+            ("nothing", vec![], 0, Ok(b"")),
+            ("a flipped checksum", flipped, n, Err("checksum")),
+            (
+                "a wrong size",
+                block(b"ZL", &deflated(text, true), n + 1),
+                n + 1,
+                Err("ZL block does not decompress"),
+            ),
+            (
+                "too many blocks",
+                [zl.clone(), zl.clone()].concat(),
+                n + 1,
+                Err("the blocks hold 70 bytes, the key says 36"),
+            ),
+            ("a missing block", zl.clone(), 2 * n, Err("9 bytes are needed, 0 are left")),
+            ("a bomb", block(b"ZL", &[0; 10], 1 << 23), 1 << 23, Err("claims to hold 8388608 bytes in 10")),
+            ("an unknown tag", block(b"??", text, n), n, Err("\"??\" is not a compression tag")),
+            ("cut short", zs[..zs.len() - 1].to_vec(), n, Err("bytes are needed")),
+            ("bad lzma", block(b"XZ", &[7; 40], n), n, Err("XZ block does not decompress")),
+        ];
+        let place = Place::new(&"test".into(), "a block", 0);
+        for (name, data, size, expected) in rows {
+            match (decompress(data, *size, &place), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(&found, expected, "{name}"),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{name}: {error}"),
+                (found, _) => panic!("{name}: {found:?}"),
+            }
+        }
+    }
 }

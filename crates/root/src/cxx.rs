@@ -32,7 +32,14 @@ fn parse_inner(name: &str, depth: usize) -> Option<Shape> {
     // Sets and lists are written as vectors are. A vector's allocator, a set's order do not change that.
     matches!(
         outer.trim(),
-        "vector" | "list" | "deque" | "set" | "multiset" | "unordered_set" | "ROOT::VecOps::RVec"
+        "vector"
+            | "list"
+            | "deque"
+            | "set"
+            | "multiset"
+            | "unordered_set"
+            | "ROOT::VecOps::RVec"
+            | "ROOT::RVec"
     )
     .then(|| first_argument(inside))
     .and_then(|item| parse_inner(item, depth + 1))
@@ -71,5 +78,33 @@ fn spell(shape: &Shape) -> String {
         Shape::Bits => Prim::U32.name().into(),
         Shape::List(item) => format!("std::vector<{}>", spell(item)),
         Shape::Rest(item) => format!("{}[]", spell(item)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_collections_are_parsed_and_spelt() {
+        for (name, spelt) in [
+            ("vector<float>", Some("std::vector<float>")),
+            ("vector<vector<Int_t> >", Some("std::vector<std::vector<int32_t>>")),
+            ("std::vector<std::string>", Some("std::vector<std::string>")),
+            ("vector<unsigned long long,allocator<unsigned long long> >", Some("std::vector<uint64_t>")),
+            ("vector<const bool>", Some("std::vector<bool>")),
+            ("ROOT::VecOps::RVec<double>", Some("std::vector<double>")),
+            ("TString", Some("TString")),
+            ("char*", Some("char*")),
+            ("set<int>", Some("set<int>")),
+            ("TLorentzVector", None),
+            ("vector<TLorentzVector>", None),
+            ("map<int,float>", None),
+            ("vector<", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(name).map(|_| normalise(name)).as_deref(), spelt, "{name}");
+        }
+        assert_eq!(parse(&"vector<".repeat(1000)), None);
     }
 }

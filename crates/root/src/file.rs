@@ -63,8 +63,8 @@ pub(crate) struct Key {
     pub(crate) key_len: usize,
     cycle: i16,
     seek: u64,
-    class_name: String,
-    pub(crate) name: String,
+    pub(crate) class_name: String,
+    name: String,
     title: String,
 }
 
@@ -196,7 +196,9 @@ impl RootFile {
         let root = header.begin.checked_add(header.names);
         let place = Place::new(self.name(), "the top directory", header.begin);
         let root = root.ok_or_else(|| place.error(0, "its position overflows"))?;
-        self.directory(root, "", 0, &mut seen, &mut out)?;
+        // Names repeat in the paths of all that is below them; a broken file could make that endless.
+        let mut paths = self.data().len().saturating_mul(64);
+        self.directory(root, "", 0, &mut seen, &mut paths, &mut out)?;
         Ok(out)
     }
 
@@ -206,6 +208,7 @@ impl RootFile {
         path: &str,
         depth: usize,
         seen: &mut BTreeSet<u64>,
+        paths: &mut usize,
         out: &mut Vec<KeyInfo>,
     ) -> Result<()> {
         let label: Arc<str> = match path {
@@ -246,6 +249,10 @@ impl RootFile {
             // An object's key is found at its own start; what the list says of its length is what was reserved.
             cursor.seek(start + key.key_len)?;
             let full = if path.is_empty() { key.name } else { format!("{path}/{}", key.name) };
+            *paths = match paths.checked_sub(full.len()) {
+                Some(left) => left,
+                None => return Err(place.error(start, "the names of its directories are too long")),
+            };
             let is_directory = matches!(key.class_name.as_str(), "TDirectory" | "TDirectoryFile");
             let (seek, key_len) = (key.seek, key.key_len as u64);
             out.push(KeyInfo {
@@ -259,7 +266,7 @@ impl RootFile {
             if is_directory {
                 let inner =
                     seek.checked_add(key_len).ok_or_else(|| place.error(start, "a position overflows"))?;
-                self.directory(inner, &full, depth + 1, seen, out)?;
+                self.directory(inner, &full, depth + 1, seen, paths, out)?;
             }
         }
         Ok(())

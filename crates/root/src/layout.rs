@@ -7,7 +7,10 @@ use arrow_schema::{DataType, Field, Fields};
 use crate::branch::{Branch, Leaf, Leaves, Owner};
 use crate::cxx;
 use crate::prim::{Packed, Prim, Store};
-use crate::streamer::{Member, Streamers};
+use crate::streamer::{Member, Step, Streamers};
+
+/// No class has more bases than this.
+const MAX_BASES: usize = 64;
 
 /// No array in an entry is larger than a basket can be.
 const MAX_ITEM: usize = 1 << 28;
@@ -254,21 +257,25 @@ fn member<'a>(branch: &Branch, owner: &Owner, streamers: &'a Streamers) -> Optio
     classes
         .into_iter()
         .filter(|class| !class.is_empty())
-        .find_map(|class| find_member(streamers, class, name, 0))
+        .find_map(|class| find_member(streamers, class, name))
 }
 
-fn find_member<'a>(streamers: &'a Streamers, class: &str, name: &str, depth: usize) -> Option<&'a Member> {
-    if depth > 16 {
-        return None;
+/// Looks in a class and then in its bases, nearest first.
+fn find_member<'a>(streamers: &'a Streamers, class: &str, name: &str) -> Option<&'a Member> {
+    let first = streamers.newest(class).or_else(|| streamers.newest(&class.replace(' ', "")))?;
+    let mut queue = vec![first];
+    // A broken file could have a class inherit from itself.
+    for i in 0..MAX_BASES {
+        let layout = *queue.get(i)?;
+        if let Some(found) = layout.members.iter().find(|member| &*member.name == name) {
+            return Some(found);
+        }
+        queue.extend(layout.members.iter().take(MAX_BASES).filter_map(|member| match &member.step {
+            Step::Base(base) => streamers.newest(base),
+            _ => None,
+        }));
     }
-    let layout = streamers.newest(class).or_else(|| streamers.newest(&class.replace(' ', "")))?;
-    if let Some(found) = layout.members.iter().find(|member| &*member.name == name) {
-        return Some(found);
-    }
-    layout.members.iter().find_map(|member| match &member.step {
-        crate::streamer::Step::Base(base) => find_member(streamers, base, name, depth + 1),
-        _ => None,
-    })
+    None
 }
 
 /// A branch that holds something else than numbers in leaves: STL collections, strings, arrays behind pointers.
@@ -331,6 +338,30 @@ fn object(
         (Shape::LongText, false) => Ok((Layout::Nested { shape: Shape::LongText, header: 0 }, name)),
         (Shape::Number(_) | Shape::Bits | Shape::Rest(_), false) => {
             Err((name.clone(), format!("a number of type {name} in a leaf of class {}", leaf.class)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_packed_numbers_are_read_from_titles() {
+        let range = |double, low: f64, high: f64, bits: i32| {
+            let store = Store::Range { low, step: (high - low) / 2f64.powi(bits) };
+            Prim::Packed(Packed { double, store })
+        };
+        for (double, title, expected) in [
+            (true, "x", Prim::DOUBLE32),
+            (false, "x", Prim::FLOAT16),
+            (true, "x[-1,1,8]", range(true, -1.0, 1.0, 8)),
+            (true, "[0, twopi/2]", range(true, 0.0, std::f64::consts::PI, 32)),
+            (false, "[-pi,pi,10]", range(false, -std::f64::consts::PI, std::f64::consts::PI, 10)),
+            (false, "[0,0,8]", Prim::Packed(Packed { double: false, store: Store::Truncated { bits: 8 } })),
+            (true, "x[n]", Prim::DOUBLE32),
+        ] {
+            assert_eq!(packed(double, title), expected, "{title}");
         }
     }
 }

@@ -72,13 +72,16 @@ impl Nested {
         place: &Place,
     ) -> Result<()> {
         let mut cursor = Cursor::new(bytes, place);
+        if matches!(shape, Shape::Rest(_)) {
+            return Err(place.error(0, "it has no entry offsets, so that its entries do not end"));
+        }
         let mut before = Self::new(shape);
         for entry in 0..entries.min(wanted.end) {
             cursor.take(header)?;
             if entry < wanted.start {
-                before.read(shape, &mut cursor)?
+                before.read(shape, &mut cursor)?;
             } else {
-                self.read(shape, &mut cursor)?
+                self.read(shape, &mut cursor)?;
             }
         }
         Ok(())
@@ -143,7 +146,7 @@ impl Nested {
     fn append(&mut self, other: Self) {
         match (self, other) {
             (Self::Numbers { bytes, .. }, Self::Numbers { bytes: more, .. }) => {
-                bytes.extend_from_slice(&more)
+                bytes.extend_from_slice(&more);
             }
             (Self::Text { ends, bytes }, Self::Text { ends: more_ends, bytes: more }) => {
                 let base = bytes.len();
@@ -183,4 +186,66 @@ fn offsets(ends: Vec<usize>, place: &Place) -> Result<OffsetBuffer<i32>> {
     }
     let offsets: Vec<i32> = std::iter::once(0).chain(ends.into_iter().map(|end| end as i32)).collect();
     Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+
+    use super::*;
+
+    fn check(shape: &Shape, header: usize, entries: &[&[u8]]) -> std::result::Result<ArrayRef, String> {
+        let place = Place::new(&"test".into(), "a basket", 100);
+        let mut nested = Nested::new(shape);
+        let mut at = 0;
+        for entry in entries {
+            nested.entry(shape, entry, at, header, &place).map_err(|e| e.to_string())?;
+            at += entry.len();
+        }
+        nested.finish(&place).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn nested_values_are_read_by_hand() {
+        let list = |item| Shape::List(Box::new(item));
+        let shape = list(list(Shape::Number(Prim::U16)));
+        let entries: [&[u8]; 2] = [&[0, 0, 0, 2, 0, 0, 0, 1, 0, 7, 0, 0, 0, 2, 1, 0, 0, 9], &[0, 0, 0, 0]];
+        let array = check(&shape, 0, &entries).expect("this is right");
+        let outer = array.as_list::<i32>();
+        assert_eq!(outer.offsets().to_vec(), [0, 2, 2]);
+        let inner = outer.values().as_list::<i32>();
+        assert_eq!(inner.offsets().to_vec(), [0, 1, 3]);
+        assert_eq!(
+            inner.values().as_primitive::<arrow_array::types::UInt16Type>().values().to_vec(),
+            [7, 256, 9]
+        );
+
+        let strings = check(&list(Shape::Text), 2, &[&[9, 9, 0, 0, 0, 2, 1, b'a', 0], &[9, 9, 0, 0, 0, 0]]);
+        let strings = strings.expect("this is right");
+        let texts: Vec<_> = strings.as_list::<i32>().values().as_string::<i32>().iter().flatten().collect();
+        assert_eq!(texts, ["a", ""]);
+    }
+
+    #[test]
+    fn broken_values_say_where() {
+        let list = Shape::List(Box::new(Shape::Text));
+        for (shape, header, entry, part) in [
+            (
+                &list,
+                0,
+                [0x7F, 0xFF, 0xFF, 0xFF, 0].as_slice(),
+                "a count of 2147483647 does not fit the 1 bytes left",
+            ),
+            (&list, 0, &[0, 0, 0, 1, 9, b'a'], "9 bytes are needed, 1 are left"),
+            (&list, 0, &[0, 0, 0, 0, 1], "an entry has 1 bytes too many"),
+            (&list, 6, &[0, 0], "an entry is shorter than its header"),
+            (&Shape::Text, 0, &[1, 0xFF], "its text is not UTF-8"),
+        ] {
+            let error = check(shape, header, &[entry]).expect_err("this is broken");
+            assert!(
+                error.contains(part) && error.contains("test at byte 100"),
+                "{error:?} should contain {part:?}"
+            );
+        }
+    }
 }

@@ -17,7 +17,7 @@ const CLASS_MASK: u32 = 0x8000_0000;
 /// References count from two before the object they point to.
 const MAP_OFFSET: usize = 2;
 /// An object within an object within ...: a branch takes four levels.
-const MAX_DEPTH: usize = 200;
+const MAX_DEPTH: usize = 100;
 /// The flag of a `TObject` that others refer to.
 pub(crate) const IS_REFERENCED: u32 = 1 << 4;
 
@@ -44,7 +44,8 @@ pub(crate) struct Object {
     layout: Option<Arc<Layout>>,
     values: Vec<Value>,
     pub(crate) items: Vec<Option<ObjectId>>,
-    pub(crate) basket: Option<Embedded>,
+    /// Of a basket: what it holds, or why it cannot be used.
+    pub(crate) basket: Option<std::result::Result<Embedded, String>>,
 }
 
 impl Object {
@@ -164,7 +165,7 @@ impl<'a> Reader<'a> {
             return Err(self.cursor.error(format!("objects nest deeper than {MAX_DEPTH}")));
         }
         match class {
-            "TBasket" => self.basket(),
+            "TBasket" => Ok(self.basket()),
             "TArrayC" | "TArrayS" | "TArrayI" | "TArrayL" | "TArrayL64" | "TArrayF" | "TArrayD" => {
                 self.array(class)
             }
@@ -329,10 +330,11 @@ impl<'a> Reader<'a> {
         Ok(Object::new(class))
     }
 
-    fn basket(&mut self) -> Result<Object> {
+    /// A broken basket spoils its column, not the tree.
+    fn basket(&mut self) -> Object {
         let mut object = Object::new("TBasket");
-        object.basket = Some(Embedded::read(&mut self.cursor)?);
-        Ok(object)
+        object.basket = Some(Embedded::read(&mut self.cursor).map_err(|e| e.to_string()));
+        object
     }
 
     /// A pointer member or an item of a collection.

@@ -220,3 +220,24 @@ fn truncated([exponent, high, low]: [u8; 3], bits: u32) -> f32 {
     let value = f32::from_bits((u32::from(exponent) << 23) | (kept << (23 - bits)));
     if mantissa & (1 << (bits + 1)) != 0 { -value } else { value }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_numbers_have_known_values() {
+        // 1.5 has the exponent 127; with 12 bits of mantissa its half is bit 11, and the sign stands in bit 13.
+        let rows = [
+            (Store::Float, [0x3F, 0xC0, 0, 0].as_slice(), 1.5),
+            (Store::Range { low: -1.0, step: 2.0 / 256.0 }, &[0, 0, 0, 0xC0], 0.5),
+            (Store::Truncated { bits: 12 }, &[127, 0x08, 0x00], 1.5),
+            (Store::Truncated { bits: 12 }, &[127, 0x28, 0x00], -1.5),
+        ];
+        for (store, bytes, expected) in rows {
+            let mut out = [0.0];
+            Packed { double: true, store }.convert(bytes, &mut out);
+            assert_eq!(out, [expected], "{store:?}");
+        }
+    }
+}

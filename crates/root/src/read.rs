@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use rayon::prelude::*;
@@ -105,14 +106,14 @@ fn load<'a>(
 }
 
 fn part<'a>(tree: &'a Tree, column: usize, i: usize, entries: &Range<u64>) -> Result<Part<'a>> {
-    let branch = &tree.source(column).branch;
+    let source = tree.source(column);
+    let branch = &source.branch;
     let (start, end) = (branch.starts[i], branch.starts[i + 1]);
-    let label = || format!("basket {i} of column {} of tree {}", branch.path, tree.name());
     let basket = match branch.stored.get(i) {
-        Some(stored) => stored.open(tree.file(), &label(), (end - start) as usize)?,
+        Some(stored) => stored.open(tree.file(), &source.label, (end - start) as usize)?,
         None => {
             let (record, place) = tree.record();
-            let place = Place::new(tree.file().name(), label(), place.offset);
+            let place = Place::new(tree.file().name(), Arc::clone(&source.label), place.offset);
             branch.embedded[i - branch.stored.len()].open(record, &place)?
         }
     };
@@ -209,7 +210,7 @@ fn jagged_array(
     counts: Option<&Counts>,
     place: &Place,
 ) -> Result<ArrayRef> {
-    let mut offsets = build::Offsets::new(parts.iter().map(|part| part.wanted.len()).sum());
+    let mut offsets = build::Offsets::new();
     let mut pieces = Vec::with_capacity(parts.len());
     for part in parts {
         let counts = counts.and_then(|counts| counts.of(part));
@@ -253,12 +254,14 @@ fn jagged<'a>(
             );
             return error(reason);
         };
+        out.reserve(wanted.len());
         wanted.iter().for_each(|&n| out.push(n as usize));
         return Ok(Piece { bytes: &values[skip * width..all], spans: Spans::All, items });
     };
     let offsets = &offsets[part.wanted.start..=part.wanted.end];
     let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
     let mut items = 0;
+    out.reserve(offsets.len());
     for w in offsets.windows(2) {
         let bytes = (w[1] - w[0]) as usize;
         let Some(body) = bytes.checked_sub(header).filter(|body| body % width == 0) else {

@@ -75,18 +75,21 @@ impl Streamers {
         let bootstrap = Self::default();
         let mut reader = Reader::new(record, &bootstrap);
         let Ok(list) = reader.top("TList") else { return };
+        // A member takes 60 bytes at least. More of them than fit mean that infos share their members endlessly.
+        let mut left = record.data.len() / 40;
         for info in list.items.iter().flatten() {
             let Some(object) = reader.get(*info).filter(|o| &*o.class == "TStreamerInfo") else { continue };
-            if let Some((version, layout)) = layout(object, &reader) {
+            if let Some((version, layout)) = layout(object, &reader, &mut left) {
                 self.insert(version, layout);
             }
         }
     }
 }
 
-fn layout(info: &Object, reader: &Reader<'_>) -> Option<(i32, Layout)> {
+fn layout(info: &Object, reader: &Reader<'_>, left: &mut usize) -> Option<(i32, Layout)> {
     let version = i32::try_from(info.int("fClassVersion")?).ok()?;
     let elements = info.object("fElements", reader)?;
+    *left = left.checked_sub(elements.items.len())?;
     let members = elements.items.iter().map(|&id| member(reader.get(id?)?)).collect::<Option<Vec<_>>>()?;
     Some((version, Layout { class: info.text("fName")?.into(), members }))
 }
@@ -101,7 +104,7 @@ fn member(element: &Object) -> Option<Member> {
     let step = match code {
         0 => Step::Base(Arc::clone(&name)),
         1..=19 if code != 7 => Step::Number(Prim::from_code(code)?),
-        21..=39 if code != 27 => Step::Numbers(Prim::from_code(code - 20)?, len),
+        21..=39 if code != 27 && len > 0 => Step::Numbers(Prim::from_code(code - 20)?, len),
         41..=59 if code != 47 => {
             Step::Counted(Prim::from_code(code - 40)?, element.text("fCountName")?.into())
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use crate::branch::{self, Branch, Leaves, Owner};
+use crate::branch::{self, Branch, Leaves, Owner, Walk};
 use crate::error::{Error, Place, Result};
 use crate::file::{KeyInfo, Record, RootFile};
 use crate::layout::{Item, Layout, interpret};
@@ -56,6 +56,8 @@ pub struct Column {
 /// Where a column's bytes are and what they mean; beside each [`Column`].
 pub(crate) struct Source {
     pub(crate) branch: Branch,
+    /// "column x of tree y", for errors.
+    pub(crate) label: Arc<str>,
     pub(crate) layout: Option<Layout>,
     /// The column that counts this one's items.
     pub(crate) count: Option<usize>,
@@ -81,7 +83,7 @@ impl Tree {
         let (Some(entries), Some(array)) = (count("fEntries"), object.object("fBranches", &reader)) else {
             return Err(record.place.error(0, "a tree needs a number of entries and branches"));
         };
-        let branches = Branch::all(array, "", &reader, file)?;
+        let branches = Walk::new(&reader, file).branches(array, "")?;
         let mut leaves = Leaves::new();
         branch::leaves(&branches, &reader, &mut leaves);
         let numbers = |member: &str| object.ints(member, reader.record());
@@ -89,8 +91,13 @@ impl Tree {
         let flush = object.int("fAutoFlush").unwrap_or(0);
         let title = object.text("fTitle").unwrap_or_default().to_owned();
 
-        let mut columns =
-            Columns { leaves: &leaves, streamers: &streamers, columns: Vec::new(), sources: Vec::new() };
+        let mut columns = Columns {
+            tree: &key.path,
+            leaves: &leaves,
+            streamers: &streamers,
+            columns: Vec::new(),
+            sources: Vec::new(),
+        };
         columns.add_all(branches, &Owner::default());
         let Columns { mut columns, mut sources, .. } = columns;
         link_counters(&mut sources, &leaves);
@@ -249,13 +256,14 @@ impl Tree {
 
     /// The place of errors about a column's values as a whole.
     pub(crate) fn place_of(&self, column: usize) -> Place {
-        let label = format!("column {} of tree {}", self.columns[column].name, self.name);
-        let seek = self.sources[column].branch.stored.first().map_or(self.place.offset, |basket| basket.seek);
-        Place::new(self.file.name(), label, seek)
+        let source = &self.sources[column];
+        let seek = source.branch.stored.first().map_or(self.place.offset, |basket| basket.seek);
+        Place::new(self.file.name(), Arc::clone(&source.label), seek)
     }
 }
 
 struct Columns<'a> {
+    tree: &'a str,
     leaves: &'a Leaves,
     streamers: &'a Streamers,
     columns: Vec<Column>,
@@ -302,7 +310,8 @@ impl Columns<'_> {
             baskets: branch.baskets(),
             unit: crate::unit::unit(&branch.title),
         });
-        self.sources.push(Source { branch, layout, count: None });
+        let label = format!("column {} of tree {}", branch.path, self.tree).into();
+        self.sources.push(Source { branch, label, layout, count: None });
     }
 }
 

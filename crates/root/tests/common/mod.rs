@@ -66,6 +66,9 @@ pub struct Row {
     pub detail: String,
 }
 
+/// The tree that is being compared, and how often each name was seen in it.
+type Open = (String, Result<Tree, fiducial_root::Error>, BTreeMap<String, usize>);
+
 /// Compares a file column by column with what uproot reads from it.
 pub fn compare(python: &str, path: &Path) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uproot_digests.py");
@@ -78,7 +81,7 @@ pub fn compare(python: &str, path: &Path) -> Result<Vec<Row>, Box<dyn std::error
         return Err(format!("uproot_digests.py ended with {}", output.status).into());
     }
     let file = RootFile::open(path);
-    let mut open: Option<(String, Result<Tree, fiducial_root::Error>, BTreeMap<String, usize>)> = None;
+    let mut open: Option<Open> = None;
     let mut rows = Vec::new();
     for line in String::from_utf8(output.stdout)?.lines() {
         let theirs: serde_json::Value = serde_json::from_str(line)?;
