@@ -44,7 +44,7 @@ with tempfile.TemporaryDirectory() as cache:
         for name in columns:
             expected = awkward.to_packed(truth[name][rows])
             same(f"pyarrow {split['name']} {name}", awkward.from_arrow(table[name]), expected)
-            found = awkward.to_packed(awkward.drop_none(awkward.from_arrow(loaded[name].combine_chunks()), axis=0))
+            found = awkward.to_packed(awkward.drop_none(awkward.from_arrow(loaded[name]), axis=None))
             assert awkward.array_equal(found, expected), f"datasets {split['name']} {name}: values differ"
 seen = numpy.sort(numpy.concatenate(seen))
 assert len(numpy.unique(seen)) == len(seen) == manifest["cutflow"][0]["steps"][-1]["after"]
