@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, activation::relu};
+use burn::tensor::Tensor;
 
 use crate::config::ParticleNetConfig;
 use crate::fused::edge_conv::edge_conv;
 use crate::fused::neighbours::{Graph, nearest};
+use crate::fused::residual::add_rectify;
 use crate::fused::{Activation, pool::pool, values};
 use crate::layers::{BatchNorm, Dense, Head, Initialiser, Pass};
 use crate::{Error, Inputs};
@@ -80,7 +81,7 @@ impl EdgeConv {
         if let (Some(layer), Some(norm)) = (&self.shortcut, &self.shortcut_norm) {
             shortcut = norm.forward(layer.forward(shortcut, Activation::Identity)?, pass)?;
         }
-        Ok(relu(output + shortcut))
+        add_rectify(output, shortcut)
     }
 }
 

@@ -462,7 +462,8 @@ impl EdgeConv {
                     };
                     vectorised(|| norm.apply(above, gradient, x));
                     let gradient = Matrix::new(gradient, outputs);
-                    let x = vectorised(|| self.output(index - 1, tile, gathered));
+                    let lent = &mut gathered[..];
+                    let x = vectorised(move || self.output(index - 1, tile, lent));
                     let rectified = &mut rectified[..rows * inputs];
                     vectorised(|| rectify(x, below, rectified));
                     multiply(Matrix::new(rectified, inputs).t(), gradient, &mut dw, outputs, true, 1.0);

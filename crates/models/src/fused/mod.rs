@@ -15,6 +15,7 @@ pub(crate) mod loss;
 pub(crate) mod neighbours;
 pub(crate) mod norm;
 pub(crate) mod pool;
+pub(crate) mod residual;
 
 pub(crate) use dense::Activation;
 pub(crate) use glue::{Array, Gradient, apply, device, from_values, values};
