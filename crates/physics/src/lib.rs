@@ -153,3 +153,98 @@ fn asinh_ratio(a: f64, b: f64) -> f64 {
     };
     result.copysign(a)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(a: f64, b: f64) -> bool {
+        a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 4.0 * f64::EPSILON * b.abs()
+    }
+
+    #[test]
+    fn eta_at_every_angle() {
+        // Values from Python's decimal, asinh(pz / pt) at 60 digits.
+        let rows = [
+            ((1.0, 0.0, 1.0), 0.881373587019543),
+            ((1.0, 0.0, 1e-9), 1e-9),
+            ((0.0, 1e-3, 1e3), 14.50865773852447),
+            ((0.0, 1e-200, 1e200), 921.7271843781782),
+            ((3.0, 4.0, -2.5), -0.48121182505960347),
+            ((0.0, 0.0, 5.0), f64::INFINITY),
+            ((0.0, 0.0, -5.0), f64::NEG_INFINITY),
+            ((0.0, 0.0, 0.0), 0.0),
+            ((f64::NAN, 0.0, 1.0), f64::NAN),
+        ];
+        for ((px, py, pz), expected) in rows {
+            let value = eta(px, py, pz);
+            assert!(close(value, expected), "eta({px}, {py}, {pz}) = {value}, not {expected}");
+            assert!(close(eta(px, py, -pz), -expected));
+        }
+    }
+
+    #[test]
+    fn rapidity_of_light_and_of_heavy_particles() {
+        // Values from Python's decimal, log((e + pz) / (e - pz)) / 2 at 60 digits.
+        let rows = [
+            ((5.0, 3.0), 0.6931471805599453),
+            ((1e3, 1e-6), 1e-9),
+            ((7.0, 7.0), f64::INFINITY),
+            ((7.0, -7.0), f64::NEG_INFINITY),
+            ((7.0, 0.0), 0.0),
+            ((0.0, 0.0), 0.0),
+            ((1.0, 2.0), f64::NAN),
+            ((-5.0, 3.0), f64::NAN),
+        ];
+        for ((e, pz), expected) in rows {
+            let value = rapidity(e, pz);
+            assert!(close(value, expected), "rapidity({e}, {pz}) = {value}, not {expected}");
+        }
+        // For a massless particle it is the pseudorapidity.
+        let (px, py, pz) = (3.0, -4.0, 12.0);
+        assert!(close(rapidity(13.0, pz), eta(px, py, pz)));
+    }
+
+    #[test]
+    fn mass_keeps_its_digits_at_high_energy() {
+        let (muon, p) = (0.105_658_375_5, 1e3);
+        let e = f64::hypot(p, muon);
+        // One rounding of e is 1e-13, which is 1e-10 of the square of the mass.
+        assert!((mass(p * 0.6, p * 0.8, 0.0, e) / muon - 1.0).abs() < 2e-8);
+        assert_eq!(mass(0.0, 0.0, 0.0, 0.0), 0.0);
+        assert_eq!(mass(1.0, 2.0, 2.0, 3.0), 0.0);
+        assert!(mass(f64::NAN, 0.0, 0.0, 1.0).is_nan());
+    }
+
+    #[test]
+    fn angles_stay_in_their_interval() {
+        let rows = [
+            (0.0, 0.0, 0.0),
+            (PI, -PI, 0.0),
+            (PI, 0.0, PI),
+            (-PI, 0.0, PI),
+            (0.0, PI, PI),
+            (3.0, -3.0, 6.0 - TAU),
+            (-3.0, 3.0, TAU - 6.0),
+            (7.0, 0.0, 7.0 - TAU),
+            (f64::INFINITY, 0.0, f64::NAN),
+        ];
+        for (a, b, expected) in rows {
+            let value = delta_phi(a, b);
+            assert!(close(value, expected), "delta_phi({a}, {b}) = {value}, not {expected}");
+        }
+        assert_eq!(phi(-1.0, 0.0), PI);
+        assert_eq!(phi(-0.0, -0.0), 0.0);
+        assert!(phi(f64::NAN, 1.0).is_nan());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_difference_of_angles_is_equivalent(a in -1e3..1e3_f64, b in -1e3..1e3_f64) {
+            let difference = delta_phi(a, b);
+            proptest::prop_assert!(difference > -PI && difference <= PI);
+            let turns = (a - b - difference) / TAU;
+            proptest::prop_assert!((turns - turns.round()).abs() < 1e-9);
+        }
+    }
+}

@@ -92,15 +92,15 @@ mod tests {
 
     #[test]
     fn arcsinh_is_accurate_and_odd() {
-        // Values from mpmath.
+        // Values from Python's decimal at 60 digits.
         let rows = [
             (1e-300, 1e-300),
             (1e-8, 1e-8),
-            (0.1, 0.09983407889920757),
+            (0.1, 0.09983407889920756),
             (1.0, 0.881373587019543),
             (1000.0, 7.600902709541988),
-            (1e10, 23.71899811050040),
-            (1e300, 691.4686750787736),
+            (1e10, 23.7189981105004),
+            (1e300, 691.4686750787737),
         ];
         for (x, expected) in rows {
             assert!((arcsinh(x) / expected - 1.0).abs() < 4e-16, "{x}: {} {expected}", arcsinh(x));
