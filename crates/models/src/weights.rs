@@ -53,7 +53,7 @@ impl Network {
         // A file cannot ask for more memory than it brings itself: compare before building.
         let stored: usize = tensors.values().map(|tensor| tensor.values.len()).sum();
         let expected = expected_size(&meta.config);
-        if expected.is_none_or(|expected| expected > stored.saturating_mul(2).saturating_add(1 << 20)) {
+        if expected.is_none_or(|expected| expected > stored) {
             return Err(wrong(format!("{stored} numbers are too few for the network that it describes")));
         }
         let mut network = Self::new(&meta.config, 0)?;
@@ -116,26 +116,33 @@ impl Network {
     }
 }
 
-/// A lower bound of the numbers in a network, or nothing where it overflows.
+/// A lower bound of the numbers in a network: its matrices, chain by chain. Nothing where that overflows.
 fn expected_size(config: &ModelConfig) -> Option<usize> {
-    let chain = |first: usize, widths: &[usize]| {
-        let pairs = std::iter::once(&first).chain(widths).zip(widths);
-        pairs.map(|(&from, &to)| from.checked_mul(to)).try_fold(0_usize, |sum, size| sum.checked_add(size?))
+    let mut size = 0_usize;
+    let mut chain = |widths: &[usize]| {
+        let matrices = widths.windows(2).map(|pair| pair[0].checked_mul(pair[1]));
+        size = matrices.fold(Some(size), |sum, matrix| sum?.checked_add(matrix?))?;
+        Some(())
     };
     match config {
-        ModelConfig::ParticleFlowNetwork(config) => chain(config.features, &config.phi)?
-            .checked_add(chain(config.phi.last().copied().unwrap_or(0), &config.head)?),
+        ModelConfig::ParticleFlowNetwork(config) => {
+            chain(&[&[config.features][..], &config.phi[..], &config.head, &[config.classes]].concat())?;
+        }
         ModelConfig::ParticleNet(config) => {
-            let last = config.convolutions.last().and_then(|widths| widths.last()).copied().unwrap_or(0);
-            chain(config.features, &config.convolutions.concat())?.checked_add(chain(last, &config.head)?)
+            let convolutions = config.convolutions.concat();
+            chain(&[&[config.features][..], &convolutions[..], &config.head, &[config.classes]].concat())?;
         }
         ModelConfig::ParticleTransformer(config) => {
+            chain(&[&[config.features][..], &config.embed[..], &config.head, &[config.classes]].concat())?;
+            chain(&[&config.pair_embed[..], &[config.heads]].concat())?;
             let width = config.embed.last().copied().unwrap_or(0);
-            let blocks = config.blocks.checked_add(config.class_blocks)?;
-            let block = width.checked_mul(width)?.checked_mul(4 + 2 * config.expansion)?;
-            chain(config.features, &config.embed)?.checked_add(block.checked_mul(blocks)?)
+            let hidden = width.checked_mul(config.expansion)?;
+            for _ in 0..config.blocks + config.class_blocks {
+                chain(&[width, width, width, width, width, hidden, width])?;
+            }
         }
     }
+    Some(size)
 }
 
 /// One tensor of a file.

@@ -62,7 +62,8 @@ fn a_resumed_run_ends_in_the_same_bytes() {
 fn training_learns() {
     for (name, text) in CONFIGS {
         let (mut network, mut optimiser) = (network(text), Optimiser::new(OptimiserConfig::default()));
-        let (inputs, labels, _) = batch(1);
+        let labels: Vec<u32> = (0..40).map(|jet| jet % 2).collect();
+        let inputs = Jets::new(&[12; 40], 1).shifted(0.5).padded(12);
         let weights = vec![1.0; labels.len()];
         let losses: Vec<f64> = (0..60)
             .map(|_| optimiser.step(&mut network, &inputs, &labels, &weights, 1e-2).unwrap().loss)
@@ -116,7 +117,7 @@ fn what_cannot_be_trained_on_is_an_error_and_changes_nothing() {
         fiducial_models::PaddedGroups { jets: 1, length: 4, features: &features, ..Default::default() };
     let inputs = Inputs::pack(&groups).unwrap();
     let error = Optimiser::new(OptimiserConfig::default()).step(&mut network, &inputs, &[0], &[1.0], 1e-3);
-    assert!(matches!(error, Err(Error::NotFinite { what: "loss", .. })), "{error:?}");
+    assert!(matches!(error, Err(Error::NotFinite { .. })), "{error:?}");
     assert!(before == network.to_safetensors().unwrap());
 }
 

@@ -57,6 +57,14 @@ impl Jets {
         Self(self.0.iter().map(|jet| jet.iter().rev().copied().collect()).collect())
     }
 
+    /// Adds to the features of every other jet.
+    pub fn shifted(mut self, by: f32) -> Self {
+        for jet in self.0.iter_mut().skip(1).step_by(2) {
+            jet.iter_mut().for_each(|constituent| constituent[..3].iter_mut().for_each(|value| *value += by));
+        }
+        self
+    }
+
     fn group(&self, length: usize, variables: std::ops::Range<usize>, padding: f32) -> Vec<f32> {
         let mut values = Vec::new();
         for jet in &self.0 {
