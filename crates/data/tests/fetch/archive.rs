@@ -46,7 +46,8 @@ fn check(name: &str, content: &[u8], members: &[&str], expected: Result<&[(&str,
                     (name, path.metadata().expect("a file").len())
                 })
                 .collect();
-            let expected: Vec<(String, u64)> = expected.iter().map(|(n, size)| ((*n).to_owned(), *size)).collect();
+            let expected: Vec<(String, u64)> =
+                expected.iter().map(|(n, size)| ((*n).to_owned(), *size)).collect();
             assert_eq!(found, expected, "{name}");
             assert_eq!(around.len(), expected.len() + 1, "{name}: something else was written: {around:?}");
         }
@@ -91,7 +92,12 @@ fn archives() {
         &["public/*_file.root"],
         Ok(&[("._train_file.root", 10), ("train_file.root", 2000), ("val_file.root", 700)]),
     );
-    check("another directory", &good, &["private/train_file.root"], Err("holds no members `private/train_file.root`"));
+    check(
+        "another directory",
+        &good,
+        &["private/train_file.root"],
+        Err("holds no members `private/train_file.root`"),
+    );
     check("not the end of a name", &good, &["file.root"], Err("holds no members"));
     check("a link", &good, &["README"], Err("`README` is not a plain file but Symlink"));
 
@@ -101,8 +107,14 @@ fn archives() {
     check("the same name twice", &twice, &["x.root"], Err("two members have the name `x.root`"));
     check("one of the two", &twice, &["b/x.root"], Ok(&[("x.root", 10)]));
     let large = archive(&[("a", Regular, &[1; 3000]), ("b", Regular, &[2; 3000])]);
-    check("too large together", &large, &["a", "b"], Err("`b` has 3000 bytes: its members may have 5000 together"));
-    let hostile = archive(&[("../evil", Regular, &[1; 10]), ("/evil", Regular, &[1; 10]), ("ok", Regular, &[1; 5])]);
+    check(
+        "too large together",
+        &large,
+        &["a", "b"],
+        Err("`b` has 3000 bytes: its members may have 5000 together"),
+    );
+    let hostile =
+        archive(&[("../evil", Regular, &[1; 10]), ("/evil", Regular, &[1; 10]), ("ok", Regular, &[1; 5])]);
     check("paths that lead out", &hostile, &["evil"], Err("holds no members `evil`"));
     check("what is beside them", &hostile, &["ok"], Ok(&[("ok", 5)]));
 
@@ -134,15 +146,19 @@ fn an_archive_is_fetched_once() {
     if crate::is_proxied() {
         return;
     }
-    let content = archive(&[("x/a.root", EntryType::Regular, &[1; 100]), ("x/b.root", EntryType::Regular, &[2; 50])]);
+    let content =
+        archive(&[("x/a.root", EntryType::Regular, &[1; 100]), ("x/b.root", EntryType::Regular, &[2; 50])]);
     let checksum = crate::checksum_of(&content, Algorithm::Md5);
     let server = Server::start(move |request, peer| peer.honest(request, "\"a\"", &content));
     let download = Download { url: server.url(), checksum, bytes: None, max_bytes: 100_000 };
     let cache = tempfile::tempdir().expect("a directory");
-    let mut get = |members: &[&str]| {
+    let get = |members: &[&str]| {
         let files = fetch_archive(&download, members, cache.path(), &crate::options(), &mut |_| {});
         let files = files.unwrap_or_else(|error| panic!("failed to {error}"));
-        (files.iter().map(|path| fs::read(path).expect("a file").len()).collect::<Vec<_>>(), server.requests().len())
+        (
+            files.iter().map(|path| fs::read(path).expect("a file").len()).collect::<Vec<_>>(),
+            server.requests().len(),
+        )
     };
     assert_eq!(get(&["a.root", "b.root"]), (vec![100, 50], 1));
     assert_eq!(get(&["a.root", "b.root"]), (vec![100, 50], 1), "it is there");

@@ -8,40 +8,43 @@ use std::time::Duration;
 
 /// What a client asked for.
 #[derive(Debug, Clone, Default)]
-pub struct Request {
+pub(crate) struct Request {
     /// Its number, from 0.
-    pub number: usize,
-    pub path: String,
+    pub(crate) number: usize,
+    pub(crate) path: String,
     /// The first byte asked for by `Range`.
-    pub from: Option<usize>,
-    pub if_range: Option<String>,
+    pub(crate) from: Option<usize>,
+    pub(crate) if_range: Option<String>,
 }
 
 /// The connection of one request.
-pub struct Peer(TcpStream);
+pub(crate) struct Peer(TcpStream);
 
 impl Peer {
     /// Sends bytes; a client that has gone is no matter.
-    pub fn send(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.0.write_all(bytes).and_then(|()| self.0.flush()).is_ok()
     }
 
-    pub fn head(&mut self, status: &str, headers: &[(&str, &str)]) {
+    pub(crate) fn head(&mut self, status: &str, headers: &[(&str, &str)]) {
         let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         self.send(format!("HTTP/1.1 {status}\r\n{lines}Connection: close\r\n\r\n").as_bytes());
     }
 
-    pub fn wait(&self, milliseconds: u64) {
+    pub(crate) fn wait(&self, milliseconds: u64) {
         thread::sleep(Duration::from_millis(milliseconds));
     }
 
     /// What an honest server does: ranges, an ETag, lengths that are true.
-    pub fn honest(&mut self, request: &Request, etag: &str, body: &[u8]) {
+    pub(crate) fn honest(&mut self, request: &Request, etag: &str, body: &[u8]) {
         match request.from {
             Some(from) if request.if_range.as_deref().is_none_or(|tag| tag == etag) => {
                 if from >= body.len() {
                     let range = format!("bytes */{}", body.len());
-                    self.head("416 Range Not Satisfiable", &[("Content-Range", &range), ("Content-Length", "0")]);
+                    self.head(
+                        "416 Range Not Satisfiable",
+                        &[("Content-Range", &range), ("Content-Length", "0")],
+                    );
                 } else {
                     let range = format!("bytes {from}-{}/{}", body.len() - 1, body.len());
                     let length = (body.len() - from).to_string();
@@ -55,20 +58,20 @@ impl Peer {
     }
 
     /// A 200 that says `length` and sends `body`.
-    pub fn whole(&mut self, etag: &str, length: usize, body: &[u8]) {
+    pub(crate) fn whole(&mut self, etag: &str, length: usize, body: &[u8]) {
         self.head("200 OK", &[("Content-Length", &length.to_string()), ("ETag", etag)]);
         self.send(body);
     }
 }
 
 /// A server on a free port, which lives until the process ends.
-pub struct Server {
+pub(crate) struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    pub fn start(answer: impl Fn(&Request, &mut Peer) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&Request, &mut Peer) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -90,11 +93,11 @@ impl Server {
         Self { port, requests }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/jets.tar", self.port)
     }
 
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().expect("the list of requests").clone()
     }
 }

@@ -1,1 +1,0 @@
-//! Public datasets, downloaded, resumed and checked.
