@@ -52,38 +52,60 @@ fn main() -> Result<(), Box<dyn Error>> {
         .join("../../benchmarks/jet-tagging/top/sample/top_tagging.root");
     let directory = tempfile::tempdir()?;
     let view = View::parse(VIEW)?;
-    let begin = Instant::now();
-    let dataset =
-        prepare(&view, &[sample], &directory.path().join("top"), &PrepareOptions::default(), &mut |_| {})?;
-    let rows = dataset.rows("train")?;
-    report("prepare", rows, begin.elapsed().as_secs_f64(), rayon::current_num_threads());
+    let mut number = 0;
+    let prepare_anew = || {
+        number += 1;
+        let out = directory.path().join(number.to_string());
+        prepare(&view, std::slice::from_ref(&sample), &out, &PrepareOptions::default(), &mut |_| {})
+    };
+    let dataset = report("prepare", repetitions, prepare_anew, |dataset| dataset.manifest().total_rows())?;
     let bytes: u64 = dataset.manifest().files.iter().map(|file| file.bytes).sum();
     println!("shards: {:.1} MB", bytes as f64 / 1e6);
-    let begin = Instant::now();
-    let standardisation = Standardisation::measure(&view, &dataset)?;
-    report("measure", rows, begin.elapsed().as_secs_f64(), rayon::current_num_threads());
-    for threads in [1, rayon::current_num_threads()] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let mut seconds = Vec::new();
-        for _ in 0..repetitions {
-            let begin = Instant::now();
-            let found = pool.install(|| tensors(&view, &standardisation, &dataset, "train"))?;
-            seconds.push(begin.elapsed().as_secs_f64());
-            std::hint::black_box(found);
-        }
-        seconds.sort_by(f64::total_cmp);
-        report("tensors", rows, seconds[repetitions / 2], threads);
-    }
-    let found = tensors(&view, &standardisation, &dataset, "train")?;
-    let begin = Instant::now();
-    for batch in shuffled(u32::try_from(rows)?, 20, 0).chunks(512) {
-        std::hint::black_box(found.gather(batch));
-    }
-    report("gather", rows, begin.elapsed().as_secs_f64(), rayon::current_num_threads());
+    let measure = || Standardisation::measure(&view, &dataset);
+    let standardisation = report("measure", repetitions, measure, |measured| measured.rows)?;
+    let columns =
+        ["part_px", "part_py", "part_pz", "jet_pt", "jet_eta", "jet_phi", "jet_energy", "label", "row_id"];
+    report("read", repetitions, || dataset.read("train", &columns), |batch| batch.num_rows() as u64)?;
+    let fill = || tensors(&view, &standardisation, &dataset, "train");
+    let found = report("tensors", repetitions, fill, |found| found.rows() as u64)?;
+    let order = shuffled(u32::try_from(found.rows())?, 20, 0);
+    let gather = || -> Result<usize, Box<dyn Error>> {
+        Ok(order.chunks(512).map(|rows| std::hint::black_box(found.gather(rows)).labels.len()).sum())
+    };
+    report("gather", repetitions, gather, |rows| *rows as u64)?;
     Ok(())
 }
 
-fn report(what: &str, rows: u64, seconds: f64, threads: usize) {
-    let rate = rows as f64 / seconds;
-    println!("{what}: {rate:.0} jets/s, {:.0} jets/s/core ({threads} threads)", rate / threads as f64);
+/// Prints medians: of the time on the wall, and of the time on the processor, which other programs disturb less.
+fn report<T, E>(
+    what: &str,
+    repetitions: usize,
+    mut run: impl FnMut() -> Result<T, E>,
+    rows: impl Fn(&T) -> u64,
+) -> Result<T, E> {
+    let (mut walls, mut cpus) = (Vec::new(), Vec::new());
+    loop {
+        let (wall, cpu) = (Instant::now(), cpu_seconds());
+        let result = run()?;
+        walls.push(wall.elapsed().as_secs_f64());
+        cpus.push(cpu_seconds() - cpu);
+        if walls.len() >= repetitions {
+            let rate = |seconds: &mut Vec<f64>| {
+                seconds.sort_by(f64::total_cmp);
+                rows(&result) as f64 / seconds[seconds.len() / 2]
+            };
+            println!("{what}: {:.0} jets/s, {:.0} jets per CPU second", rate(&mut walls), rate(&mut cpus));
+            return Ok(result);
+        }
+    }
+}
+
+/// The time that all threads have spent on a processor; 0 where the system does not tell.
+fn cpu_seconds() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let nanoseconds = tasks.filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    nanoseconds.sum::<u64>() as f64 * 1e-9
 }
