@@ -2,7 +2,7 @@
 """Make the embedded top-tagging sample: `top_tagging.root`, jets of top quarks and of QCD.
 
     pip install -r requirements.txt
-    python make_sample.py --work /tmp/top-sample        # about 20 minutes on two cores
+    python make_sample.py --work /tmp/top-sample        # about 25 minutes on two busy cores
 
 The recipe follows the top tagging reference data set (Zenodo 2603256, arXiv:1902.09914), without a detector: hadronic
 top pairs against dijets from Pythia 8 at 14 TeV, multiparton interactions off; anti-kT jets with R = 0.8 of the visible

@@ -82,15 +82,21 @@ impl Default for FetchOptions {
 
 /// How far a download is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// The size of the whole file, as the server says.
+    pub total: Option<u64>,
+    /// What is being done.
+    pub stage: Stage,
+}
+
+/// What a download is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Progress {
+pub enum Stage {
     /// Bytes are coming.
-    Received {
-        /// Bytes on disk.
-        bytes: u64,
-        /// The size of the whole file, as the server says.
-        total: Option<u64>,
-    },
+    Receiving,
     /// An attempt failed; the next one comes after a pause.
     Waiting {
         /// Why it failed.
@@ -101,10 +107,7 @@ pub enum Progress {
         pause: Duration,
     },
     /// The checksum of what is on disk is computed.
-    Checking {
-        /// Its size.
-        bytes: u64,
-    },
+    Checking,
 }
 
 /// Fetches a file to `target`, unless it is there with the right checksum.
@@ -122,7 +125,7 @@ pub fn fetch(
 ) -> Result<(), FetchError> {
     let host = download.host()?;
     if let Ok(metadata) = target.metadata() {
-        progress(Progress::Checking { bytes: metadata.len() });
+        progress(Progress { bytes: metadata.len(), total: Some(metadata.len()), stage: Stage::Checking });
         if Checksum::of_file(download.checksum.algorithm(), target)? == download.checksum {
             return Ok(());
         }
@@ -160,7 +163,7 @@ impl Attempts<'_> {
                 Ended::Failed(fault) => fault,
                 Ended::Complete => {
                     self.part.sync()?;
-                    progress(Progress::Checking { bytes: self.part.len() });
+                    progress(self.at(Stage::Checking));
                     let found = Checksum::of_file(self.download.checksum.algorithm(), self.part.path())?;
                     if found == self.download.checksum {
                         return self.part.finish(target);
@@ -198,9 +201,13 @@ impl Attempts<'_> {
             }
             let backoff = self.options.backoff.saturating_mul(1 << (failures - 1).min(16));
             let pause = backoff.max(fault.wait.take().unwrap_or_default()).min(LONGEST_WAIT);
-            progress(Progress::Waiting { reason: fault.reason, attempt: failures, pause });
+            progress(self.at(Stage::Waiting { reason: fault.reason, attempt: failures, pause }));
             std::thread::sleep(pause);
         }
+    }
+
+    fn at(&self, stage: Stage) -> Progress {
+        Progress { bytes: self.part.len(), total: self.part.total, stage }
     }
 
     /// One request and what comes of it. An error ends the download.
@@ -294,7 +301,7 @@ impl Attempts<'_> {
         let mut buffer = vec![0; 1 << 16];
         let mut reported = Instant::now();
         let (mut window, mut window_start) = (Instant::now(), self.part.len());
-        progress(Progress::Received { bytes: self.part.len(), total: self.part.total });
+        progress(self.at(Stage::Receiving));
         loop {
             let read = match http::read(&mut body, &mut buffer) {
                 Ok(Some(read)) => read,
@@ -309,7 +316,7 @@ impl Attempts<'_> {
             self.part.append(&buffer[..read])?;
             if reported.elapsed() >= REPORT_EVERY {
                 reported = Instant::now();
-                progress(Progress::Received { bytes: reached, total: self.part.total });
+                progress(self.at(Stage::Receiving));
             }
             let elapsed = window.elapsed();
             if elapsed >= self.options.read_timeout {
@@ -320,7 +327,7 @@ impl Attempts<'_> {
                 (window, window_start) = (Instant::now(), reached);
             }
         }
-        progress(Progress::Received { bytes: self.part.len(), total: self.part.total });
+        progress(self.at(Stage::Receiving));
         let (reached, total) = (self.part.len(), self.part.total);
         if total.is_none_or(|total| reached == total) && (end == u64::MAX || reached == end) {
             return Ok(Ended::Complete);

@@ -32,5 +32,5 @@ mod part;
 pub use archive::{Member, unpack};
 pub use cache::{cache_directory, fetch_archive};
 pub use checksum::{Algorithm, Checksum};
-pub use download::{Download, FetchOptions, Progress, fetch};
+pub use download::{Download, FetchOptions, Progress, Stage, fetch};
 pub use error::FetchError;

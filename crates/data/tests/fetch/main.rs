@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fiducial_data::fetch::{Algorithm, Checksum, Download, FetchError, FetchOptions, Progress, fetch};
+use fiducial_data::fetch::{Algorithm, Checksum, Download, FetchError, FetchOptions, Stage, fetch};
 use server::{Peer, Request, Server};
 
 const ETAG: &str = "\"one\"";
@@ -414,7 +414,7 @@ fn a_server_that_is_not_there() {
     let download = download(format!("http://127.0.0.1:{port}/jets.tar"));
     let mut waits = Vec::new();
     let error = fetch(&download, &directory.path().join("a"), &options(), &mut |progress| {
-        if let Progress::Waiting { attempt, pause, .. } = progress {
+        if let Stage::Waiting { attempt, pause, .. } = progress.stage {
             waits.push((attempt, pause.as_millis()));
         }
     });
