@@ -63,7 +63,8 @@ pub struct ParticleNetConfig {
     pub features: usize,
     /// Classes to tell apart; 0 takes the number from the labels.
     pub classes: usize,
-    /// Nearest neighbours of each constituent (k).
+    /// Nearest neighbours of each constituent (k). Padding is never one. In a jet of n <= k constituents each has the
+    /// n - 1 others, and what is averaged over edges is averaged over those; a lone constituent has itself.
     pub neighbours: usize,
     /// One list of widths for each edge convolution.
     pub convolutions: Vec<Vec<usize>>,
