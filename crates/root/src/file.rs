@@ -345,3 +345,46 @@ impl Header {
         Ok(Self { version, begin, names, info })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIXTURE: &[u8] = include_bytes!("../tests/fixtures/codecs.root");
+
+    fn keys_of(bytes: Vec<u8>) -> String {
+        let keys = RootFile::from_bytes("test", bytes).and_then(|file| file.keys());
+        keys.expect_err("this is broken").to_string()
+    }
+
+    #[test]
+    fn directories_that_contain_each_other_are_an_error() {
+        let file = RootFile::from_bytes("test", FIXTURE.to_vec()).expect("the fixture opens");
+        let header = &file.inner.header;
+        let top = (header.begin + header.names) as usize;
+        let inner = file.keys().expect("the fixture is right")[0].clone();
+        let place = Place::new(file.name(), "test", 0);
+        let key = Key::read(&mut Cursor::new(&FIXTURE[inner.seek as usize..], &place))
+            .expect("the fixture is right");
+        let inner = inner.seek as usize + key.key_len;
+        // A directory is a version, two dates, two sizes and three positions of 32 bits; the last is its list of keys.
+        let mut bytes = FIXTURE.to_vec();
+        bytes.copy_within(top + 26..top + 30, inner + 26);
+        let error = keys_of(bytes);
+        assert!(error.contains("directory uncompressed") && error.contains("contain each other"), "{error}");
+    }
+
+    #[test]
+    fn a_list_of_keys_that_lies_about_its_length_is_an_error() {
+        let file = RootFile::from_bytes("test", FIXTURE.to_vec()).expect("the fixture opens");
+        let top = (file.inner.header.begin + file.inner.header.names) as usize;
+        let list = u32::from_be_bytes([26, 27, 28, 29].map(|i| FIXTURE[top + i])) as usize;
+        let place = Place::new(file.name(), "test", 0);
+        let key = Key::read(&mut Cursor::new(&FIXTURE[list..], &place)).expect("the fixture is right");
+        let mut bytes = FIXTURE.to_vec();
+        bytes[list + key.key_len] = 0x7F;
+        let error = keys_of(bytes);
+        let expected = format!("read the top directory of test at byte {list}+{}", key.key_len + 4);
+        assert!(error.contains(&expected) && error.contains("does not fit"), "{error}");
+    }
+}

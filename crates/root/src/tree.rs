@@ -347,3 +347,51 @@ fn refuse_shared_bytes(columns: &mut [Column], sources: &mut [Source]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIXTURE: &[u8] = include_bytes!("../tests/fixtures/codecs.root");
+
+    /// Replaces some bytes wherever they stand: the file has older copies of the tree's record too.
+    fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
+        let found = bytes.windows(from.len()).enumerate().filter(|(_, w)| *w == from).map(|(i, _)| i);
+        let found: Vec<_> = found.collect();
+        assert!(!found.is_empty(), "the bytes are there");
+        found.into_iter().for_each(|at| bytes[at..at + to.len()].copy_from_slice(to));
+    }
+
+    #[test]
+    fn a_broken_column_does_not_disturb_the_others() {
+        let open = |bytes: &[u8]| {
+            RootFile::from_bytes("test", bytes.to_vec()).and_then(|f| f.tree("uncompressed/events"))
+        };
+        let tree = open(FIXTURE).expect("the fixture is right");
+        let seeks = |name: &str| -> Vec<[u8; 8]> {
+            let stored = &tree.source(tree.index(name).expect("the column is there")).branch.stored;
+            stored.iter().map(|basket| basket.seek.to_be_bytes()).collect()
+        };
+        for (what, from, to, columns, reason) in [
+            ("shared bytes", seeks("i4")[0], seeks("f4")[0], ["i4", "f4"].as_slice(), "overlaps another"),
+            ("beyond the end", seeks("i4")[1], [0, 0, 0, 1, 0, 0, 0, 0], &["i4"], "lies at byte 4294967296"),
+            ("none", seeks("part_pt")[0], [0; 8], &["part_pt"], "hold 0 entries, it says 100"),
+        ] {
+            let mut bytes = FIXTURE.to_vec();
+            replace(&mut bytes, &from, &to);
+            let tree = open(&bytes).expect("the tree is still there");
+            for column in tree.columns() {
+                match &column.kind {
+                    Ok(_) => {
+                        assert!(!columns.contains(&column.name.as_str()), "{what}: {}", column.name);
+                        assert!(tree.read(&[&column.name], 0..100).is_ok(), "{what}: {}", column.name);
+                    }
+                    Err(found) => {
+                        assert!(columns.contains(&column.name.as_str()), "{what}: {}: {found}", column.name);
+                        assert!(found.contains(reason), "{what}: {found}");
+                    }
+                }
+            }
+        }
+    }
+}
