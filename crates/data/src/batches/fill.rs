@@ -375,8 +375,7 @@ fn balance(plan: &Plan<'_>, labels: &[u32], weights: &mut [f32]) -> Result<(), E
     }
     let share = sums.iter().sum::<f64>() / classes.len() as f64;
     for (class, sum) in classes.iter().zip(&sums) {
-        // Also catches NaN.
-        if !(*sum > 0.0) {
+        if sum.is_nan() || *sum <= 0.0 {
             let reason =
                 format!("the weights of the class `{}` add up to {sum}, which cannot be scaled", class.name);
             return Err(Error::settings("balance the classes", reason));

@@ -35,7 +35,7 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{RecordBatch, UInt64Array};
 use rayon::prelude::*;
 
-use crate::dataset::{Dataset, ROW_ID};
+use crate::dataset::{Chunk, Dataset, ROW_ID};
 use crate::source::{Error, Source};
 use crate::view::View;
 
@@ -126,7 +126,7 @@ pub fn tensors_with(
 ) -> Result<Tensors, Error> {
     let plan = Plan::new(view, standardisation, labels)?;
     let chunks = dataset.chunks(split)?;
-    let sizes: Vec<usize> = chunks.iter().map(|chunk| chunk.len()).collect();
+    let sizes: Vec<usize> = chunks.iter().map(Chunk::len).collect();
     let columns: Vec<&str> = plan.columns.iter().map(String::as_str).chain([ROW_ID]).collect();
     fill(&plan, &sizes, |index| {
         let chunk = &chunks[index];
@@ -151,8 +151,10 @@ pub fn tensors_of_source(
     labels: Labels,
 ) -> Result<Tensors, Error> {
     let plan = Plan::new(view, standardisation, labels)?;
-    let partitions = source.partitions();
-    let pieces = if partitions.is_empty() { vec![0..0] } else { partitions };
+    let mut pieces = source.partitions();
+    if pieces.is_empty() {
+        pieces.push(0..0);
+    }
     let size = |rows: &Range<u64>| usize::try_from(rows.end - rows.start);
     let sizes: Vec<usize> = pieces
         .iter()

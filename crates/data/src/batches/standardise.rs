@@ -132,7 +132,7 @@ mod tests {
         // numpy.percentile([3, 1, 4, 1, 5, 9, 2, 6], [16, 50, 84])
         let mut values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0];
         let check = |found: Option<f64>, expected: f64| {
-            assert!((found.unwrap() - expected).abs() < 1e-12, "{found:?}")
+            assert!((found.unwrap() - expected).abs() < 1e-12, "{found:?}");
         };
         check(quantile(&mut values, 0.16), 1.12);
         check(quantile(&mut values, 0.50), 3.5);

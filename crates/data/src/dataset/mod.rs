@@ -168,8 +168,10 @@ impl Dataset {
                 let reason = format!("it has {} rows, {MANIFEST} says {}", source.rows(), shard.rows);
                 return Err(Error::malformed(&path, reason));
             }
-            let groups = source.row_groups();
-            let pieces = if groups.is_empty() { vec![0..0] } else { groups };
+            let mut pieces = source.row_groups();
+            if pieces.is_empty() {
+                pieces.push(0..0);
+            }
             chunks.extend(pieces.into_iter().map(|rows| Chunk { source: source.clone(), rows }));
         }
         Ok(chunks)

@@ -96,15 +96,7 @@ impl<'a> Scan<'a> {
             passed.push(alive.len() as u64);
         }
         let first_row_id = task.first_row_id + task.rows.start;
-        let members = self.assignment.assign(
-            source.path(),
-            task.source,
-            &first,
-            &alive,
-            task.rows.start,
-            first_row_id,
-            self.splits.len(),
-        )?;
+        let members = self.assignment.assign(source.path(), task, &first, &alive, self.splits.len())?;
         let (splits, statistics) = self.keep(source, task, &first, &members, first_row_id)?;
         Ok(Piece { source: task.source, rows: u64::from(count), passed, splits, statistics })
     }
@@ -240,7 +232,7 @@ fn schema(view: &View, keep: &[String], sources: &[Box<dyn Source>]) -> Result<S
         // Not nullable where the first file's is not: another file's nulls must be let in too.
         let is_nullable = sources
             .iter()
-            .any(|source| source.schema().field_with_name(column).is_ok_and(|field| field.is_nullable()));
+            .any(|source| source.schema().field_with_name(column).is_ok_and(Field::is_nullable));
         fields.push(found.with_nullable(is_nullable).with_metadata(metadata));
     }
     let description = "number of the row in the sources, before any selection".to_owned();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use arrow_array::RecordBatch;
 
+use super::scan::Task;
 use crate::expr::{Environment, Expr};
 use crate::source::{Error, Source};
 use crate::view::{SPLITS, Splits, View};
@@ -60,23 +61,21 @@ impl<'a> Assignment<'a> {
     pub(super) fn assign(
         &self,
         path: &Path,
-        source: usize,
+        task: &Task,
         batch: &RecordBatch,
         alive: &[u32],
-        first_row: u64,
-        first_row_id: u64,
         splits: usize,
     ) -> Result<Vec<Vec<u32>>, Error> {
         let mut members = vec![Vec::new(); splits];
         match self {
             Self::Source(sources) => {
-                if let Some(rows) = sources.get(source).and_then(|split| members.get_mut(*split)) {
+                if let Some(rows) = sources.get(task.source).and_then(|split| members.get_mut(*split)) {
                     *rows = alive.to_vec();
                 }
             }
             Self::Hash { seed, bounds } => {
                 for &row in alive {
-                    let place = fraction(*seed, first_row_id + u64::from(row));
+                    let place = fraction(*seed, task.first_row_id + task.rows.start + u64::from(row));
                     if let Some(split) = bounds.iter().position(|bound| place < *bound) {
                         members[split].push(row);
                     }
@@ -97,7 +96,7 @@ impl<'a> Assignment<'a> {
                         return Err(Error::Value {
                             action: format!("assign a row to a split by the column `{name}`"),
                             reason: format!("no split has the value {value}"),
-                            row: first_row + u64::from(row),
+                            row: task.rows.start + u64::from(row),
                             path: path.to_owned(),
                         });
                     };

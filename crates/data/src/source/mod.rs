@@ -156,14 +156,16 @@ mod tests {
 
     #[test]
     fn partitions_follow_clusters() {
-        let check = |clusters: &[Range<u64>], expected: &[Range<u64>]| {
-            assert_eq!(partitions(clusters.to_vec()), expected, "{clusters:?}");
+        let check = |clusters: &[(u64, u64)], expected: &[(u64, u64)]| {
+            let found = partitions(clusters.iter().map(|(start, end)| *start..*end));
+            let found: Vec<_> = found.into_iter().map(|rows| (rows.start, rows.end)).collect();
+            assert_eq!(found, expected, "{clusters:?}");
         };
         check(&[], &[]);
-        check(&[0..0], &[]);
-        check(&[0..10, 10..20, 20..20], &[0..20]);
-        check(&[0..5000, 5000..9000, 9000..10000], &[0..9000, 9000..10000]);
-        check(&[0..20_000, 20_000..20_010], &[0..20_000, 20_000..20_010]);
-        check(&[0..40_000], &[0..20_000, 20_000..40_000]);
+        check(&[(0, 0)], &[]);
+        check(&[(0, 10), (10, 20), (20, 20)], &[(0, 20)]);
+        check(&[(0, 5000), (5000, 9000), (9000, 10_000)], &[(0, 9000), (9000, 10_000)]);
+        check(&[(0, 20_000), (20_000, 20_010)], &[(0, 20_000), (20_000, 20_010)]);
+        check(&[(0, 40_000)], &[(0, 20_000), (20_000, 40_000)]);
     }
 }

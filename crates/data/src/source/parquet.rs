@@ -11,6 +11,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
+use parquet::file::metadata::RowGroupMetaData;
 
 use super::{Error, Source, check_request, partitions};
 
@@ -41,7 +42,7 @@ impl ParquetSource {
     /// The rows of each row group, in order.
     pub(crate) fn row_groups(&self) -> Vec<Range<u64>> {
         let mut start = 0;
-        let group_rows = self.metadata.metadata().row_groups().iter().map(|group| group.num_rows());
+        let group_rows = self.metadata.metadata().row_groups().iter().map(RowGroupMetaData::num_rows);
         group_rows
             .map(|rows| {
                 let end = start + u64::try_from(rows).unwrap_or(0);
