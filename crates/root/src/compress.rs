@@ -167,7 +167,8 @@ mod tests {
         let mut flipped = l4.clone();
         flipped[12] ^= 1;
         let twice = [text, text].concat();
-        let rows: &[(&str, Vec<u8>, usize, std::result::Result<&[u8], &str>)] = &[
+        type Row<'a> = (&'a str, Vec<u8>, usize, std::result::Result<&'a [u8], &'a str>);
+        let rows: &[Row<'_>] = &[
             ("zlib", zl.clone(), n, Ok(text)),
             ("old", block(b"CS", &deflated(text, false), n), n, Ok(text)),
             ("lz4", l4.clone(), n, Ok(text)),

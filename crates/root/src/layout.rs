@@ -9,6 +9,9 @@ use crate::cxx;
 use crate::prim::{Packed, Prim, Store};
 use crate::streamer::{Member, Step, Streamers};
 
+/// A vector that is a whole entry starts with a byte count, a version and its number of items.
+pub(crate) const VECTOR_HEADER: usize = 10;
+
 /// No class has more bases than this.
 const MAX_BASES: usize = 64;
 
@@ -323,7 +326,7 @@ fn object(
         }
         (Shape::List(item), false) => match *item {
             Shape::Number(prim) => {
-                Ok((Layout::Jagged { item: Item { prim, dims: Vec::new() }, header: 10 }, name))
+                Ok((Layout::Jagged { item: Item { prim, dims: Vec::new() }, header: VECTOR_HEADER }, name))
             }
             item => Ok((Layout::Nested { shape: Shape::List(Box::new(item)), header: 6 }, name)),
         },

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::basket::Basket;
 use crate::build::{self, Piece, Spans};
 use crate::error::{Place, Result};
-use crate::layout::{Item, Layout, Shape};
+use crate::layout::{Item, Layout, Shape, VECTOR_HEADER};
 use crate::nested::Nested;
 use crate::prim::Prim;
 use crate::tree::Tree;
@@ -267,6 +267,11 @@ fn jagged<'a>(
         let Some(body) = bytes.checked_sub(header).filter(|body| body % width == 0) else {
             return error(format!("an entry of {bytes} bytes does not hold items of {width}"));
         };
+        // A vector also says its count itself, in the last four bytes of its header.
+        let count = values[w[0] as usize..].get(6..10).map(|b| Prim::U32.int(b) as usize);
+        if header == VECTOR_HEADER && count != Some(body / width) {
+            return error(format!("a vector of {count:?} items has room for {}", body / width));
+        }
         items += body / width;
         out.push(body / width);
     }
