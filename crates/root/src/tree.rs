@@ -49,7 +49,7 @@ pub struct Column {
     pub uncompressed_bytes: u64,
     /// Baskets, the units of reading.
     pub baskets: usize,
-    /// The unit, where the title gives one, as "[GeV]".
+    /// The unit, where the title gives one, as `[GeV]`.
     pub unit: Option<String>,
 }
 
