@@ -41,11 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let saved = train(&recipe, &view, &dataset, &out, &FitOptions::default(), &mut show)?;
     let test = tensors(&view, &saved.standardisation, &dataset, "test")?;
     let probabilities = predict(&saved.network, &test, PREDICTION_BATCH)?;
-    // Log odds: a probability in single precision rounds to 1 for the surest jets.
-    let scores: Vec<f64> = probabilities
-        .chunks_exact(2)
-        .map(|row| f64::from(row[1]).max(1e-45).ln() - f64::from(row[0]).max(1e-45).ln())
-        .collect();
+    let scores: Vec<f64> = probabilities.chunks_exact(2).map(|row| row[1]).collect();
     let truth: Vec<bool> = test.labels.iter().map(|label| *label == 1).collect();
     let events = BinaryScores::new(&scores, &truth, None)?;
     let bootstrap = Bootstrap::default();
@@ -53,7 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{name} {:.5?} [{:.5}, {:.5?}] n = {}", value.value, value.low, value.high, value.n);
     };
     show("AUC", events.roc_auc(&bootstrap)?);
-    show("accuracy", events.accuracy(0.0, &bootstrap)?);
+    show("accuracy", events.accuracy(0.5, &bootstrap)?);
     show("1/eB at eS = 0.3", events.background_rejection(0.3, &bootstrap)?);
     show("1/eB at eS = 0.5", events.background_rejection(0.5, &bootstrap)?);
     if let Some(report) = saved.training {

@@ -8,16 +8,17 @@ use crate::Error;
 pub const PREDICTION_BATCH: usize = 512;
 
 /// The probability of each class for each jet, `(n, classes)` row after row: the softmax of the network's logits,
-/// `p_c = exp(z_c) / sum_k exp(z_k)`.
+/// `p_c = exp(z_c) / sum_k exp(z_k)`. In double precision, because in single precision the surest jets all get exactly 1,
+/// and their order, on which a background rejection depends, is lost.
 ///
 /// # Errors
 /// Tensors that lack what the network reads.
-pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec<f32>, Error> {
+pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec<f64>, Error> {
     let mut scores = Vec::with_capacity(tensors.rows() * network.config().classes());
     each_batch(network, tensors, batch, |logits, classes, _| {
         for row in logits.chunks_exact(classes) {
             let (largest, sum) = softmax_parts(row);
-            scores.extend(row.iter().map(|logit| ((f64::from(*logit) - largest).exp() / sum) as f32));
+            scores.extend(row.iter().map(|logit| (f64::from(*logit) - largest).exp() / sum));
         }
     })?;
     Ok(scores)

@@ -70,7 +70,7 @@ fn class_weights_move_the_scores() {
         toy.training.class_weights.insert("top".into(), weight);
         let fitted = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap();
         let scores = predict(&fitted.network, &toy.validation, 100).unwrap();
-        scores.chunks_exact(2).map(|row| row[1]).sum::<f32>() / toy.validation.rows() as f32
+        scores.chunks_exact(2).map(|row| row[1]).sum::<f64>() / toy.validation.rows() as f64
     };
     let (low, high) = (mean_top_score(0.2), mean_top_score(5.0));
     assert!(low < 0.4 && high > 0.6, "{low} {high}");
