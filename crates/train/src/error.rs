@@ -116,6 +116,7 @@ impl Error {
         move |source| Self::Io { action, path, source }
     }
 
+    #[allow(clippy::needless_pass_by_value)] // errors and texts alike, without a `&` at each place
     pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
         Self::Damaged { path: path.to_path_buf(), reason: reason.to_string() }
     }

@@ -1,4 +1,5 @@
 //! The loop learns, repeats itself, and refuses what it cannot train on.
+#![allow(clippy::unwrap_used, clippy::panic)] // the helpers of tests are tests too
 use std::path::Path;
 
 use fiducial_models::Network;
@@ -68,12 +69,13 @@ fn class_weights_move_the_scores() {
     let mean_top_score = |weight: f64| {
         let mut toy = Toy::new(toy::flow());
         toy.training.class_weights.insert("top".into(), weight);
+        toy.training.epochs = 20;
         let fitted = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap();
         let scores = predict(&fitted.network, &toy.validation, 100).unwrap();
         scores.chunks_exact(2).map(|row| row[1]).sum::<f64>() / toy.validation.rows() as f64
     };
     let (low, high) = (mean_top_score(0.2), mean_top_score(5.0));
-    assert!(low < 0.4 && high > 0.6, "{low} {high}");
+    assert!(low + 0.2 < high, "{low} {high}");
 }
 
 #[test]
@@ -116,7 +118,7 @@ fn what_cannot_be_trained_on_is_refused() {
     check(|toy| toy.train.weights.fill(0.0), "its weights add up to 0");
     check(|toy| toy.validation.weights.fill(-1.0), "the sum must be positive");
     check(|toy| toy.training.batch_size = 0, "training.batch_size = 0");
-    check(|toy| drop(toy.training.class_weights.insert("b".into(), 1.0)), "the view has no such class");
+    check(|toy| toy.training.class_weights = [("b".to_owned(), 1.0)].into(), "the view has no such class");
     check(|toy| drop(toy.train.groups.remove(1)), "no group \"features\"");
 }
 

@@ -1,4 +1,5 @@
 //! An interrupted training ends in the same bytes as an unbroken one.
+#![allow(clippy::unwrap_used, clippy::panic)] // the helpers of tests are tests too
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -87,7 +88,7 @@ fn the_callers_wish_to_stop_is_followed() {
         let result = fit(&toy.job(), &options, &mut |progress| {
             assert!(progress.loss.is_finite() && progress.step <= progress.steps);
             steps += 1;
-            stop.store(steps == 3, Ordering::Relaxed);
+            stop.fetch_or(steps == 3, Ordering::Relaxed);
         });
         match result {
             Ok(fitted) => break fitted,

@@ -1,4 +1,5 @@
 //! A model directory comes back as it was, and nothing else is taken for one.
+#![allow(clippy::unwrap_used, clippy::panic)] // the helpers of tests are tests too
 use std::fs;
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! What is written follows the schemas in `schemas/`, and so do the recipes of the benchmarks.
+#![allow(clippy::unwrap_used, clippy::panic)] // the helpers of tests are tests too
 use std::fs;
 use std::path::{Path, PathBuf};
 

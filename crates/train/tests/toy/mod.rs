@@ -1,5 +1,5 @@
 //! Toy jets for the tests of the loop: two classes that differ in how far their constituents lie from the axis.
-#![allow(dead_code)] // each test file uses a part of this
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of this
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
