@@ -95,6 +95,9 @@ struct Part {
     sha256: String,
 }
 
+/// A checkpoint as it was saved.
+type Loaded = (Position, Numbers<Vec<u8>>);
+
 /// A directory of checkpoints, of which it holds one at a time.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
@@ -126,10 +129,7 @@ impl Checkpoints {
     }
 
     /// The checkpoint, if there is one.
-    pub(crate) fn load(
-        &mut self,
-        identity: &Identity,
-    ) -> Result<Option<(Position, Numbers<Vec<u8>>)>, Error> {
+    pub(crate) fn load(&mut self, identity: &Identity) -> Result<Option<Loaded>, Error> {
         let path = self.manifest();
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,

@@ -35,7 +35,7 @@ pub(crate) fn tensors(rows: usize, first_row: u64) -> Tensors {
             let width = if label == 1 { 0.6 } else { 0.4 };
             let (x, y) = ((uniform() - 0.5) * width, (uniform() - 0.5) * width);
             let energy = 10.0 * uniform() + 1.0;
-            let mut set = |group: &mut GroupTensor, values: &[f32]| {
+            let set = |group: &mut GroupTensor, values: &[f32]| {
                 for (variable, value) in values.iter().enumerate() {
                     group.data[(row * values.len() + variable) * LENGTH + place] = *value;
                 }
