@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fiducial_metrics::{BinaryScores, Bootstrap, Estimate, RocCurve};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Metric, Predictions, Task};
+use crate::{Metric, Predictions, Task};
 
 /// The format of `metrics.json`. Its JSON schema is `schemas/metrics-1.json` in the repository.
 pub const METRICS_FORMAT: &str = "fiducial-metrics/1";

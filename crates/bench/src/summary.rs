@@ -189,7 +189,7 @@ fn run(record: &RunRecord) -> RunSummary {
             cpu_seconds: used.cpu_seconds,
             peak_memory_bytes: used.peak_memory_bytes,
             energy_joules: used.energy.joules,
-            energy_is_estimated: used.energy.method != EnergyMethod::Rapl,
+            energy_is_estimated: used.energy.method == EnergyMethod::Estimated,
         })
     });
     let unknown = || "unknown".to_owned();

@@ -64,8 +64,8 @@ impl From<fiducial_root::Error> for Failure {
     }
 }
 
-impl From<fiducial_data::Error> for Failure {
-    fn from(error: fiducial_data::Error) -> Self {
+impl From<fiducial_data::source::Error> for Failure {
+    fn from(error: fiducial_data::source::Error) -> Self {
         Self::input(error)
     }
 }
@@ -89,7 +89,7 @@ impl From<fiducial_bench::Error> for Failure {
             }
             Error::Data(error) => error.into(),
             Error::Train(error) => error.into(),
-            Error::Io { .. } | Error::FullData { .. } => Self::other(error),
+            Error::Io { .. } | Error::Fetch(_) => Self::other(error),
             error => Self::input(error),
         }
     }
