@@ -17,7 +17,8 @@ fn declared(task: &Task) -> Result<&FullData, Error> {
 pub(crate) fn view(task: &Task) -> Result<View, Error> {
     let full = declared(task)?;
     let refuse = |reason: String| Error::Task { path: task.folder.join("task.toml"), reason };
-    let mut table: toml::Table = task.view.text().parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
+    let mut table: toml::Table =
+        task.view.text().parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
     table.insert("splits".to_owned(), toml::Value::Table(full.splits.clone()));
     let text = toml::to_string(&table).map_err(|error| refuse(error.to_string()))?;
     Ok(View::parse(&text)?)

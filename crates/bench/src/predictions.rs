@@ -43,10 +43,12 @@ impl Predictions {
     pub fn read(path: &Path, classes: &[String], signal: usize) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Predictions { path: path.to_path_buf(), reason };
         let file = File::open(path).map_err(Error::io("read predictions", path))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| refuse(error.to_string()))?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| refuse(error.to_string()))?;
         let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
         let wanted: Vec<String> = classes.iter().map(|class| format!("score_{class}")).collect();
-        let one_score = classes.len() == 2 && !names.contains(&wanted[0]) && names.iter().any(|name| name == "score");
+        let one_score =
+            classes.len() == 2 && !names.contains(&wanted[0]) && names.iter().any(|name| name == "score");
         let columns = if one_score { vec!["score".to_owned()] } else { wanted };
         for column in std::iter::once(ROW_ID).chain(columns.iter().map(String::as_str)) {
             if !names.iter().any(|name| name == column) {
@@ -76,7 +78,9 @@ impl Predictions {
         }
         let scores = match scores.as_slice() {
             [score] if one_score => both_sides(score, signal),
-            columns => (0..row_ids.len()).flat_map(|row| columns.iter().map(move |column| column[row])).collect(),
+            columns => {
+                (0..row_ids.len()).flat_map(|row| columns.iter().map(move |column| column[row])).collect()
+            }
         };
         Ok(Self { row_ids, scores, classes: classes.len() })
     }
@@ -96,17 +100,22 @@ impl Predictions {
         }
         for (field, column) in observers.schema().fields().iter().zip(observers.columns()) {
             if fields.iter().any(|other| other.name() == field.name()) {
-                return Err(refuse(format!("an observer is called \"{}\" as another column is", field.name())));
+                return Err(refuse(format!(
+                    "an observer is called \"{}\" as another column is",
+                    field.name()
+                )));
             }
             fields.push(field.as_ref().clone());
             columns.push(Arc::clone(column));
         }
         let schema = Arc::new(Schema::new(fields));
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| refuse(error.to_string()))?;
+        let batch =
+            RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| refuse(error.to_string()))?;
         let level = ZstdLevel::try_new(3).map_err(|error| refuse(error.to_string()))?;
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
         files::write_whole(path, |file| {
-            let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(std::io::Error::other)?;
+            let mut writer =
+                ArrowWriter::try_new(file, schema, Some(properties)).map_err(std::io::Error::other)?;
             writer.write(&batch).map_err(std::io::Error::other)?;
             writer.close().map(drop).map_err(std::io::Error::other)
         })
@@ -123,10 +132,13 @@ impl Predictions {
                 return Err(format!("row_id {row_id} is there twice"));
             }
         }
-        let missing: Vec<u64> = row_ids.iter().filter(|row_id| !position.contains_key(row_id)).copied().collect();
+        let missing: Vec<u64> =
+            row_ids.iter().filter(|row_id| !position.contains_key(row_id)).copied().collect();
         if let Some(first) = missing.first() {
             let (count, all) = (missing.len(), row_ids.len());
-            return Err(format!("{count} of the test split's {all} rows have no prediction, the first is row_id {first}"));
+            return Err(format!(
+                "{count} of the test split's {all} rows have no prediction, the first is row_id {first}"
+            ));
         }
         if self.row_ids.len() != row_ids.len() {
             let known: std::collections::HashSet<&u64> = row_ids.iter().collect();
@@ -149,7 +161,10 @@ impl Predictions {
 fn both_sides(score: &[f64], signal: usize) -> Vec<f64> {
     let are_probabilities = score.iter().all(|score| (0.0..=1.0).contains(score));
     let other = |score: f64| if are_probabilities { 1.0 - score } else { -score };
-    score.iter().flat_map(|&score| if signal == 0 { [score, other(score)] } else { [other(score), score] }).collect()
+    score
+        .iter()
+        .flat_map(|&score| if signal == 0 { [score, other(score)] } else { [other(score), score] })
+        .collect()
 }
 
 fn identifiers(column: &ArrayRef) -> Result<Vec<u64>, String> {
@@ -159,13 +174,21 @@ fn identifiers(column: &ArrayRef) -> Result<Vec<u64>, String> {
     let negative = |_| format!("column \"{ROW_ID}\" has a negative value");
     match column.data_type() {
         DataType::UInt64 => Ok(column.as_primitive::<UInt64Type>().values().to_vec()),
-        DataType::UInt32 => Ok(column.as_primitive::<UInt32Type>().values().iter().map(|id| u64::from(*id)).collect()),
-        DataType::Int64 => {
-            column.as_primitive::<Int64Type>().values().iter().map(|id| u64::try_from(*id).map_err(negative)).collect()
+        DataType::UInt32 => {
+            Ok(column.as_primitive::<UInt32Type>().values().iter().map(|id| u64::from(*id)).collect())
         }
-        DataType::Int32 => {
-            column.as_primitive::<Int32Type>().values().iter().map(|id| u64::try_from(*id).map_err(negative)).collect()
-        }
+        DataType::Int64 => column
+            .as_primitive::<Int64Type>()
+            .values()
+            .iter()
+            .map(|id| u64::try_from(*id).map_err(negative))
+            .collect(),
+        DataType::Int32 => column
+            .as_primitive::<Int32Type>()
+            .values()
+            .iter()
+            .map(|id| u64::try_from(*id).map_err(negative))
+            .collect(),
         other => Err(format!("column \"{ROW_ID}\" has type {other}: it must be an integer")),
     }
 }
@@ -176,7 +199,9 @@ fn finite(name: &str, column: &ArrayRef, first_row: usize) -> Result<Vec<f64>, S
     }
     let values: Vec<f64> = match column.data_type() {
         DataType::Float64 => column.as_primitive::<Float64Type>().values().to_vec(),
-        DataType::Float32 => column.as_primitive::<Float32Type>().values().iter().map(|x| f64::from(*x)).collect(),
+        DataType::Float32 => {
+            column.as_primitive::<Float32Type>().values().iter().map(|x| f64::from(*x)).collect()
+        }
         other => return Err(format!("column \"{name}\" has type {other}: it must be float32 or float64")),
     };
     match values.iter().position(|value| !value.is_finite()) {
@@ -224,7 +249,11 @@ mod tests {
             let reason = predictions.aligned(row_ids).unwrap_err();
             assert!(reason.contains(part), "{reason}");
         };
-        refused(&predictions(), &[3, 5, 7, 9], "1 of the test split's 4 rows have no prediction, the first is row_id 9");
+        refused(
+            &predictions(),
+            &[3, 5, 7, 9],
+            "1 of the test split's 4 rows have no prediction, the first is row_id 9",
+        );
         refused(&predictions(), &[3, 5], "1 rows are not in the test split, the first is row_id 7");
         let twice = Predictions { row_ids: vec![3, 3, 5], ..predictions() };
         refused(&twice, &[3, 5, 7], "row_id 3 is there twice");
@@ -236,7 +265,8 @@ mod tests {
         let path = folder.path().join("bad.parquet");
         let check = |columns: Vec<(&str, ArrayRef)>, part: &str| {
             let batch = RecordBatch::try_from_iter(columns).unwrap();
-            let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+            let mut writer =
+                ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
             writer.write(&batch).unwrap();
             writer.close().unwrap();
             let error = Predictions::read(&path, &classes(), 1).unwrap_err().to_string();

@@ -196,7 +196,10 @@ fn claim(out: &Path, request: &Request, fresh: bool) -> Result<std::fs::File, Er
     let path = out.join("request.json");
     let is_new = !path.exists();
     let lock_path = out.join(".lock");
-    if is_new && !lock_path.exists() && std::fs::read_dir(out).map_err(Error::io("read", out))?.next().is_some() {
+    if is_new
+        && !lock_path.exists()
+        && std::fs::read_dir(out).map_err(Error::io("read", out))?.next().is_some()
+    {
         return Err(refuse("the directory holds something else than a run"));
     }
     let lock = std::fs::File::create(&lock_path).map_err(Error::io("lock", &lock_path))?;
@@ -218,7 +221,8 @@ fn claim(out: &Path, request: &Request, fresh: bool) -> Result<std::fs::File, Er
 fn remove_leftovers(out: &Path) -> Result<(), Error> {
     for entry in std::fs::read_dir(out).map_err(Error::io("read", out))? {
         let path = entry.map_err(Error::io("read", out))?.path();
-        let is_leftover = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(files::ASIDE));
+        let is_leftover =
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(files::ASIDE));
         if is_leftover && path.is_file() {
             std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
@@ -346,7 +350,8 @@ pub fn evaluate_file(
     let dataset = match dataset {
         Some(dataset) => dataset,
         None => {
-            temporary = tempfile::tempdir().map_err(Error::io("make a directory in", &std::env::temp_dir()))?;
+            temporary =
+                tempfile::tempdir().map_err(Error::io("make a directory in", &std::env::temp_dir()))?;
             prepared = prepare_sample(task, &temporary.path().join("dataset"), &mut |_| {})?;
             &prepared
         }

@@ -116,7 +116,11 @@ impl DatasetRecord {
         Self {
             name: manifest.about.name.clone(),
             version: dataset.version().to_owned(),
-            sources: manifest.sources.iter().map(|source| (source.file.clone(), source.sha256.clone())).collect(),
+            sources: manifest
+                .sources
+                .iter()
+                .map(|source| (source.file.clone(), source.sha256.clone()))
+                .collect(),
             splits: manifest.splits.iter().map(|split| (split.name.clone(), split.rows)).collect(),
         }
     }

@@ -75,7 +75,8 @@ fn metrics(task: &Task, record: &RunRecord) -> Vec<MetricValue> {
 }
 
 fn scores(classes: &[String], evaluation: &Evaluation, test: &Tensors) -> Vec<ClassHistogram> {
-    let mut histograms: Vec<Histogram> = classes.iter().map(|_| Histogram::new(0.0, 1.0, SCORE_BINS)).collect();
+    let mut histograms: Vec<Histogram> =
+        classes.iter().map(|_| Histogram::new(0.0, 1.0, SCORE_BINS)).collect();
     for ((score, label), weight) in evaluation.signal_scores.iter().zip(&test.labels).zip(&test.weights) {
         histograms[*label as usize].fill(*score, f64::from(*weight));
     }
@@ -105,7 +106,9 @@ fn images(classes: &[String], test: &Tensors) -> Vec<JetImage> {
     let group = |name: &str, variables: usize| {
         test.groups.iter().find(|group| group.name == name && group.variables >= variables)
     };
-    let (Some(points), Some(vectors), Some(mask)) = (group("points", 2), group("vectors", 2), group("mask", 1)) else {
+    let (Some(points), Some(vectors), Some(mask)) =
+        (group("points", 2), group("vectors", 2), group("mask", 1))
+    else {
         return Vec::new();
     };
     if points.length != vectors.length || mask.length != points.length {
@@ -175,7 +178,10 @@ fn data(manifest: &Manifest, record: &RunRecord) -> DataSummary {
                 "In the test split the view's length cut {} constituents off {} jets.",
                 losses.truncated_constituents, losses.truncated_rows
             ),
-            format!("{} of its input values were moved to the bounds of their variables.", losses.clipped_values),
+            format!(
+                "{} of its input values were moved to the bounds of their variables.",
+                losses.clipped_values
+            ),
         ],
     }
 }

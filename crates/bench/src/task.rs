@@ -247,7 +247,9 @@ impl Task {
 pub fn task_names() -> Result<Vec<String>, Error> {
     let mut names: Vec<String> = embedded::names().into_iter().map(str::to_owned).collect();
     let here = std::env::current_dir().map_err(Error::io("find", Path::new(".")))?;
-    if let Some(benchmarks) = here.ancestors().map(|above| above.join("benchmarks")).find(|path| path.is_dir()) {
+    if let Some(benchmarks) =
+        here.ancestors().map(|above| above.join("benchmarks")).find(|path| path.is_dir())
+    {
         for area in folders(&benchmarks)? {
             for folder in folders(&area)? {
                 if folder.join("task.toml").is_file()

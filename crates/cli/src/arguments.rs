@@ -147,11 +147,13 @@ pub(crate) struct Predict {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Predictions are a Parquet file with the column `row_id` (as in the dataset) and one column
+#[command(
+    after_help = "Predictions are a Parquet file with the column `row_id` (as in the dataset) and one column
 `score_CLASS` for each class, or, for two classes, one column `score` of the signal. Each row of
 the task's test split must be there once: nothing may be left out.
 
-Without --dataset the task's embedded sample is prepared anew, which takes seconds.")]
+Without --dataset the task's embedded sample is prepared anew, which takes seconds."
+)]
 pub(crate) struct Evaluate {
     /// A task, such as jet-tagging/top, or a folder with a task.toml
     pub(crate) task: String,

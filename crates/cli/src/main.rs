@@ -59,7 +59,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
 /// Prints to stdout. A reader that has gone (`fiducial inspect … | head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::other(format!("write to stdout: {error}"))),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::other(format!("write to stdout: {error}")))
+        }
         _ => Ok(()),
     }
 }

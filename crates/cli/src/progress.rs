@@ -22,7 +22,8 @@ pub(crate) struct Display {
 impl Display {
     pub(crate) fn new(quiet: bool) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
-        let target = if is_terminal && !quiet { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target =
+            if is_terminal && !quiet { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         // A fixed template: it parses, as the tests show.
         if let Ok(style) = ProgressStyle::with_template("{msg}") {

@@ -80,14 +80,27 @@ mod tests {
 
     #[test]
     fn numbers_for_a_person() {
-        assert_eq!((bytes(1023), bytes(1024), bytes(12 << 20)), ("1023 B".into(), "1.0 KiB".into(), "12.0 MiB".into()));
-        assert_eq!((count(7), count(1211), count(1_211_000)), ("7".into(), "1 211".into(), "1 211 000".into()));
-        assert_eq!((duration(41.6), duration(185.0), duration(7800.0)), ("42 s".into(), "3 min 05 s".into(), "2 h 10 min".into()));
+        assert_eq!(
+            (bytes(1023), bytes(1024), bytes(12 << 20)),
+            ("1023 B".into(), "1.0 KiB".into(), "12.0 MiB".into())
+        );
+        assert_eq!(
+            (count(7), count(1211), count(1_211_000)),
+            ("7".into(), "1 211".into(), "1 211 000".into())
+        );
+        assert_eq!(
+            (duration(41.6), duration(185.0), duration(7800.0)),
+            ("42 s".into(), "3 min 05 s".into(), "2 h 10 min".into())
+        );
     }
 
     #[test]
     fn columns_are_aligned() {
-        let rows = vec![vec!["part_px".to_owned(), "12".to_owned()], vec!["ε".to_owned(), "1 200".to_owned()]];
-        assert_eq!(table(&["name", "n"], &[false, true], &rows), "name         n\n-------  -----\npart_px     12\nε        1 200\n");
+        let rows =
+            vec![vec!["part_px".to_owned(), "12".to_owned()], vec!["ε".to_owned(), "1 200".to_owned()]];
+        assert_eq!(
+            table(&["name", "n"], &[false, true], &rows),
+            "name         n\n-------  -----\npart_px     12\nε        1 200\n"
+        );
     }
 }

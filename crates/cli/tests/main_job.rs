@@ -33,12 +33,29 @@ fn one_seed_gives_one_result_also_after_a_kill() {
     let sandbox = Sandbox::new();
     sandbox.write("small.toml", SMALL.as_bytes());
     let run = |out: &str, seed: &str, threads: &str| {
-        let arguments = ["bench", "run", "jet-tagging/top", "--model", "small.toml", "--seed", seed, "--threads", threads];
+        let arguments = [
+            "bench",
+            "run",
+            "jet-tagging/top",
+            "--model",
+            "small.toml",
+            "--seed",
+            seed,
+            "--threads",
+            threads,
+        ];
         sandbox.run(&[&arguments[..], &["--out", out]].concat())
     };
     let answer = run("first", "3", "2").ok();
     assert!(answer.contains("roc_auc") && answer.contains("report: first/report.html"), "{answer}");
-    for file in ["metrics.json", "run.json", "report.html", "predictions.parquet", "model/model.json", "dataset/dataset.json"] {
+    for file in [
+        "metrics.json",
+        "run.json",
+        "report.html",
+        "predictions.parquet",
+        "model/model.json",
+        "dataset/dataset.json",
+    ] {
         assert!(sandbox.path("first").join(file).is_file(), "{file}");
     }
     validate(&sandbox, "metrics-1.json", &sandbox.read("first/metrics.json"));
@@ -49,7 +66,11 @@ fn one_seed_gives_one_result_also_after_a_kill() {
     run("second", "3", "1").ok();
     let same = |file: &str, other: &str| {
         let bytes = |path: &Path| std::fs::read(path).unwrap();
-        assert_eq!(bytes(&sandbox.path("first").join(file)), bytes(&sandbox.path(other).join(file)), "{other}/{file}");
+        assert_eq!(
+            bytes(&sandbox.path("first").join(file)),
+            bytes(&sandbox.path(other).join(file)),
+            "{other}/{file}"
+        );
     };
     for file in ["metrics.json", "model/model.safetensors", "predictions.parquet"] {
         same(file, "second");
@@ -57,7 +78,8 @@ fn one_seed_gives_one_result_also_after_a_kill() {
 
     // Killed at several moments, each time started again.
     for (index, milliseconds) in [5, 60, 200, 500, 900, 1400, 2000].into_iter().enumerate() {
-        let arguments = ["bench", "run", "jet-tagging/top", "--model", "small.toml", "--seed", "3", "--out", "killed"];
+        let arguments =
+            ["bench", "run", "jet-tagging/top", "--model", "small.toml", "--seed", "3", "--out", "killed"];
         let mut child =
             sandbox.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(milliseconds));
@@ -87,7 +109,8 @@ fn the_same_steps_one_by_one() {
     let (view, sample) = (folder.join("view.toml"), folder.join("sample/top_tagging.root"));
     sandbox.write("small.toml", SMALL.as_bytes());
 
-    let cutflow = sandbox.run(&["prepare", view.to_str().unwrap(), sample.to_str().unwrap(), "-o", "top"]).ok();
+    let cutflow =
+        sandbox.run(&["prepare", view.to_str().unwrap(), sample.to_str().unwrap(), "-o", "top"]).ok();
     assert!(cutflow.contains("40 000"), "{cutflow}");
     let refused = sandbox.run(&["prepare", view.to_str().unwrap(), sample.to_str().unwrap(), "-o", "top"]);
     assert_eq!(refused.code, 3, "{}", refused.stderr);
@@ -96,7 +119,15 @@ fn the_same_steps_one_by_one() {
     sandbox.run(&["train", "small.toml", "--dataset", "top", "-o", "model", "--seed", "3"]).ok();
     sandbox.run(&["predict", "model", "top", "-o", "predictions.parquet"]).ok();
     let table = sandbox
-        .run(&["evaluate", "jet-tagging/top", "predictions.parquet", "--dataset", "top", "-o", "metrics.json"])
+        .run(&[
+            "evaluate",
+            "jet-tagging/top",
+            "predictions.parquet",
+            "--dataset",
+            "top",
+            "-o",
+            "metrics.json",
+        ])
         .ok();
     assert!(table.contains("background_rejection_at_0.3"), "{table}");
     let json = sandbox.run(&["evaluate", "jet-tagging/top", "predictions.parquet", "--json"]).ok();

@@ -12,4 +12,4 @@ schemas = {path.name: json.loads(path.read_text()) for path in folder.glob("*.js
 registry = Registry().with_resources((name, Resource.from_contents(text)) for name, text in schemas.items())
 validator = Draft202012Validator(schemas[schema], registry=registry)
 problems = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(json.loads(instance.read_text()))]
-sys.exit("\n".join(problems))
+sys.exit("\n".join(problems) or 0)

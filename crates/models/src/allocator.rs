@@ -30,6 +30,7 @@ pub fn keep_freed_memory() {
 }
 
 /// Milliseconds after which mimalloc hands freed memory back; -1 is never.
+#[allow(clippy::useless_conversion, reason = "a C long has 32 bits on some systems")]
 pub fn purge_delay() -> i64 {
     // SAFETY: reads one integer of mimalloc's option table.
     i64::from(unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) })

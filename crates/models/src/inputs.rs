@@ -52,7 +52,7 @@ impl Inputs {
     pub fn pack(groups: &PaddedGroups<'_>) -> Result<Self, Error> {
         let PaddedGroups { jets, length, .. } = *groups;
         let cells = jets.checked_mul(length).ok_or_else(|| misfit("jets x length", usize::MAX, 0))?;
-        let variables = if cells == 0 { 0 } else { groups.features.len() / cells };
+        let variables = groups.features.len().checked_div(cells).unwrap_or(0);
         let sizes = [
             ("features", Some(groups.features), variables),
             ("points", groups.points, 2),

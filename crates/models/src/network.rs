@@ -33,6 +33,8 @@ pub struct Network {
 /// One variant for each kind. A new architecture is a file, a variant here and in [`ModelConfig`], and a line in
 /// [`each`].
 #[derive(Clone, Debug)]
+#[allow(clippy::enum_variant_names, reason = "these are their names in the field")]
+#[allow(clippy::large_enum_variant, reason = "there is one of them, not a list")]
 pub(crate) enum Architecture {
     ParticleFlowNetwork(ParticleFlowNetwork),
     ParticleNet(ParticleNet),

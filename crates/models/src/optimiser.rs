@@ -384,8 +384,8 @@ mod tests {
             if norm < 1e-3 * largest {
                 continue;
             }
-            // As far as moves the loss by 1e-3, to stand clear of rounding; and not far, to stand clear of kinks.
-            let step = (5e-4 / norm).min(2e-2);
+            // As far as moves the loss by 2e-4, to stand clear of rounding; and not far, to stand clear of kinks.
+            let step = (1e-4 / norm).min(4e-3);
             let mut loss = |sign: f64| {
                 let mut moved = start.clone();
                 for (value, slope) in moved.get_mut(name).unwrap().iter_mut().zip(gradient) {
@@ -394,8 +394,11 @@ mod tests {
                 network.set_parameters(moved);
                 run(&network).0
             };
-            let slope = (loss(1.0) - loss(-1.0)) / (2.0 * step);
-            assert!((slope - norm).abs() < 0.02 * norm + 2e-4, "{text}: {name}: {slope} for {norm}");
+            // A kink of a ReLU or of the neighbours may lie within the step; it does not within all smaller ones.
+            let mut slope_over = |part: f64| (loss(part) - loss(-part)) / (2.0 * part * step);
+            let slopes = [slope_over(1.0), slope_over(0.5), slope_over(0.25)];
+            let agrees = slopes.iter().any(|slope| (slope - norm).abs() < 0.02 * norm + 2e-4);
+            assert!(agrees, "{text}: {name}: {slopes:?} for {norm}");
         }
     }
 

@@ -120,8 +120,8 @@ impl Network {
 fn expected_size(config: &ModelConfig) -> Option<usize> {
     let mut size = 0_usize;
     let mut chain = |widths: &[usize]| {
-        let matrices = widths.windows(2).map(|pair| pair[0].checked_mul(pair[1]));
-        size = matrices.fold(Some(size), |sum, matrix| sum?.checked_add(matrix?))?;
+        let mut matrices = widths.windows(2).map(|pair| pair[0].checked_mul(pair[1]));
+        size = matrices.try_fold(size, |sum, matrix| sum.checked_add(matrix?))?;
         Some(())
     };
     match config {

@@ -46,7 +46,11 @@ pub(crate) fn run(options: &BenchRun, quiet: bool) -> Result<(), Failure> {
             used.energy.note
         ));
     }
-    crate::print(&format!("{}\nreport: {}\n", metrics_table(&outcome.record.metrics), outcome.report().display()))
+    crate::print(&format!(
+        "{}\nreport: {}\n",
+        metrics_table(&outcome.record.metrics),
+        outcome.report().display()
+    ))
 }
 
 fn show(display: &mut Display, progress: Progress<'_>) {

@@ -17,7 +17,9 @@ pub(crate) fn run(words: &[OsString]) -> Result<(), Failure> {
     let error = Command::new(&program).args(arguments).exec();
     let name = name.to_string_lossy();
     let failure = match error.kind() {
-        ErrorKind::NotFound => Failure::usage(format!("find command \"{name}\": there is no program fiducial-{name} either")),
+        ErrorKind::NotFound => {
+            Failure::usage(format!("find command \"{name}\": there is no program fiducial-{name} either"))
+        }
         _ => Failure::other(format!("start fiducial-{name}: {error}")),
     };
     Err(failure.hint("`fiducial --help` lists the commands"))

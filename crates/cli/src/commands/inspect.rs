@@ -56,12 +56,19 @@ pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
     if let Some(wanted) = &options.tree
         && !names.contains(wanted)
     {
-        return Err(Failure::input(format!("find tree \"{wanted}\" in {}", options.file.display()))
-            .hint(format!("the file has {}", if names.is_empty() { "no tree".to_owned() } else { names.join(", ") })));
+        return Err(Failure::input(format!("find tree \"{wanted}\" in {}", options.file.display())).hint(
+            format!(
+                "the file has {}",
+                if names.is_empty() { "no tree".to_owned() } else { names.join(", ") }
+            ),
+        ));
     }
     let wanted = |name: &&String| options.tree.as_ref().is_none_or(|tree| tree == *name);
-    let trees: Vec<TreeSummary> =
-        names.iter().filter(wanted).map(|name| Ok(summarise(&file.tree(name)?))).collect::<Result<_, Failure>>()?;
+    let trees: Vec<TreeSummary> = names
+        .iter()
+        .filter(wanted)
+        .map(|name| Ok(summarise(&file.tree(name)?)))
+        .collect::<Result<_, Failure>>()?;
     let summary = FileSummary {
         format: "fiducial-inspect/1",
         file: options.file.display().to_string(),
@@ -119,8 +126,10 @@ fn type_text(data_type: &DataType) -> String {
         DataType::List(item) | DataType::LargeList(item) => format!("list<{}>", type_text(item.data_type())),
         DataType::FixedSizeList(item, length) => format!("{}[{length}]", type_text(item.data_type())),
         DataType::Struct(fields) => {
-            let fields: Vec<String> =
-                fields.iter().map(|field| format!("{}: {}", field.name(), type_text(field.data_type()))).collect();
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|field| format!("{}: {}", field.name(), type_text(field.data_type())))
+                .collect();
             format!("struct<{}>", fields.join(", "))
         }
         DataType::Utf8 => "string".to_owned(),
@@ -135,7 +144,11 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
         text += &format!(
             "\ntree {}{}\n{} entries, {} columns, {} on disk, {} in memory\n\n",
             tree.name,
-            if tree.title.is_empty() || tree.title == tree.name { String::new() } else { format!(": {}", tree.title) },
+            if tree.title.is_empty() || tree.title == tree.name {
+                String::new()
+            } else {
+                format!(": {}", tree.title)
+            },
             count(tree.entries),
             count(tree.columns.len() as u64),
             bytes(tree.compressed_bytes),
@@ -175,7 +188,13 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
         text += "\nother objects\n";
         let rows: Vec<Vec<String>> = others
             .iter()
-            .map(|object| vec![format!("{};{}", object.path, object.cycle), object.class_name.clone(), bytes(object.bytes)])
+            .map(|object| {
+                vec![
+                    format!("{};{}", object.path, object.cycle),
+                    object.class_name.clone(),
+                    bytes(object.bytes),
+                ]
+            })
             .collect();
         text += &table(&["object", "class", "on disk"], &[false, false, true], &rows);
     }

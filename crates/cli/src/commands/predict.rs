@@ -12,7 +12,8 @@ use crate::tables::count;
 pub(crate) fn run(options: &Predict) -> Result<(), Failure> {
     let saved = SavedModel::load(&options.model)?;
     let dataset = Dataset::open(&options.dataset)?;
-    let tensors = tensors_with(&saved.view, &saved.standardisation, &dataset, &options.split, Labels::Absent)?;
+    let tensors =
+        tensors_with(&saved.view, &saved.standardisation, &dataset, &options.split, Labels::Absent)?;
     let predictions = protocol::predict(&saved, &tensors)?;
     predictions.write(&options.output, &saved.info.classes, &tensors.observers)?;
     crate::print(&format!("{} rows\n{}\n", count(tensors.row_ids.len() as u64), options.output.display()))

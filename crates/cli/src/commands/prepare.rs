@@ -18,8 +18,9 @@ pub(crate) fn run(options: &Prepare, quiet: bool) -> Result<(), Failure> {
         ..PrepareOptions::default()
     };
     let mut display = Display::new(quiet);
-    let dataset =
-        prepare(&view, &options.files, &options.output, &prepare_options, &mut |done| display.preparing(done))?;
+    let dataset = prepare(&view, &options.files, &options.output, &prepare_options, &mut |done| {
+        display.preparing(done)
+    })?;
     display.done();
     crate::print(&format!("{}\n{}\n", cutflow(dataset.manifest()), options.output.display()))
 }
@@ -27,11 +28,16 @@ pub(crate) fn run(options: &Prepare, quiet: bool) -> Result<(), Failure> {
 /// The cutflow over all sources, and where the rows went.
 fn cutflow(manifest: &Manifest) -> String {
     let (rows, steps) = manifest.total_cutflow();
-    let share = |part: u64| if rows == 0 { "-".to_owned() } else { format!("{:.2} %", 100.0 * part as f64 / rows as f64) };
+    let share = |part: u64| {
+        if rows == 0 { "-".to_owned() } else { format!("{:.2} %", 100.0 * part as f64 / rows as f64) }
+    };
     let mut lines = vec![vec!["read".to_owned(), count(rows), share(rows)]];
     lines.extend(steps.into_iter().map(|step| vec![step.clause, count(step.after), share(step.after)]));
     lines.extend(
-        manifest.splits.iter().map(|split| vec![format!("split {}", split.name), count(split.rows), share(split.rows)]),
+        manifest
+            .splits
+            .iter()
+            .map(|split| vec![format!("split {}", split.name), count(split.rows), share(split.rows)]),
     );
     table(&["cutflow", "rows", "of all"], &[false, true, true], &lines)
 }

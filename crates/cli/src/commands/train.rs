@@ -21,9 +21,10 @@ pub(crate) fn run(options: &Train, quiet: bool) -> Result<(), Failure> {
     let output = options.output.clone().unwrap_or_else(|| PathBuf::from(name));
     let mut display = Display::new(quiet);
     let (view, dataset) = view_and_dataset(&recipe, options.dataset.as_deref(), &output, &mut display)?;
-    let saved = fiducial_train::train(&recipe, &view, &dataset, &output, &FitOptions::default(), &mut |progress| {
-        display.training(progress);
-    })?;
+    let saved =
+        fiducial_train::train(&recipe, &view, &dataset, &output, &FitOptions::default(), &mut |progress| {
+            display.training(progress);
+        })?;
     display.done();
     if let Some(training) = &saved.training {
         display.say(&format!("  {}; best epoch {}", training.stopped.describe(), training.best_epoch));
@@ -50,17 +51,27 @@ fn view_and_dataset(
         (None, Some(DataSource::Dataset(directory))) => Dataset::open(directory)?,
         (None, Some(source @ DataSource::Files(_))) => {
             let Some(view) = &named else {
-                return Err(Failure::input(format!("read {}: it names files but no view", recipe.path.display()))
-                    .hint("add `view = \"view.toml\"` to the recipe"));
+                return Err(Failure::input(format!(
+                    "read {}: it names files but no view",
+                    recipe.path.display()
+                ))
+                .hint("add `view = \"view.toml\"` to the recipe"));
             };
-            let options =
-                PrepareOptions { about: About { name: "dataset".to_owned(), ..About::default() }, ..PrepareOptions::default() };
+            let options = PrepareOptions {
+                about: About { name: "dataset".to_owned(), ..About::default() },
+                ..PrepareOptions::default()
+            };
             let directory = output.join("dataset");
-            prepare_or_reuse(view, &source.files()?, &directory, &options, &mut |done| display.preparing(done))?.dataset
+            prepare_or_reuse(view, &source.files()?, &directory, &options, &mut |done| {
+                display.preparing(done)
+            })?
+            .dataset
         }
         (None, None) => {
             return Err(Failure::usage(format!("find the data of {}: it names none", recipe.path.display()))
-                .hint("give a prepared dataset with --dataset DIR, or add `dataset = \"DIR\"` to the recipe"));
+                .hint(
+                    "give a prepared dataset with --dataset DIR, or add `dataset = \"DIR\"` to the recipe",
+                ));
         }
     };
     let view = match named {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A directory that goes when the test ends.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     directory: tempfile::TempDir,
 }
 
 /// What a command answered.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -19,33 +19,34 @@ pub struct Answer {
 
 impl Answer {
     /// Its stdout, if it succeeded.
-    pub fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, 0, "{}", self.stderr);
         self.stdout
     }
 }
 
 impl Sandbox {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub fn write(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         std::fs::write(self.path(name), bytes).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// The command, ready to run here, with a cache of its own and with programs in this directory on the path.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fiducial"));
-        let path = format!("{}:{}", self.directory.path().display(), std::env::var("PATH").unwrap_or_default());
+        let path =
+            format!("{}:{}", self.directory.path().display(), std::env::var("PATH").unwrap_or_default());
         command
             .args(arguments)
             .current_dir(self.directory.path())
@@ -56,7 +57,7 @@ impl Sandbox {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Answer {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Answer {
         let output = self.command(arguments).output().unwrap();
         Answer {
             code: output.status.code().unwrap_or(-1),
@@ -67,22 +68,22 @@ impl Sandbox {
 }
 
 /// The checkout.
-pub fn checkout() -> PathBuf {
+pub(crate) fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// The tasks' folders.
-pub fn benchmarks() -> PathBuf {
+pub(crate) fn benchmarks() -> PathBuf {
     checkout().join("benchmarks")
 }
 
 /// Real files that lie beside a developer's checkout.
-pub fn shared() -> PathBuf {
+pub(crate) fn shared() -> PathBuf {
     checkout().join("../shared/data")
 }
 
 /// Whether they are there; says so if not.
-pub fn has_shared() -> bool {
+pub(crate) fn has_shared() -> bool {
     let is_there = shared().is_dir();
     if !is_there {
         eprintln!("skipped: there are no shared data files beside the checkout");
@@ -91,9 +92,11 @@ pub fn has_shared() -> bool {
 }
 
 /// Validates JSON against a schema of the repository, with Python's jsonschema.
-pub fn validate(sandbox: &Sandbox, schema: &str, json: &str) {
+pub(crate) fn validate(sandbox: &Sandbox, schema: &str, json: &str) {
     let Some(python) = std::env::var_os("FIDUCIAL_TEST_PYTHON") else {
-        eprintln!("skipped: FIDUCIAL_TEST_PYTHON is not set, so {schema} is not checked; `cargo xtask test` sets it");
+        eprintln!(
+            "skipped: FIDUCIAL_TEST_PYTHON is not set, so {schema} is not checked; `cargo xtask test` sets it"
+        );
         return;
     };
     sandbox.write("instance.json", json.as_bytes());

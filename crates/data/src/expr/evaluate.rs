@@ -300,7 +300,8 @@ impl Machine<'_> {
             let items = &numbers[range];
             let value = match (reduction, items) {
                 (Reduction::Count, _) => items.len() as f64,
-                (Reduction::Sum, _) => items.iter().sum(),
+                // From 0: the sum of nothing is 0, where `Iterator::sum` gives -0.
+                (Reduction::Sum, _) => items.iter().fold(0.0, |sum, item| sum + item),
                 (_, [first, rest @ ..]) => match reduction {
                     Reduction::Min => rest.iter().fold(*first, |a, b| kernels::minimum(a, *b)),
                     Reduction::Max => rest.iter().fold(*first, |a, b| kernels::maximum(a, *b)),

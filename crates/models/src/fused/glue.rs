@@ -130,6 +130,7 @@ pub(crate) fn apply<const N: usize, const D: usize, S: Gradient<N>>(
         return Ok(Tensor::from_primitive::<Flex>(forward(arrays, false).0.0));
     }
     let inputs = inputs.map(Operand::track);
+    #[allow(clippy::redundant_closure_for_method_calls, reason = "the type's name has five parts")]
     let nodes = inputs.each_ref().map(|input| input.node());
     let arrays = inputs.map(|input| Array::from_flex(input.into_primitive()));
     let shapes = arrays.each_ref().map(Array::shape);

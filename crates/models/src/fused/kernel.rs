@@ -26,13 +26,13 @@ pub(crate) struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     /// All of `data`, in rows of `columns`.
     pub(crate) fn new(data: &'a [f32], columns: usize) -> Self {
-        let rows = if columns == 0 { 0 } else { data.len() / columns };
+        let rows = data.len().checked_div(columns).unwrap_or(0);
         Self { data, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
     /// `columns` columns from `start` on of rows that lie `stride` apart.
     pub(crate) fn columns(data: &'a [f32], stride: usize, start: usize, columns: usize) -> Self {
-        let rows = if stride == 0 { 0 } else { data.len() / stride };
+        let rows = data.len().checked_div(stride).unwrap_or(0);
         Self { data: data.get(start..).unwrap_or(&[]), rows, columns, row_stride: stride, column_stride: 1 }
     }
 

@@ -5,7 +5,7 @@ use fiducial_models::{Inputs, ModelConfig, Network, PaddedGroups};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub const CONFIGS: [(&str, &str); 3] = [
+pub(crate) const CONFIGS: [(&str, &str); 3] = [
     (
         "particle flow network",
         "kind = \"particle-flow-network\"\nfeatures = 3\nclasses = 2\nphi = [20, 24]\nhead = [10]\ndropout = 0.2",
@@ -20,11 +20,11 @@ pub const CONFIGS: [(&str, &str); 3] = [
     ),
 ];
 
-pub fn config(text: &str) -> ModelConfig {
+pub(crate) fn config(text: &str) -> ModelConfig {
     ModelConfig::from_toml(text).unwrap()
 }
 
-pub fn network(text: &str) -> Network {
+pub(crate) fn network(text: &str) -> Network {
     Network::new(&config(text), 11).unwrap()
 }
 
@@ -32,10 +32,10 @@ pub fn network(text: &str) -> Network {
 type Constituent = [f32; 7];
 
 #[derive(Clone)]
-pub struct Jets(Vec<Vec<Constituent>>);
+pub(crate) struct Jets(Vec<Vec<Constituent>>);
 
 impl Jets {
-    pub fn new(sizes: &[usize], seed: u64) -> Self {
+    pub(crate) fn new(sizes: &[usize], seed: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut constituent = || {
             let mut values: Constituent = std::array::from_fn(|_| 2.0 * random.random::<f32>() - 1.0);
@@ -45,20 +45,20 @@ impl Jets {
         Self(sizes.iter().map(|&size| (0..size).map(|_| constituent()).collect()).collect())
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub fn only(&self, jet: usize) -> Self {
+    pub(crate) fn only(&self, jet: usize) -> Self {
         Self(vec![self.0[jet].clone()])
     }
 
-    pub fn reversed(&self) -> Self {
+    pub(crate) fn reversed(&self) -> Self {
         Self(self.0.iter().map(|jet| jet.iter().rev().copied().collect()).collect())
     }
 
     /// Adds to the features of every other jet.
-    pub fn shifted(mut self, by: f32) -> Self {
+    pub(crate) fn shifted(mut self, by: f32) -> Self {
         for jet in self.0.iter_mut().skip(1).step_by(2) {
             jet.iter_mut().for_each(|constituent| constituent[..3].iter_mut().for_each(|value| *value += by));
         }
@@ -94,19 +94,19 @@ impl Jets {
         .unwrap()
     }
 
-    pub fn padded(&self, length: usize) -> Inputs {
+    pub(crate) fn padded(&self, length: usize) -> Inputs {
         self.pack(length, 0.0, true, true)
     }
 
-    pub fn padded_with(&self, length: usize, padding: f32) -> Inputs {
+    pub(crate) fn padded_with(&self, length: usize, padding: f32) -> Inputs {
         self.pack(length, padding, true, true)
     }
 
-    pub fn without_points(&self) -> Inputs {
+    pub(crate) fn without_points(&self) -> Inputs {
         self.pack(8, 0.0, false, true)
     }
 
-    pub fn without_vectors(&self) -> Inputs {
+    pub(crate) fn without_vectors(&self) -> Inputs {
         self.pack(8, 0.0, true, false)
     }
 }
