@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-BINARY = HERE.parents[1] / "target/release/examples/train_throughput"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[1] / "target"))
+BINARY = TARGET / "release/examples/train_throughput"
 
 
 def run(command, **environment):

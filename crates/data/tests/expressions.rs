@@ -185,7 +185,7 @@ fn errors_name_the_place() {
     check("é + ü +", 8, "expected a value");
     check(&format!("{}1{}", "(".repeat(5000), ")".repeat(5000)), 101, "levels deep");
     check(&"-".repeat(5000), 200, "levels deep");
-    check(&"not ".repeat(5000), 797, "levels deep");
+    check(&"not ".repeat(5000), 801, "levels deep");
     check(&"x".repeat(100_000), 1, "more than the 65536 that are allowed");
     // Evaluation.
     check("1 + part_pxx", 5, "did you mean `part_px`?");
