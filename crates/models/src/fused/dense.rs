@@ -117,7 +117,10 @@ impl Dense {
                             Activation::Relu => {
                                 for ((before, gradient), output) in before.iter_mut().zip(gradient).zip(kept)
                                 {
-                                    *before = if *output > 0.0 { *gradient } else { 0.0 };
+                                    // A mask of bits: as a choice it became a branch for each number, which took
+                                    // a third of a training step.
+                                    let mask = u32::from(*output > 0.0).wrapping_neg();
+                                    *before = f32::from_bits(gradient.to_bits() & mask);
                                 }
                             }
                             Activation::Gelu => {
