@@ -1,4 +1,5 @@
 //! The main job, from the embedded sample to a report: as a whole, killed and repeated, and step by step.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Expressions against an oracle that knows one number at a time, and against their own normal form.
+#![allow(clippy::unwrap_used, clippy::needless_range_loop, reason = "these are tests")]
 
 use std::sync::Arc;
 

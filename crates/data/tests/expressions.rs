@@ -1,4 +1,5 @@
 //! Expressions: values, shapes and errors, row by row; NumPy and awkward as a peer.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
 //! Views: what is read, what is refused with which key, what they give on a batch.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::sync::Arc;
 

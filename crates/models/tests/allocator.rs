@@ -1,4 +1,5 @@
 //! The allocator keeps what is freed when the program says so, without help from the environment.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 #![cfg(target_os = "linux")]
 
 use fiducial_models::allocator;

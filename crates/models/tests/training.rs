@@ -1,4 +1,5 @@
 //! Training: the same bits from the same seed, whatever the threads and however often it is interrupted.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
 

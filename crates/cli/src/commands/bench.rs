@@ -33,7 +33,7 @@ pub(crate) fn run(options: &BenchRun, quiet: bool) -> Result<(), Failure> {
         command: command(options, data),
     };
     let mut display = Display::new(quiet);
-    let outcome = protocol::run(&run_options, &mut |progress| show(&mut display, progress))?;
+    let outcome = protocol::run(&run_options, &mut |progress| show(&mut display, &progress))?;
     display.done();
     if outcome.is_reused {
         display.say("this run was finished before; --fresh runs it anew");
@@ -53,11 +53,11 @@ pub(crate) fn run(options: &BenchRun, quiet: bool) -> Result<(), Failure> {
     ))
 }
 
-fn show(display: &mut Display, progress: Progress<'_>) {
+fn show(display: &mut Display, progress: &Progress<'_>) {
     match progress {
         Progress::Started { out, model } => display.say(&format!("running {model} in {}", out.display())),
-        Progress::Fetching { bytes, total } => display.fetching(bytes, total),
-        Progress::Preparing(done) => display.preparing(done),
+        Progress::Fetching { bytes, total } => display.fetching(*bytes, *total),
+        Progress::Preparing(done) => display.preparing(*done),
         Progress::Prepared(dataset) => {
             let manifest = dataset.manifest();
             let splits: Vec<String> =

@@ -19,7 +19,7 @@ pub(crate) fn run(options: &Prepare, quiet: bool) -> Result<(), Failure> {
     };
     let mut display = Display::new(quiet);
     let dataset = prepare(&view, &options.files, &options.output, &prepare_options, &mut |done| {
-        display.preparing(done)
+        display.preparing(done);
     })?;
     display.done();
     crate::print(&format!("{}\n{}\n", cutflow(dataset.manifest()), options.output.display()))

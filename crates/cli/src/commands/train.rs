@@ -63,7 +63,7 @@ fn view_and_dataset(
             };
             let directory = output.join("dataset");
             prepare_or_reuse(view, &source.files()?, &directory, &options, &mut |done| {
-                display.preparing(done)
+                display.preparing(done);
             })?
             .dataset
         }

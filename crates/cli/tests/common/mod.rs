@@ -1,5 +1,6 @@
 //! A directory of its own for each test, and the command run in it.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "these are tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

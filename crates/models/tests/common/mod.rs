@@ -1,4 +1,5 @@
 //! Small networks and made-up jets.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 #![allow(dead_code)] // Each test binary uses its own share.
 
 use fiducial_models::{Inputs, ModelConfig, Network, PaddedGroups};
