@@ -84,9 +84,8 @@ impl Number {
             Binary(_, x, y) => at(x) / at(y),
             Call("hypot", x, y) => at(x).hypot(at(y)),
             Call("arctan2", x, y) => at(x).atan2(at(y)),
-            Call(_, x, y) if at(x).is_nan() || at(y).is_nan() => f64::NAN,
-            Call("minimum", x, y) => at(x).min(at(y)),
-            Call(_, x, y) => at(x).max(at(y)),
+            Call("minimum", x, y) => -larger(-at(x), -at(y)),
+            Call(_, x, y) => larger(at(x), at(y)),
             Root(x) => at(x).sqrt(),
             Where(c, x, y) => {
                 if c.value(row, particle) {
@@ -95,12 +94,12 @@ impl Number {
                     at(y)
                 }
             }
-            Sum(x) => P[row].iter().enumerate().map(|(i, p)| x.value(row, i) * p).sum(),
+            Sum(x) => {
+                P[row].iter().enumerate().map(|(i, p)| x.value(row, i) * p).fold(0.0, |sum, term| sum + term)
+            }
             Largest(x) => {
                 let values = P[row].iter().enumerate().map(|(i, p)| x.value(row, i) * p);
-                values
-                    .reduce(|a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) })
-                    .unwrap_or(-1.0)
+                values.reduce(larger).unwrap_or(-1.0)
             }
         }
     }
@@ -195,9 +194,19 @@ fn batch() -> RecordBatch {
     .unwrap()
 }
 
-/// The greatest of 0 and -0 may be either, so that what is divided by it may be infinite on either side.
+/// The larger number, the second of equal ones: of 0 and -0 that decides on which side a quotient or an angle falls.
+fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else if a > b {
+        a
+    } else {
+        b
+    }
+}
+
 fn same(a: f64, b: f64) -> bool {
-    a == b || a.is_nan() && b.is_nan() || a.is_infinite() && b.is_infinite()
+    a == b || a.is_nan() && b.is_nan()
 }
 
 /// What a careless hand may type: pieces of the language in any order.
