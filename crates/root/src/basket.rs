@@ -149,7 +149,8 @@ impl Stored {
     /// The number of entries that the basket itself claims.
     pub(crate) fn entries(&self, file: &RootFile, object: &str) -> Result<usize> {
         let place = Place::new(file.name(), object, self.seek);
-        let mut cursor = Cursor::new(file.from(self.seek, &place)?, &place);
+        let data = file.read(self.seek, self.bytes, &place)?;
+        let mut cursor = Cursor::new(&data, &place);
         Key::read(&mut cursor)?;
         Ok(Header::read(&mut cursor)?.1.entries)
     }
@@ -162,8 +163,8 @@ impl Stored {
         entries: usize,
     ) -> Result<Basket<'a>> {
         let place = Place::new(file.name(), Arc::clone(object), self.seek);
-        let data = file.from(self.seek, &place)?;
-        let mut cursor = Cursor::new(data, &place);
+        let data = file.read(self.seek, self.bytes, &place)?;
+        let mut cursor = Cursor::new(&data, &place);
         let key = Key::read(&mut cursor)?;
         if key.class_name != "TBasket" {
             return Err(place.error(0, format!("a {:?} is where a basket should be", key.class_name)));

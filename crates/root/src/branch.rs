@@ -187,7 +187,7 @@ impl Branch {
         let (seeks, bytes) = (numbers("fBasketSeek"), numbers("fBasketBytes"));
         let mut starts = numbers("fBasketEntry");
         let written = object.int("fWriteBasket").and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        let size = file.data().len() as u64;
+        let size = file.len();
         for (&seek, &bytes) in seeks.iter().zip(&bytes).take(written) {
             if seek == 0 {
                 break;

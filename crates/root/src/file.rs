@@ -14,6 +14,9 @@ use crate::tree::Tree;
 /// Directories nest no deeper than this; a file that says otherwise is broken.
 const MAX_DEPTH: usize = 64;
 
+/// A directory's own record: a version, two dates, two sizes and three positions of 64 bits at most.
+const DIRECTORY_LEN: usize = 42;
+
 /// An open ROOT file. Cheap to clone: clones share the mapping.
 #[derive(Clone)]
 pub struct RootFile {
@@ -37,6 +40,7 @@ struct Header {
     begin: u64,
     names: u64,
     info: u64,
+    info_len: usize,
 }
 
 /// What a key says of its object.
@@ -153,19 +157,27 @@ impl RootFile {
         }
     }
 
-    /// The bytes from `seek` on.
-    pub(crate) fn from(&self, seek: u64, place: &Place) -> Result<&[u8]> {
-        let data = self.data();
-        usize::try_from(seek).ok().and_then(|seek| data.get(seek..)).ok_or_else(|| {
-            place.error(0, format!("it starts beyond the end of the file, {} bytes", data.len()))
-        })
+    /// The file's size in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.data().len() as u64
     }
 
-    /// Reads the record whose key stands at `seek`, decompressed.
-    pub(crate) fn record(&self, seek: u64, object: &str) -> Result<Record<'_>> {
+    /// Up to `len` bytes from `seek` on: fewer where the file ends before.
+    pub(crate) fn read(&self, seek: u64, len: usize, place: &Place) -> Result<Cow<'_, [u8]>> {
+        let data = self.data();
+        match usize::try_from(seek).ok().and_then(|seek| data.get(seek..)) {
+            Some(data) => Ok(Cow::Borrowed(&data[..len.min(data.len())])),
+            None => {
+                Err(place.error(0, format!("it starts beyond the end of the file, {} bytes", data.len())))
+            }
+        }
+    }
+
+    /// Reads the record of `len` bytes whose key stands at `seek`, decompressed.
+    pub(crate) fn record(&self, seek: u64, len: usize, object: &str) -> Result<Record<'_>> {
         let place = Place::new(self.name(), object, seek);
-        let data = self.from(seek, &place)?;
-        let key = Key::read(&mut Cursor::new(data, &place))?;
+        let data = self.read(seek, len, &place)?;
+        let key = Key::read(&mut Cursor::new(&data, &place))?;
         let data = payload(data, &key, &place)?;
         Ok(Record { data, key_len: key.key_len, place })
     }
@@ -175,8 +187,9 @@ impl RootFile {
     pub(crate) fn streamers(&self) -> Arc<Streamers> {
         let read = || {
             let mut streamers = Streamers::default();
-            if self.inner.header.info != 0
-                && let Ok(record) = self.record(self.inner.header.info, "the streamer list")
+            let header = &self.inner.header;
+            if header.info != 0
+                && let Ok(record) = self.record(header.info, header.info_len, "the streamer list")
             {
                 streamers.read(&record);
             }
@@ -197,7 +210,7 @@ impl RootFile {
         let place = Place::new(self.name(), "the top directory", header.begin);
         let root = root.ok_or_else(|| place.error(0, "its position overflows"))?;
         // Names repeat in the paths of all that is below them; a broken file could make that endless.
-        let mut paths = self.data().len().saturating_mul(64);
+        let mut paths = usize::try_from(self.len()).unwrap_or(usize::MAX).saturating_mul(64);
         self.directory(root, "", 0, &mut seen, &mut paths, &mut out)?;
         Ok(out)
     }
@@ -219,10 +232,12 @@ impl RootFile {
         if depth > MAX_DEPTH {
             return Err(place.error(0, format!("directories nest deeper than {MAX_DEPTH}")));
         }
-        let mut cursor = Cursor::new(self.from(seek, &place)?, &place);
+        let data = self.read(seek, DIRECTORY_LEN, &place)?;
+        let mut cursor = Cursor::new(&data, &place);
         let version = cursor.i16()?;
         let _dates = cursor.u64()?;
-        let _sizes = cursor.u64()?;
+        let keys_len = cursor.u32()? as usize;
+        let _names_len = cursor.u32()?;
         let keys = if version > 1000 {
             cursor.take(16)?;
             cursor.u64()?
@@ -239,7 +254,8 @@ impl RootFile {
             );
         }
         let place = Place::new(self.name(), label, keys);
-        let mut cursor = Cursor::new(self.from(keys, &place)?, &place);
+        let data = self.read(keys, keys_len, &place)?;
+        let mut cursor = Cursor::new(&data, &place);
         let list = Key::read(&mut cursor)?;
         cursor.seek(list.key_len)?;
         // A key takes 26 bytes at least.
@@ -315,7 +331,13 @@ fn is_tree(key: &KeyInfo) -> bool {
 }
 
 /// The object's bytes behind a key: as they are where the sizes agree, else decompressed.
-pub(crate) fn payload<'a>(data: &'a [u8], key: &Key, place: &Place) -> Result<Cow<'a, [u8]>> {
+pub(crate) fn payload<'a>(data: Cow<'a, [u8]>, key: &Key, place: &Place) -> Result<Cow<'a, [u8]>> {
+    let data = match data {
+        Cow::Borrowed(data) => data,
+        Cow::Owned(data) => {
+            return payload(Cow::Borrowed(&data), key, place).map(|data| Cow::Owned(data.into_owned()));
+        }
+    };
     let Some(body) = data.get(key.key_len..key.bytes) else {
         let reason =
             format!("its key of {} of {} bytes does not fit the {} left", key.key_len, key.bytes, data.len());
@@ -342,7 +364,8 @@ impl Header {
         let _units = cursor.u8()?;
         let _compress = cursor.u32()?;
         let info = if big { cursor.u64()? } else { u64::from(cursor.u32()?) };
-        Ok(Self { version, begin, names, info })
+        let info_len = cursor.u32()? as usize;
+        Ok(Self { version, begin, names, info, info_len })
     }
 }
 

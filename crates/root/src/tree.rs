@@ -75,7 +75,7 @@ impl std::fmt::Debug for Tree {
 
 impl Tree {
     pub(crate) fn open(file: &RootFile, key: &KeyInfo) -> Result<Self> {
-        let record = file.record(key.seek, &format!("tree {}", key.path))?;
+        let record = file.record(key.seek, key.bytes as usize, &format!("tree {}", key.path))?;
         let streamers = file.streamers();
         let mut reader = Reader::new(&record, &streamers);
         let object = reader.top(&key.class_name)?;
