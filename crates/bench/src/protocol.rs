@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use fiducial_data::batches::{Standardisation, Tensors, tensors};
+use fiducial_data::batches::{Tensors, tensors};
 use fiducial_data::dataset::{About, Dataset};
 use fiducial_data::prepare::{self, PrepareOptions, prepare_or_reuse};
 use fiducial_data::view::View;
@@ -356,7 +356,8 @@ pub fn evaluate_file(
             &prepared
         }
     };
-    let truth = read_truth(task, dataset)?;
+    // By the task's view, whatever view the model has.
+    let truth = truth(&fiducial_data::batches::truth(&task.view, dataset, TEST_SPLIT)?);
     let refuse = |reason| Error::Predictions { path: predictions.to_path_buf(), reason };
     let evaluation =
         evaluate(task, &truth, dataset.version(), TEST_SPLIT, &scores, BOOTSTRAP).map_err(refuse)?;
@@ -364,10 +365,4 @@ pub fn evaluate_file(
         files::write_json(path, &evaluation.metrics)?;
     }
     Ok(evaluation.metrics)
-}
-
-/// The labels and weights of the rows that are measured, by the task's view.
-fn read_truth(task: &Task, dataset: &Dataset) -> Result<Truth, Error> {
-    let standardisation = Standardisation::measure(&task.view, dataset)?;
-    Ok(truth(&tensors(&task.view, &standardisation, dataset, TEST_SPLIT)?))
 }

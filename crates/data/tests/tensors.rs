@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{ArrayRef, Float32Array, Int32Array, RecordBatch};
 use common::{batch, constituents, dataset, jet_pt, view};
-use fiducial_data::batches::{Labels, Measured, Standardisation, Tensors, tensors, tensors_of_batch};
+use fiducial_data::batches::{Labels, Measured, Standardisation, Tensors, tensors, tensors_of_batch, truth};
 use fiducial_data::view::View;
 use proptest::prelude::*;
 
@@ -56,6 +56,18 @@ fn a_row_without_constituents_is_all_padding() {
     assert_eq!(found.groups[0].data, [0.0; 3], "nothing to wrap");
     assert_eq!(found.groups[1].data, [-9.0, -9.0, -9.0, 0.0, 0.0, 0.0]);
     assert_eq!(of_batch(&view(3), &batch(0..0)).rows(), 0);
+}
+
+#[test]
+fn truth_is_what_tensors_have_without_the_inputs() {
+    let (_directory, dataset) = dataset();
+    let whole = tensors(&view(4), &identity(), &dataset, "test").unwrap();
+    let truth = truth(&view(4), &dataset, "test").unwrap();
+    assert!(truth.groups.is_empty() && !truth.labels.is_empty());
+    assert_eq!(
+        (truth.labels, truth.weights, truth.row_ids, truth.observers),
+        (whole.labels, whole.weights, whole.row_ids, whole.observers)
+    );
 }
 
 #[test]

@@ -117,17 +117,6 @@ impl Checkpoints {
         self.directory.join(MANIFEST)
     }
 
-    /// Forgets the checkpoint there is. The manifest goes first: without it, the rest means nothing.
-    pub(crate) fn clear(&mut self) -> Result<(), Error> {
-        let path = self.manifest();
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", &path)(error))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The checkpoint, if there is one.
     pub(crate) fn load(&mut self, identity: &Identity) -> Result<Option<Loaded>, Error> {
         let path = self.manifest();

@@ -70,7 +70,7 @@ pub enum Error {
     /// A checkpoint belongs to another training.
     #[error(
         "resume from {}: it was written with {what} ({found}, here {expected}); \
-         give another directory, or start afresh",
+         give another directory, or remove this one",
         path.display()
     )]
     OtherTraining {
@@ -90,14 +90,6 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
-    },
-    /// The caller asked to stop; the checkpoint holds the state.
-    #[error("train to the end: interrupted at epoch {epoch}, step {step}; run it again to go on from there")]
-    Interrupted {
-        /// The epoch, from 1.
-        epoch: usize,
-        /// The steps of this epoch that are done.
-        step: usize,
     },
     /// The model refused its configuration, its weights or its inputs.
     #[error(transparent)]

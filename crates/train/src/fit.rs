@@ -1,7 +1,5 @@
 //! The training loop.
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fiducial_data::batches::{Batch, Tensors, shuffled};
@@ -35,13 +33,8 @@ pub struct Job<'a> {
 pub struct FitOptions {
     /// The directory for checkpoints. None: an interrupted training is lost.
     pub checkpoints: Option<PathBuf>,
-    /// Begin anew, whatever checkpoint there is.
-    pub fresh: bool,
     /// Checkpoints are written at each epoch's end, and within an epoch after this time.
     pub checkpoint_every: Duration,
-    /// When this becomes true, a checkpoint is written after the step, and the training ends with
-    /// [`Error::Interrupted`].
-    pub stop: Option<Arc<AtomicBool>>,
     /// For tests.
     #[doc(hidden)]
     pub faults: Faults,
@@ -49,13 +42,7 @@ pub struct FitOptions {
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self {
-            checkpoints: None,
-            fresh: false,
-            checkpoint_every: Duration::from_secs(30),
-            stop: None,
-            faults: Faults::default(),
-        }
+        Self { checkpoints: None, checkpoint_every: Duration::from_secs(30), faults: Faults::default() }
     }
 }
 
@@ -165,9 +152,6 @@ impl<'a> Run<'a> {
 
     fn resume(&mut self, directory: &Path) -> Result<(), Error> {
         let mut checkpoints = Checkpoints::open(directory, self.options.faults.clone())?;
-        if self.options.fresh {
-            checkpoints.clear()?;
-        }
         if let Some((position, numbers)) = checkpoints.load(&self.identity)? {
             let manifest = checkpoints.manifest();
             let name = manifest.display().to_string();
@@ -262,17 +246,10 @@ impl<'a> Run<'a> {
         if self.stopped.is_none() { self.pause() } else { Ok(()) }
     }
 
-    /// Writes a checkpoint if one is due, and stops if the caller asks for it.
+    /// Writes a checkpoint if one is due.
     fn pause(&mut self) -> Result<(), Error> {
-        let stop = self.options.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
         let due = self.steps_done > 0 && self.saved.elapsed() >= self.options.checkpoint_every;
-        if due || stop && self.steps_done > 0 {
-            self.save()?;
-        }
-        if stop {
-            return Err(Error::Interrupted { epoch: self.epochs_done + 1, step: self.steps_done });
-        }
-        Ok(())
+        if due { self.save() } else { Ok(()) }
     }
 
     fn batch(&self, rows: &[u32]) -> Batch {

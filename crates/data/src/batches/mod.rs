@@ -124,11 +124,22 @@ pub fn tensors_with(
     split: &str,
     labels: Labels,
 ) -> Result<Tensors, Error> {
-    let plan = Plan::new(view, standardisation, labels)?;
+    fill_split(&Plan::new(view, standardisation, labels)?, dataset, split)
+}
+
+/// The labels, weights and observers of a split without its inputs: what predictions are measured against.
+///
+/// # Errors
+/// As [`tensors`].
+pub fn truth(view: &View, dataset: &Dataset, split: &str) -> Result<Tensors, Error> {
+    fill_split(&Plan::truth(view)?, dataset, split)
+}
+
+fn fill_split(plan: &Plan<'_>, dataset: &Dataset, split: &str) -> Result<Tensors, Error> {
     let chunks = dataset.chunks(split)?;
     let sizes: Vec<usize> = chunks.iter().map(Chunk::len).collect();
     let columns: Vec<&str> = plan.columns.iter().map(String::as_str).chain([ROW_ID]).collect();
-    fill(&plan, &sizes, |index| {
+    fill(plan, &sizes, |index| {
         let chunk = &chunks[index];
         let batch = chunk.read(&columns)?;
         let row_ids =

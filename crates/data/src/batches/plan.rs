@@ -39,17 +39,30 @@ impl<'a> Plan<'a> {
         labels: Labels,
     ) -> Result<Self, Error> {
         let groups = view.inputs().iter().map(|group| GroupPlan::new(group, standardisation));
-        let mut columns = view.input_columns();
-        columns.extend(view.base_columns(view.observers().iter().cloned()));
-        if labels == Labels::Required {
-            if view.classes().is_empty() {
-                return Err(Error::settings("compute labels", "the view has no classes"));
-            }
-            columns.extend(view.label_columns());
-            columns.extend(view.weight_columns());
-        }
-        Ok(Self { view, groups: groups.collect::<Result<_, _>>()?, labels, columns })
+        let groups = groups.collect::<Result<_, _>>()?;
+        let mut plan = match labels {
+            Labels::Required => Self::truth(view)?,
+            Labels::Absent => Self { view, groups: Vec::new(), labels, columns: observed(view) },
+        };
+        plan.groups = groups;
+        plan.columns.extend(view.input_columns());
+        Ok(plan)
     }
+
+    /// Labels, weights and observers, without any input.
+    pub(super) fn truth(view: &'a View) -> Result<Self, Error> {
+        if view.classes().is_empty() {
+            return Err(Error::settings("compute labels", "the view has no classes"));
+        }
+        let mut columns = observed(view);
+        columns.extend(view.label_columns());
+        columns.extend(view.weight_columns());
+        Ok(Self { view, groups: Vec::new(), labels: Labels::Required, columns })
+    }
+}
+
+fn observed(view: &View) -> BTreeSet<String> {
+    view.base_columns(view.observers().iter().cloned())
 }
 
 impl<'a> GroupPlan<'a> {
