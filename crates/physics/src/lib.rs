@@ -1,4 +1,9 @@
-//! Kinematics of particles at a collider: plain functions on numbers.
+//! Kernels of collider physics: pure functions on arrays, no files, no configuration.
+//!
+//! - [`four_vector`]: structure-of-arrays four-vectors, boosts, rotations, event shapes, the stransverse mass.
+//! - [`cluster`]: jets by sequential recombination, for hadron and for electron-positron collisions.
+//!
+//! This page holds the plain kinematic functions that everything is built from.
 //!
 //! The beam runs along z. Momenta, energies and masses share one unit (GeV throughout this project; c = 1), angles are in
 //! radians. No function panics; where a quantity is infinite or undefined, so is the result.
@@ -14,6 +19,12 @@
 //! assert!((distance - std::f64::consts::PI).abs() < 1e-12);
 //! ```
 #![deny(missing_docs)]
+
+pub mod cluster;
+mod error;
+pub mod four_vector;
+
+pub use error::Error;
 
 use std::f64::consts::{PI, TAU};
 
