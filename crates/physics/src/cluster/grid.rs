@@ -1,15 +1,14 @@
 //! The engine for hadron collisions: nearest neighbours on a grid of tiles, or without one.
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::TAU;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::queue::{Queue, reduce};
+use super::lanes::{self, PAD, Smallest};
+use super::queue::Queue;
 use super::recombine::Node;
 use super::{Algorithm, ClusterSequence, JetDefinition, Recombination, Strategy};
 
-/// How many slots one vector instruction looks at.
-const LANES: usize = 8;
 /// No jet, no slot.
 const NONE: u32 = u32::MAX;
 /// Up to this number every particle looks at all others.
@@ -34,12 +33,14 @@ pub(super) struct Grid {
     queue: Queue,
     /// By id: the slot, NONE if no longer there.
     slot_of: Vec<u32>,
+    /// First slots of vectors that hold a jet to be told of a new one.
+    told: Vec<usize>,
     /// Memory for laying out anew.
     live: Vec<Live>,
 }
 
 /// A jet on its way into a slot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Live {
     rapidity: f64,
     phi: f64,
@@ -117,8 +118,9 @@ impl Layout {
                 run(0, 2);
                 run(self.columns - 1, self.columns);
             } else if column == self.columns - 1 {
-                run(column - 1, self.columns);
+                // In the order of slots, so that the first of equal distances is always the one of the lowest slot.
                 run(0, 1);
+                run(column - 1, self.columns);
             } else {
                 run(column - 1, column + 2);
             }
@@ -139,7 +141,7 @@ impl Grid {
 
     /// Gives each jet in `live` a slot in its tile, with room for more.
     #[inline(always)]
-    fn lay_out(&mut self, radius: f64, tiled: bool) {
+    fn lay_out<S: Simd>(&mut self, simd: S, radius: f64, tiled: bool) {
         self.layout.choose(&self.live, radius, tiled);
         let layout = &mut self.layout;
         let tiles = layout.rows * layout.columns;
@@ -162,7 +164,7 @@ impl Grid {
             // The end was given room as if it were a tile.
             slots = *end;
         }
-        let padded = slots as usize + LANES;
+        let padded = slots as usize + PAD;
         for (column, empty) in [
             (&mut self.rapidity, f64::INFINITY),
             (&mut self.phi, 0.0),
@@ -177,6 +179,7 @@ impl Grid {
             column.resize(padded, NONE);
         }
         self.queue.reset(padded);
+        self.told.resize(padded, 0);
         for index in 0..self.live.len() {
             let jet = self.live[index];
             // Starts are moved on while tiles fill, and moved back after.
@@ -195,12 +198,12 @@ impl Grid {
         for jet in &self.live {
             self.layout.starts[jet.tile as usize] -= 1;
         }
-        self.queue.refresh();
+        self.queue.refresh(simd);
     }
 
     /// Takes all jets out of their slots and lays them out anew.
     #[inline(always)]
-    fn compact(&mut self, radius: f64, tiled: bool) {
+    fn compact<S: Simd>(&mut self, simd: S, radius: f64, tiled: bool) {
         self.live.clear();
         for slot in 0..self.id.len() {
             if self.id[slot] != NONE {
@@ -215,112 +218,81 @@ impl Grid {
                 });
             }
         }
-        self.lay_out(radius, tiled);
+        self.lay_out(simd, radius, tiled);
     }
 
     #[inline(always)]
-    fn remove(&mut self, slot: usize) {
+    fn remove<S: Simd>(&mut self, simd: S, slot: usize) {
         self.slot_of[self.id[slot] as usize] = NONE;
         self.id[slot] = NONE;
         self.rapidity[slot] = f64::INFINITY;
         self.scale[slot] = f64::INFINITY;
-        self.queue.set(slot, f64::INFINITY);
+        self.queue.set(simd, slot, f64::INFINITY);
     }
 
     /// The nearest jet within the square root of `limit` and its squared distance; NONE and `limit` without one.
+    ///
+    /// With TELL the place is that of the jet `new`, which is in no slot yet, and those that have it as nearest learn it on the
+    /// way. Only jets of lower or equal scale need to: in a pair of smallest distance, the one of lower scale has the other as
+    /// nearest.
+    ///
+    /// The last vector of a run may go beyond it: those are true distances to other jets, and do no harm.
     #[inline(always)]
-    fn nearest(&self, rapidity: f64, phi: f64, limit: f64) -> (f64, u32) {
-        let mut best = [limit; LANES];
-        let mut place = [u64::from(NONE); LANES];
-        let (runs, count) = self.layout.around(rapidity, phi);
-        for &(start, end) in &runs[..count] {
-            let mut slot = start as usize;
-            while slot < end as usize {
-                let d = self.distances(slot, rapidity, phi);
-                for lane in 0..LANES {
-                    let closer = d[lane] < best[lane];
-                    best[lane] = if closer { d[lane] } else { best[lane] };
-                    place[lane] = if closer { (slot + lane) as u64 } else { place[lane] };
-                }
-                slot += LANES;
-            }
-        }
-        let smallest = reduce(&best);
-        let mut slot = u64::from(NONE);
-        for lane in 0..LANES {
-            if best[lane] == smallest {
-                slot = slot.min(place[lane]);
-            }
-        }
-        let id = self.id.get(slot as usize).copied().unwrap_or(NONE);
-        (if id == NONE { limit } else { smallest }, id)
-    }
-
-    /// Squared distances to the jets in eight slots from `slot` on. A run's end may lie before the last of them: those are true
-    /// distances to other jets, and do no harm.
-    #[inline(always)]
-    fn distances(&self, slot: usize, rapidity: f64, phi: f64) -> [f64; LANES] {
-        let mut d = [f64::INFINITY; LANES];
-        let (Some(y), Some(p)) =
-            (self.rapidity[slot..].first_chunk::<LANES>(), self.phi[slot..].first_chunk::<LANES>())
-        else {
-            return d;
-        };
-        for lane in 0..LANES {
-            let dy = y[lane] - rapidity;
-            let across = (p[lane] - phi).abs();
-            let around = TAU - across;
-            let dp = if across > PI { around } else { across };
-            d[lane] = dp * dp + dy * dy;
-        }
-        d
-    }
-
-    /// The nearest jet to a new one that is in no slot yet, and on the way tells those that have it as nearest. Only jets of
-    /// lower or equal scale need to know: in a pair of smallest distance, the one of lower scale has the other as nearest.
-    #[inline(always)]
-    fn nearest_to_new(&mut self, new: &Live, limit: f64) -> (f64, u32) {
-        let mut best = [limit; LANES];
-        let mut place = [u64::from(NONE); LANES];
+    fn nearest<S: Simd, const TELL: bool>(&mut self, simd: S, new: &Live, limit: f64) -> (f64, u32) {
+        let mut best = Smallest::below(simd, limit);
+        let (y, phi, turn) = (simd.splat_f64s(new.rapidity), simd.splat_f64s(new.phi), simd.splat_f64s(TAU));
+        let (scale, step) = (simd.splat_f64s(new.scale), lanes::stride(simd));
         let (runs, count) = self.layout.around(new.rapidity, new.phi);
         for &(start, end) in &runs[..count] {
-            let mut slot = start as usize;
-            while slot < end as usize {
-                let d = self.distances(slot, new.rapidity, new.phi);
-                for lane in 0..LANES {
-                    let closer = d[lane] < best[lane];
-                    best[lane] = if closer { d[lane] } else { best[lane] };
-                    place[lane] = if closer { (slot + lane) as u64 } else { place[lane] };
-                }
-                if let (Some(known), Some(scale)) =
-                    (self.distance[slot..].first_chunk::<LANES>(), self.scale[slot..].first_chunk::<LANES>())
-                {
-                    let mut told = 0_u32;
-                    for lane in 0..LANES {
-                        let tell = (d[lane] < known[lane]) & (scale[lane] <= new.scale);
-                        told |= u32::from(tell) << lane;
-                    }
-                    while told != 0 {
-                        let lane = told.trailing_zeros() as usize;
-                        told &= told - 1;
-                        let other = slot + lane;
-                        self.distance[other] = d[lane];
-                        self.neighbour[other] = new.id;
-                        self.queue.set(other, self.scale[other] * d[lane]);
+            let (start, length) = (start as usize, (end - start) as usize);
+            let ys = lanes::vectors::<S>(&self.rapidity, start, length);
+            let phis = lanes::vectors::<S>(&self.phi, start, length);
+            let mut place = lanes::places(simd, start);
+            for i in 0..ys.len() {
+                let d = distances(simd, [ys[i], phis[i]], [y, phi], turn);
+                best.add(simd, d, place);
+                place = simd.add_f64s(place, step);
+            }
+            if TELL {
+                let known = lanes::vectors::<S>(&self.distance, start, length);
+                let scales = lanes::vectors::<S>(&self.scale, start, length);
+                let mut told = 0;
+                for i in 0..ys.len() {
+                    let lower = simd.less_than_or_equal_f64s(scales[i], scale);
+                    if lanes::any(simd, lower) {
+                        let d = distances(simd, [ys[i], phis[i]], [y, phi], turn);
+                        if lanes::any(simd, simd.and_m64s(simd.less_than_f64s(d, known[i]), lower)) {
+                            self.told[told] = start + i * S::F64_LANES;
+                            told += 1;
+                        }
                     }
                 }
-                slot += LANES;
+                for index in 0..told {
+                    self.tell::<S>(simd, self.told[index], new);
+                }
             }
         }
-        let smallest = reduce(&best);
-        let mut slot = u64::from(NONE);
-        for lane in 0..LANES {
-            if best[lane] == smallest {
-                slot = slot.min(place[lane]);
+        let (distance, slot) = best.get(simd);
+        match slot.map(|slot| self.id[slot]) {
+            Some(id) if id != NONE => (distance, id),
+            _ => (limit, NONE),
+        }
+    }
+
+    /// Tells the jets in the slots of one vector of a new jet.
+    #[inline(always)]
+    fn tell<S: Simd>(&mut self, simd: S, start: usize, new: &Live) {
+        for slot in start..start + S::F64_LANES {
+            let dy = self.rapidity[slot] - new.rapidity;
+            let across = (self.phi[slot] - new.phi).abs();
+            let dp = across.min(TAU - across);
+            let d = dp * dp + dy * dy;
+            if d < self.distance[slot] && self.scale[slot] <= new.scale {
+                self.distance[slot] = d;
+                self.neighbour[slot] = new.id;
+                self.queue.set(simd, slot, self.scale[slot] * d);
             }
         }
-        let id = self.id.get(slot as usize).copied().unwrap_or(NONE);
-        (if id == NONE { limit } else { smallest }, id)
     }
 
     /// An empty slot in the tile of a place.
@@ -333,13 +305,24 @@ impl Grid {
 
     /// Computes the nearest neighbour of the jet in a slot anew.
     #[inline(always)]
-    fn search(&mut self, slot: usize, limit: f64) {
+    fn search<S: Simd>(&mut self, simd: S, slot: usize, limit: f64) {
         let rapidity = std::mem::replace(&mut self.rapidity[slot], f64::INFINITY);
-        let (distance, neighbour) = self.nearest(rapidity, self.phi[slot], limit);
+        let jet = Live { rapidity, phi: self.phi[slot], ..Live::default() };
+        let (distance, neighbour) = self.nearest::<S, false>(simd, &jet, limit);
         self.rapidity[slot] = rapidity;
         self.distance[slot] = distance;
         self.neighbour[slot] = neighbour;
     }
+}
+
+/// Squared distances in rapidity and azimuth. `turn` holds 2 pi.
+#[inline(always)]
+fn distances<S: Simd>(simd: S, from: [S::f64s; 2], to: [S::f64s; 2], turn: S::f64s) -> S::f64s {
+    let dy = simd.sub_f64s(from[0], to[0]);
+    // pulp's own absolute value calls a function that is not inlined, and took a third of the time.
+    let across = simd.max_f64s(simd.sub_f64s(from[1], to[1]), simd.sub_f64s(to[1], from[1]));
+    let dp = simd.min_f64s(across, simd.sub_f64s(turn, across));
+    simd.add_f64s(simd.mul_f64s(dp, dp), simd.mul_f64s(dy, dy))
 }
 
 /// One event, compiled for the widest vectors of this processor.
@@ -354,7 +337,7 @@ impl WithSimd for Run<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let JetDefinition { algorithm, radius, recombination } = *self.definition;
         let Run { grid, strategy, sequence, .. } = self;
         let limit = radius * radius;
@@ -362,19 +345,19 @@ impl WithSimd for Run<'_> {
         let mut left = sequence.particles;
         let mut tiled = is_tiled(strategy, left);
         let mut at_layout = left;
-        grid.lay_out(radius, tiled);
-        first_neighbours(grid, limit);
+        grid.lay_out(simd, radius, tiled);
+        first_neighbours(simd, grid, limit);
         while left > 0 {
             if left < at_layout / 2 && at_layout > 16 {
                 tiled = is_tiled(strategy, left);
-                grid.compact(radius, tiled);
+                grid.compact(simd, radius, tiled);
                 at_layout = left;
             }
-            let (slot, value) = grid.queue.first();
+            let (slot, value) = grid.queue.first(simd);
             let id = grid.id[slot];
             let neighbour = grid.neighbour[slot];
             if neighbour == NONE {
-                grid.remove(slot);
+                grid.remove(simd, slot);
                 // The queue holds pt^2p R².
                 sequence.declare(id, value / limit);
                 left -= 1;
@@ -382,18 +365,18 @@ impl WithSimd for Run<'_> {
             }
             let other = grid.slot_of[neighbour as usize];
             if other == NONE {
-                grid.search(slot, limit);
-                grid.queue.set(slot, grid.scale[slot] * grid.distance[slot]);
+                grid.search(simd, slot, limit);
+                grid.queue.set(simd, slot, grid.scale[slot] * grid.distance[slot]);
                 continue;
             }
             let a = node(grid, sequence, slot);
             let b = node(grid, sequence, other as usize);
             let joined = recombination.join(&a, &b);
-            grid.remove(slot);
-            grid.remove(other as usize);
+            grid.remove(simd, slot);
+            grid.remove(simd, other as usize);
             let child = sequence.merge(id, neighbour, value / limit, joined.momentum);
             left -= 1;
-            insert(grid, &joined, child, algorithm.scale(joined.pt2()), limit, (radius, tiled));
+            insert(simd, grid, &joined, child, algorithm.scale(joined.pt2()), limit, (radius, tiled));
         }
     }
 }
@@ -434,14 +417,14 @@ fn start(
 }
 
 #[inline(always)]
-fn first_neighbours(grid: &mut Grid, limit: f64) {
+fn first_neighbours<S: Simd>(simd: S, grid: &mut Grid, limit: f64) {
     for slot in 0..grid.id.len() {
         if grid.id[slot] != NONE {
-            grid.search(slot, limit);
+            grid.search(simd, slot, limit);
             grid.queue.put(slot, grid.scale[slot] * grid.distance[slot]);
         }
     }
-    grid.queue.refresh();
+    grid.queue.refresh(simd);
 }
 
 #[inline(always)]
@@ -455,7 +438,15 @@ fn node(grid: &Grid, sequence: &ClusterSequence, slot: usize) -> Node {
 
 /// Gives a new jet its neighbour and a slot.
 #[inline(always)]
-fn insert(grid: &mut Grid, joined: &Node, id: u32, scale: f64, limit: f64, layout: (f64, bool)) {
+fn insert<S: Simd>(
+    simd: S,
+    grid: &mut Grid,
+    joined: &Node,
+    id: u32,
+    scale: f64,
+    limit: f64,
+    layout: (f64, bool),
+) {
     let mut new = Live {
         rapidity: joined.rapidity,
         phi: joined.phi,
@@ -465,12 +456,12 @@ fn insert(grid: &mut Grid, joined: &Node, id: u32, scale: f64, limit: f64, layou
         id,
         tile: 0,
     };
-    (new.distance, new.neighbour) = grid.nearest_to_new(&new, limit);
+    (new.distance, new.neighbour) = grid.nearest::<S, true>(simd, &new, limit);
     let slot = match grid.empty_slot(new.rapidity, new.phi) {
         Some(slot) => slot,
         None => {
             // Its tile is full: all jets are laid out anew, with room in each tile.
-            grid.compact(layout.0, layout.1);
+            grid.compact(simd, layout.0, layout.1);
             match grid.empty_slot(new.rapidity, new.phi) {
                 Some(slot) => slot,
                 None => return,
@@ -484,5 +475,5 @@ fn insert(grid: &mut Grid, joined: &Node, id: u32, scale: f64, limit: f64, layou
     grid.neighbour[slot] = new.neighbour;
     grid.id[slot] = id;
     grid.slot_of[id as usize] = slot as u32;
-    grid.queue.set(slot, scale * new.distance);
+    grid.queue.set(simd, slot, scale * new.distance);
 }

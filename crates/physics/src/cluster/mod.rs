@@ -30,6 +30,7 @@
 
 mod batch;
 mod grid;
+mod lanes;
 mod queue;
 mod recombine;
 mod sequence;

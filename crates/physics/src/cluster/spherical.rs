@@ -4,11 +4,11 @@ use std::f64::consts::PI;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::queue::{Queue, reduce};
+use super::lanes::{self, PAD, Smallest};
+use super::queue::Queue;
 use super::{Algorithm, ClusterSequence, JetDefinition};
 use crate::four_vector::FourVector;
 
-const LANES: usize = 8;
 const NONE: u32 = u32::MAX;
 
 /// Memory for one event after the other. A slot holds one jet or is empty; empty ones have an infinite x.
@@ -61,66 +61,60 @@ impl Sphere {
     }
 
     #[inline(always)]
-    fn remove(&mut self, slot: usize) {
+    fn remove<S: Simd>(&mut self, simd: S, slot: usize) {
         self.slot_of[self.id[slot] as usize] = NONE;
         self.id[slot] = NONE;
         self.x[slot] = f64::INFINITY;
         self.scale[slot] = f64::INFINITY;
-        self.queue.set(slot, f64::INFINITY);
+        self.queue.set(simd, slot, f64::INFINITY);
     }
 
     /// Finds the nearest neighbour of a slot. With `tell`, those of lower or equal scale that have this one as nearest learn it.
     #[inline(always)]
-    fn search(&mut self, slot: usize, limit: f64, tell: bool) {
+    fn search<S: Simd>(&mut self, simd: S, slot: usize, limit: f64, tell: bool) {
         let x = std::mem::replace(&mut self.x[slot], f64::INFINITY);
         let (y, z, scale, id) = (self.y[slot], self.z[slot], self.scale[slot], self.id[slot]);
-        let mut best = [limit; LANES];
-        let mut place = [u64::from(NONE); LANES];
-        for base in (0..self.x.len()).step_by(LANES) {
-            let d = self.distances(base, [x, y, z]);
-            for lane in 0..LANES {
-                let closer = d[lane] < best[lane];
-                best[lane] = if closer { d[lane] } else { best[lane] };
-                place[lane] = if closer { (base + lane) as u64 } else { place[lane] };
-            }
-            if !tell {
-                continue;
-            }
-            for (lane, &d) in d.iter().enumerate() {
-                let other = base + lane;
-                if d < self.distance[other] && self.scale[other] <= scale {
-                    self.distance[other] = d;
-                    self.neighbour[other] = id;
-                    self.queue.set(other, self.scale[other] * d);
-                }
-            }
+        let mut best = Smallest::below(simd, limit);
+        let direction = [simd.splat_f64s(x), simd.splat_f64s(y), simd.splat_f64s(z)];
+        let (mut place, step) = (lanes::places(simd, 0), lanes::stride(simd));
+        let columns = [&self.x, &self.y, &self.z].map(|column| S::as_simd_f64s(column).0);
+        for i in 0..columns[0].len() {
+            best.add(simd, distances(simd, [columns[0][i], columns[1][i], columns[2][i]], direction), place);
+            place = simd.add_f64s(place, step);
+        }
+        if tell {
+            self.tell(simd, [x, y, z], scale, id);
         }
         self.x[slot] = x;
-        let smallest = reduce(&best);
-        let nearest = (0..LANES).filter(|lane| best[*lane] == smallest).map(|lane| place[lane]).min();
-        let neighbour = nearest.and_then(|slot| self.id.get(slot as usize)).copied().unwrap_or(NONE);
+        let (smallest, nearest) = best.get(simd);
+        let neighbour = nearest.map_or(NONE, |slot| self.id[slot]);
         self.distance[slot] = if neighbour == NONE { limit } else { smallest };
         self.neighbour[slot] = neighbour;
     }
 
-    /// `2 (1 - cos θ)` as the squared distance of the unit vectors, which is accurate for small angles.
+    /// Tells a new jet to those of lower or equal scale that have it as nearest.
     #[inline(always)]
-    fn distances(&self, base: usize, [x, y, z]: [f64; 3]) -> [f64; LANES] {
-        let mut d = [f64::INFINITY; LANES];
-        let columns = (
-            self.x[base..].first_chunk::<LANES>(),
-            self.y[base..].first_chunk::<LANES>(),
-            self.z[base..].first_chunk::<LANES>(),
-        );
-        let (Some(xs), Some(ys), Some(zs)) = columns else {
-            return d;
-        };
-        for lane in 0..LANES {
-            let (dx, dy, dz) = (xs[lane] - x, ys[lane] - y, zs[lane] - z);
-            d[lane] = dx * dx + dy * dy + dz * dz;
+    fn tell<S: Simd>(&mut self, simd: S, [x, y, z]: [f64; 3], scale: f64, id: u32) {
+        for other in 0..self.x.len() {
+            let (dx, dy, dz) = (self.x[other] - x, self.y[other] - y, self.z[other] - z);
+            let d = dx * dx + dy * dy + dz * dz;
+            if d < self.distance[other] && self.scale[other] <= scale {
+                self.distance[other] = d;
+                self.neighbour[other] = id;
+                self.queue.set(simd, other, self.scale[other] * d);
+            }
         }
-        d
     }
+}
+
+/// `2 (1 - cos θ)` as the squared distance of the unit vectors, which is accurate for small angles.
+#[inline(always)]
+fn distances<S: Simd>(simd: S, from: [S::f64s; 3], to: [S::f64s; 3]) -> S::f64s {
+    let square = |axis: usize| {
+        let difference = simd.sub_f64s(from[axis], to[axis]);
+        simd.mul_f64s(difference, difference)
+    };
+    simd.add_f64s(simd.add_f64s(square(0), square(1)), square(2))
 }
 
 struct Run<'a> {
@@ -133,45 +127,51 @@ impl WithSimd for Run<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Run { sphere, definition, sequence } = self;
         let limit = limit(definition);
         // Durham's distance is min(E²) 2 (1 - cos θ); the generalised one is divided by the value at R.
         let unit = if definition.algorithm == Algorithm::EeKt { 1.0 } else { limit };
-        start(sphere, definition, sequence, limit);
+        start(simd, sphere, definition, sequence, limit);
         let mut left = sequence.particles;
         while left > 0 {
-            let (slot, value) = sphere.queue.first();
+            let (slot, value) = sphere.queue.first(simd);
             let (id, neighbour) = (sphere.id[slot], sphere.neighbour[slot]);
             if neighbour == NONE {
-                sphere.remove(slot);
+                sphere.remove(simd, slot);
                 sequence.declare(id, value / unit);
                 left -= 1;
                 continue;
             }
             let other = sphere.slot_of[neighbour as usize];
             if other == NONE {
-                sphere.search(slot, limit, false);
-                sphere.queue.set(slot, sphere.scale[slot] * sphere.distance[slot]);
+                sphere.search(simd, slot, limit, false);
+                sphere.queue.set(simd, slot, sphere.scale[slot] * sphere.distance[slot]);
                 continue;
             }
             let momenta = (sequence.jets[id as usize], sequence.jets[neighbour as usize]);
             let joined = definition.recombination.join_spherical(momenta.0, momenta.1);
-            sphere.remove(slot);
-            sphere.remove(other as usize);
+            sphere.remove(simd, slot);
+            sphere.remove(simd, other as usize);
             let child = sequence.merge(id, neighbour, value / unit, joined);
             left -= 1;
             sphere.place(slot, child, joined, definition.algorithm);
-            sphere.search(slot, limit, true);
-            sphere.queue.set(slot, sphere.scale[slot] * sphere.distance[slot]);
+            sphere.search(simd, slot, limit, true);
+            sphere.queue.set(simd, slot, sphere.scale[slot] * sphere.distance[slot]);
         }
     }
 }
 
 #[inline(always)]
-fn start(sphere: &mut Sphere, definition: &JetDefinition, sequence: &ClusterSequence, limit: f64) {
+fn start<S: Simd>(
+    simd: S,
+    sphere: &mut Sphere,
+    definition: &JetDefinition,
+    sequence: &ClusterSequence,
+    limit: f64,
+) {
     let count = sequence.particles;
-    let padded = count.next_multiple_of(LANES);
+    let padded = count.next_multiple_of(PAD);
     for (column, empty) in [
         (&mut sphere.x, f64::INFINITY),
         (&mut sphere.y, 0.0),
@@ -193,8 +193,8 @@ fn start(sphere: &mut Sphere, definition: &JetDefinition, sequence: &ClusterSequ
         sphere.place(slot, slot as u32, *momentum, definition.algorithm);
     }
     for slot in 0..count {
-        sphere.search(slot, limit, false);
+        sphere.search(simd, slot, limit, false);
         sphere.queue.put(slot, sphere.scale[slot] * sphere.distance[slot]);
     }
-    sphere.queue.refresh();
+    sphere.queue.refresh(simd);
 }
