@@ -21,8 +21,10 @@
 #![deny(missing_docs)]
 
 pub mod cluster;
+pub mod emd;
 mod error;
 pub mod four_vector;
+mod lanes;
 
 pub use error::Error;
 

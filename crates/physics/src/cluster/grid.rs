@@ -4,10 +4,10 @@ use std::f64::consts::TAU;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::lanes::{self, PAD, Smallest};
 use super::queue::Queue;
 use super::recombine::Node;
 use super::{Algorithm, ClusterSequence, JetDefinition, Recombination, Strategy};
+use crate::lanes::{self, PAD, Smallest};
 
 /// No jet, no slot.
 const NONE: u32 = u32::MAX;

@@ -30,7 +30,6 @@
 
 mod batch;
 mod grid;
-mod lanes;
 mod queue;
 mod recombine;
 mod sequence;

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use super::lanes;
+use crate::lanes;
 
 /// How many values share one minimum.
 const BLOCK: usize = 32;

@@ -4,10 +4,10 @@ use std::f64::consts::PI;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::lanes::{self, PAD, Smallest};
 use super::queue::Queue;
 use super::{Algorithm, ClusterSequence, JetDefinition};
 use crate::four_vector::FourVector;
+use crate::lanes::{self, PAD, Smallest};
 
 const NONE: u32 = u32::MAX;
 
