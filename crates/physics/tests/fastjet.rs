@@ -16,7 +16,8 @@ fn events(count: usize) -> Vec<Vec<FourVector>> {
             let mut event = random.event(n);
             match i % 10 {
                 0 => event.truncate(1),
-                1 => event.extend((0..n).map(|_| random.particle() * 1e-100)),
+                // Not so light that pt^4 is 0: then all distances of the second generalised kt below are equal.
+                1 => event.extend((0..n).map(|_| random.particle() * 1e-60)),
                 2 => event.extend(event.clone()),
                 3 => {
                     for sign in [1.0, -1.0, 0.0] {
@@ -149,6 +150,11 @@ fn the_jets_of_fastjet() {
     let mut failures = Vec::new();
     for (index, (definition, select, count)) in rows.iter().enumerate() {
         for (number, event) in events.iter().take(*count).enumerate() {
+            // Duplicates and particles without pt have distances of exactly 0, one as good as the other: which of them
+            // are joined when three jets are left, nothing says.
+            if matches!(select, Select::Exclusive(_)) && matches!(number % 10, 2 | 3) {
+                continue;
+            }
             let expected = theirs(&expected[index][number]);
             for strategy in [Strategy::Plain, Strategy::Tiled] {
                 let found = ours(definition, strategy, select, event);

@@ -40,8 +40,8 @@ fn direction(v: FourVector) -> [f64; 3] {
 /// The value of 2 (1 - cos θ) at which a particle is as near to another as to the beam.
 fn limit(definition: &JetDefinition) -> f64 {
     match definition.algorithm {
-        // Above 4, the largest there is: there is no beam as long as two are left.
-        Algorithm::EeKt => 5.0,
+        // Above 4, the largest there is: there is no beam as long as two are left. The value is FastJet's.
+        Algorithm::EeKt => 16.0,
         _ if definition.radius <= PI => 2.0 * (1.0 - definition.radius.cos()),
         _ => 2.0 * (3.0 + definition.radius.cos()),
     }

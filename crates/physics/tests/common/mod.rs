@@ -7,10 +7,10 @@ use std::process::Command;
 use fiducial_physics::four_vector::FourVector;
 
 /// SplitMix64.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -18,23 +18,23 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn uniform(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         (self.bits() % n as u64) as usize
     }
 
     /// A particle anywhere within |y| < 5, soft ones more often.
-    pub fn particle(&mut self) -> FourVector {
+    pub(crate) fn particle(&mut self) -> FourVector {
         let pt = -self.uniform(0.0, 1.0).max(1e-9).ln() * 3.0;
         let (y, phi) = (self.uniform(-5.0, 5.0), self.uniform(0.0, std::f64::consts::TAU));
         FourVector::from_pt_y_phi_m(pt, y, phi, if self.below(2) == 0 { 0.0 } else { 0.139_57 })
     }
 
     /// `n` particles, most of them in a few narrow sprays.
-    pub fn event(&mut self, n: usize) -> Vec<FourVector> {
+    pub(crate) fn event(&mut self, n: usize) -> Vec<FourVector> {
         let axes: Vec<_> = (0..4).map(|_| (self.uniform(-2.5, 2.5), self.uniform(0.0, 6.28))).collect();
         (0..n)
             .map(|i| {
@@ -53,7 +53,7 @@ impl Random {
 }
 
 /// The Python that holds the peers; says so where there is none.
-pub fn python() -> Option<String> {
+pub(crate) fn python() -> Option<String> {
     let python = std::env::var("FIDUCIAL_TEST_PYTHON").ok();
     if python.is_none() {
         eprintln!("skipped: FIDUCIAL_TEST_PYTHON is not set");
@@ -62,7 +62,7 @@ pub fn python() -> Option<String> {
 }
 
 /// Runs a script of this folder.
-pub fn run(python: &str, script: &str, arguments: &[PathBuf]) {
+pub(crate) fn run(python: &str, script: &str, arguments: &[PathBuf]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
     let output = Command::new(python).arg(path).args(arguments).output().expect("Python starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
