@@ -25,6 +25,7 @@ pub mod emd;
 mod error;
 pub mod four_vector;
 mod lanes;
+pub mod substructure;
 
 pub use error::Error;
 

@@ -148,10 +148,9 @@ fn stransverse_mass_is_the_minimum() {
         let hidden = if trial % 2 == 0 { 0.0 } else { random.uniform(0.0, 100.0) };
         let found = mt2(a, b, missing, hidden, hidden).unwrap();
         let expected = mt2_by_search(a, b, missing, hidden, hidden);
-        assert!(
-            (found - expected).abs() < 1e-4 * expected.max(1.0),
-            "trial {trial}: {found}, not {expected}"
-        );
+        // Near 0 half of the digits are lost, as documented; elsewhere the search is the less precise one.
+        let tolerance = if expected < 1.0 { 2e-3 } else { 1e-6 * expected };
+        assert!((found - expected).abs() < tolerance, "trial {trial}: {found}, not {expected}");
     }
 }
 

@@ -35,6 +35,8 @@ mod recombine;
 mod sequence;
 mod spherical;
 
+pub(crate) use recombine::direction;
+
 pub use batch::{EventJets, cluster_events};
 pub use sequence::{ClusterSequence, Jet, Step};
 

@@ -51,7 +51,7 @@ fn into_turn(phi: f64) -> f64 {
 /// Rapidity and azimuth as FastJet computes them (`PseudoJet::_set_rap_phi`): the mass is forced not to be space-like, and
 /// particles along the beam are kept apart by their pz.
 #[inline(always)]
-fn direction(v: FourVector) -> (f64, f64) {
+pub(crate) fn direction(v: FourVector) -> (f64, f64) {
     let pt2 = v.px * v.px + v.py * v.py;
     let phi = if pt2 == 0.0 { 0.0 } else { into_turn(v.py.atan2(v.px)) };
     let magnitude = v.pz.abs();

@@ -18,8 +18,13 @@
 //! The minimum is exact: a network simplex (`simplex.rs`) on the complete graph between the particles of both events, with an
 //! extra particle at distance R from all that takes up the difference of energies.
 
+mod efp;
+mod isotropy;
 mod simplex;
 mod sliced;
+
+pub use efp::{Angles, connected_graphs};
+pub use isotropy::{Uniform, event_isotropy};
 
 use std::f64::consts::TAU;
 
