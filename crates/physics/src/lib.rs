@@ -25,6 +25,8 @@ pub mod emd;
 mod error;
 pub mod four_vector;
 mod lanes;
+pub mod particle;
+pub mod pileup;
 pub mod substructure;
 
 pub use error::Error;
