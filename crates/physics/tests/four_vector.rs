@@ -126,8 +126,9 @@ fn mt2_by_search(a: FourVector, b: FourVector, missing: [f64; 2], ma: f64, mb: f
 
 /// The smallest value of a convex function, by thirds.
 fn smallest(function: impl Fn(f64) -> f64) -> f64 {
-    let (mut low, mut high) = (-2e3, 2e3);
-    for _ in 0..90 {
+    // Far out: a massless visible system likes an invisible one that is much faster.
+    let (mut low, mut high) = (-1e6, 1e6);
+    for _ in 0..110 {
         let (left, right) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
         if function(left) < function(right) { high = right } else { low = left }
     }
