@@ -1,6 +1,7 @@
 //! Times the energy mover's distance: `emd EVENTS REPEATS`, one JSON object: seconds a pair and the distances' sum.
 //!
 //! EVENTS is a file that `benches/emd/run.py` wrote: number of events n and of particles m (u64), then n × m times pt, y, phi.
+#![allow(clippy::print_stdout)]
 
 use std::error::Error;
 
@@ -20,8 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .chunks_exact(3 * particles)
         .take(events)
         .map(|event| {
-            let column = |k: usize| event.iter().skip(k).step_by(3).copied().collect();
-            EnergyFlow::new(column(0), column(1), column(2))
+            let column = |k: usize| -> Vec<f64> { event.iter().skip(k).step_by(3).copied().collect() };
+            EnergyFlow::new(&column(0), &column(1), &column(2))
         })
         .collect();
     let flows = flows?;

@@ -1,6 +1,7 @@
 //! Times jet clustering: `jet_clustering EVENTS RADIUS ALGORITHM REPEATS [plain|tiled]`, one JSON object a run.
 //!
 //! EVENTS is a file that `benches/jet-clustering/make_events.py` wrote. One thread.
+#![allow(clippy::print_stdout)]
 
 use std::error::Error;
 

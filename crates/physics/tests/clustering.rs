@@ -1,4 +1,5 @@
 //! Laws of jet clustering that need no other program.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The same jets as FastJet: the same constituents, the same momenta.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Four-vectors beside the package `vector`, and laws that hold for all.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -141,7 +142,7 @@ fn stransverse_mass_is_the_minimum() {
     for trial in 0..60 {
         let mut visible = || {
             let mass = if trial % 3 == 0 { 0.0 } else { random.uniform(0.0, 50.0) };
-            let (pt, phi) = (random.uniform(5.0, 200.0), random.uniform(0.0, 6.28));
+            let (pt, phi) = (random.uniform(5.0, 200.0), random.uniform(0.0, 6.2));
             FourVector::from_pt_eta_phi_m(pt, random.uniform(-2.0, 2.0), phi, mass)
         };
         let (a, b) = (visible(), visible());

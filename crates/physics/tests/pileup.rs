@@ -1,4 +1,5 @@
 //! Areas, densities and what removes pile-up.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Substructure beside FastJet and fastjet-contrib.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

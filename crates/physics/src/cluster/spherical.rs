@@ -77,9 +77,9 @@ impl Sphere {
         let mut best = Smallest::below(simd, limit);
         let direction = [simd.splat_f64s(x), simd.splat_f64s(y), simd.splat_f64s(z)];
         let (mut place, step) = (lanes::places(simd, 0), lanes::stride(simd));
-        let columns = [&self.x, &self.y, &self.z].map(|column| S::as_simd_f64s(column).0);
-        for i in 0..columns[0].len() {
-            best.add(simd, distances(simd, [columns[0][i], columns[1][i], columns[2][i]], direction), place);
+        let [xs, ys, zs] = [&self.x, &self.y, &self.z].map(|column| S::as_simd_f64s(column).0);
+        for ((x, y), z) in xs.iter().zip(ys).zip(zs) {
+            best.add(simd, distances(simd, [*x, *y, *z], direction), place);
             place = simd.add_f64s(place, step);
         }
         if tell {

@@ -43,7 +43,7 @@ impl Angles {
     /// ```
     /// use fiducial_physics::emd::{Angles, EnergyFlow};
     ///
-    /// let flow = EnergyFlow::new(vec![1.0, 3.0], vec![0.0, 0.0], vec![0.0, 0.5])?;
+    /// let flow = EnergyFlow::new(&[1.0, 3.0], &[0.0, 0.0], &[0.0, 0.5])?;
     /// // One edge: 2 z1 z2 θ².
     /// let value = Angles::new(&flow, 2.0)?.efp(&[(0, 1)])?;
     /// assert!((value - 2.0 * 0.25 * 0.75 * 0.25).abs() < 1e-15);

@@ -7,8 +7,8 @@
 //! ```
 //! use fiducial_physics::emd::{Emd, EnergyFlow};
 //!
-//! let a = EnergyFlow::new(vec![1.0, 2.0], vec![0.0, 0.0], vec![0.0, 0.3])?;
-//! let b = EnergyFlow::new(vec![3.0], vec![0.0], vec![0.3])?;
+//! let a = EnergyFlow::new(&[1.0, 2.0], &[0.0, 0.0], &[0.0, 0.3])?;
+//! let b = EnergyFlow::new(&[3.0], &[0.0], &[0.3])?;
 //! // One unit goes 0.3, of a jet radius of 0.6.
 //! let emd = Emd { radius: 0.6, ..Emd::default() };
 //! assert!((emd.distance(&a, &b)? - 0.5).abs() < 1e-12);
@@ -48,19 +48,19 @@ pub struct EnergyFlow {
 impl EnergyFlow {
     /// Fails where lengths differ, a weight is negative, a value is not finite or beyond 1e100, or there are more than 16,384
     /// particles. Particles of no weight are left out.
-    pub fn new(weight: Vec<f64>, y: Vec<f64>, phi: Vec<f64>) -> Result<Self, Error> {
+    pub fn new(weight: &[f64], y: &[f64], phi: &[f64]) -> Result<Self, Error> {
         same_length("y", weight.len(), y.len())?;
         same_length("phi", weight.len(), phi.len())?;
         let count = weight.len() as f64;
         parameter("the number of particles", count, weight.len() <= MOST_PARTICLES, "at most 16384")?;
-        bounded("weight", &weight, 1e100)?;
-        bounded("y", &y, 1e100)?;
-        bounded("phi", &phi, 1e100)?;
+        bounded("weight", weight, 1e100)?;
+        bounded("y", y, 1e100)?;
+        bounded("phi", phi, 1e100)?;
         if let Some(index) = weight.iter().position(|weight| *weight < 0.0) {
             return Err(Error::Value { name: "weight", index, value: weight[index], problem: "negative" });
         }
         let mut flow = Self::default();
-        for (index, weight) in weight.into_iter().enumerate().filter(|(_, weight)| *weight > 0.0) {
+        for (index, weight) in weight.iter().copied().enumerate().filter(|(_, weight)| *weight > 0.0) {
             flow.weight.push(weight);
             flow.y.push(y[index]);
             flow.phi.push(phi[index].rem_euclid(TAU));
@@ -250,8 +250,8 @@ impl WithSimd for Costs<'_> {
                 row[j] = (dy * dy + dp * dp) * per_radius;
             }
             if emd.beta == 1.0 {
-                for j in 0..columns {
-                    row[j] = row[j].sqrt();
+                for value in row.iter_mut() {
+                    *value = value.sqrt();
                 }
             } else if emd.beta != 2.0 {
                 for value in row.iter_mut() {

@@ -171,10 +171,9 @@ fn eigenvalues(mut m: [[f64; 3]; 3]) -> [f64; 3] {
                 let (a, b) = (row[i], row[j]);
                 (row[i], row[j]) = (c * a - s * b, s * a + c * b);
             }
-            for k in 0..3 {
-                let (a, b) = (m[i][k], m[j][k]);
-                (m[i][k], m[j][k]) = (c * a - s * b, s * a + c * b);
-            }
+            let (a, b) = (m[i], m[j]);
+            m[i] = [0, 1, 2].map(|k| c * a[k] - s * b[k]);
+            m[j] = [0, 1, 2].map(|k| s * a[k] + c * b[k]);
             (m[i][j], m[j][i]) = (0.0, 0.0);
         }
     }

@@ -211,7 +211,7 @@ impl PdgId {
         if let (Some((protons, _)), false) = (self.nucleus(), self.0.unsigned_abs() == 2212) {
             return Some(sign * 3 * protons as i32);
         }
-        let quark = |flavour: u32| if flavour % 2 == 0 { 2 } else { -1 };
+        let quark = |flavour: u32| if flavour.is_multiple_of(2) { 2 } else { -1 };
         let [first, second, third] = self.quarks();
         let charge = match self.0.unsigned_abs() {
             size @ 1..=8 => quark(size),
@@ -221,7 +221,7 @@ impl PdgId {
             _ if self.is_baryon() => quark(first) + quark(second) + quark(third),
             _ if self.is_diquark() => quark(first) + quark(second),
             // The heavier flavour comes first; it is the quark if it is up-like, and the antiquark if it is down-like.
-            _ if self.is_meson() && second % 2 == 1 => quark(third) - quark(second),
+            _ if self.is_meson() && !second.is_multiple_of(2) => quark(third) - quark(second),
             _ if self.is_meson() => quark(second) - quark(third),
             _ => return None,
         };

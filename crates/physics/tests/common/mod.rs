@@ -1,5 +1,5 @@
 //! What several tests share: random numbers that are the same everywhere, and made-up events.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stderr)]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -35,7 +35,7 @@ impl Random {
 
     /// `n` particles, most of them in a few narrow sprays.
     pub(crate) fn event(&mut self, n: usize) -> Vec<FourVector> {
-        let axes: Vec<_> = (0..4).map(|_| (self.uniform(-2.5, 2.5), self.uniform(0.0, 6.28))).collect();
+        let axes: Vec<_> = (0..4).map(|_| (self.uniform(-2.5, 2.5), self.uniform(0.0, 6.2))).collect();
         (0..n)
             .map(|i| {
                 let soft = self.particle();
