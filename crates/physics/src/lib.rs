@@ -1,7 +1,16 @@
 //! Kernels of collider physics: pure functions on arrays, no files, no configuration.
 //!
-//! - [`four_vector`]: structure-of-arrays four-vectors, boosts, rotations, event shapes, the stransverse mass.
-//! - [`cluster`]: jets by sequential recombination, for hadron and for electron-positron collisions.
+//! | module | holds |
+//! |---|---|
+//! | [`four_vector`] | four-vectors as structure of arrays, boosts, rotations, thrust, sphericity, the stransverse mass |
+//! | [`cluster`] | jets by sequential recombination, as FastJet finds them |
+//! | [`substructure`] | grooming, N-subjettiness, energy correlation functions, the Lund plane, pull, angularities |
+//! | [`pileup`] | areas by ghosts, the median density, SoftKiller, PUPPI |
+//! | [`emd`] | the energy mover's distance, its bounds, energy flow polynomials, event isotropy |
+//! | [`particle`] | the PDG table and what its identifiers say |
+//!
+//! Many events are worked on by all threads of the rayon pool, with the same result at any number of them. Vector instructions are
+//! chosen when the program runs. What is refused is a fragment fit for "failed to ..." ([`Error`]).
 //!
 //! This page holds the plain kinematic functions that everything is built from.
 //!
