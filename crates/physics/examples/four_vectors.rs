@@ -46,7 +46,16 @@ fn kernels<T: Real>(name: &str, count: usize) -> Result<(), Box<dyn Error>> {
 
 /// The least that reads the same columns and writes one.
 fn add<T: Real>(columns: &[&[T]], out: &mut [T]) {
-    for (i, out) in out.iter_mut().enumerate() {
-        *out = T::narrow(columns.iter().map(|column| column[i].widen()).sum());
+    let sum = |values: &[T]| T::narrow(values.iter().map(|value| value.widen()).sum());
+    match columns {
+        [a, b] => out.iter_mut().zip(*a).zip(*b).for_each(|((out, a), b)| *out = sum(&[*a, *b])),
+        [a, b, c] => {
+            out.iter_mut().zip(*a).zip(*b).zip(*c).for_each(|(((out, a), b), c)| *out = sum(&[*a, *b, *c]));
+        }
+        [a, b, c, d, ..] => {
+            let columns = out.iter_mut().zip(*a).zip(*b).zip(*c).zip(*d);
+            columns.for_each(|((((out, a), b), c), d)| *out = sum(&[*a, *b, *c, *d]));
+        }
+        _ => {}
     }
 }
