@@ -17,7 +17,7 @@
 //! let jets = sequence.inclusive(5.0);
 //! assert_eq!(jets.len(), 2);
 //! assert_eq!(sequence.constituents(jets[0].id), [0, 1]);
-//! assert!((jets[0].momentum.pt() - 69.65).abs() < 0.01);
+//! assert!((jets[0].momentum.pt() - 69.715).abs() < 0.001);
 //! # Ok::<(), fiducial_physics::Error>(())
 //! ```
 //!
