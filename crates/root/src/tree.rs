@@ -8,13 +8,13 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::branch::{self, Branch, Leaves, Owner, Walk};
+use crate::classes::Classes;
 use crate::error::{Error, Place, Result};
 use crate::file::{KeyInfo, Record, RootFile};
 use crate::layout::{Item, Layout, interpret};
 use crate::object::Reader;
 use crate::prim::Prim;
 use crate::read;
-use crate::streamer::Streamers;
 
 /// A tree: a table whose columns are read one by one, over any range of entries.
 pub struct Tree {
@@ -94,7 +94,7 @@ impl Tree {
         let mut columns = Columns {
             tree: &key.path,
             leaves: &leaves,
-            streamers: &streamers,
+            classes: Classes::new(&streamers),
             columns: Vec::new(),
             sources: Vec::new(),
         };
@@ -265,7 +265,7 @@ impl Tree {
 struct Columns<'a> {
     tree: &'a str,
     leaves: &'a Leaves,
-    streamers: &'a Streamers,
+    classes: Classes<'a>,
     columns: Vec<Column>,
     sources: Vec<Source>,
 }
@@ -286,7 +286,7 @@ impl Columns<'_> {
     fn add(&mut self, branch: Branch, owner: &Owner, alone: bool) {
         let interpreted = match (&branch.unknown, &branch.broken) {
             (Some(reason), _) | (None, Some(reason)) => Err((branch.class_name.clone(), reason.clone())),
-            (None, None) if alone => interpret(&branch, owner, self.leaves, self.streamers),
+            (None, None) if alone => interpret(&branch, owner, self.leaves, &mut self.classes),
             (None, None) => {
                 let item = Item { prim: Prim::I32, dims: Vec::new() };
                 Ok((Layout::Fixed(item), "int32_t".to_owned()))

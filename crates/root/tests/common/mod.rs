@@ -137,6 +137,14 @@ pub fn digest_of(array: &dyn Array) -> (String, String) {
 }
 
 fn digest(array: &dyn Array, state: &mut Xxh64) -> String {
+    if let Some(nulls) = array.nulls() {
+        nulls.iter().for_each(|valid| state.update(&[u8::from(valid)]));
+        return format!("?{}", values(array, state));
+    }
+    values(array, state)
+}
+
+fn values(array: &dyn Array, state: &mut Xxh64) -> String {
     match array.data_type() {
         DataType::Boolean => {
             array.as_boolean().values().iter().for_each(|value| state.update(&[u8::from(value)]));
@@ -157,6 +165,12 @@ fn digest(array: &dyn Array, state: &mut Xxh64) -> String {
             offsets(text.offsets(), state);
             state.update(text.value_data());
             "text".into()
+        }
+        DataType::Binary => {
+            let bytes = array.as_binary::<i32>();
+            offsets(bytes.offsets(), state);
+            state.update(bytes.value_data());
+            "bytes".into()
         }
         DataType::List(_) => {
             let list = array.as_list::<i32>();
