@@ -248,7 +248,7 @@ impl<'a> Classes<'a> {
             520 => 500,
             code => code,
         };
-        let type_name = member.type_name.trim();
+        let type_name = if member.type_name == "BASE" { &*member.name } else { member.type_name.trim() };
         let class = type_name.trim_end_matches('*').trim();
         let shape = match code {
             7 => Shape::LongText,
@@ -264,7 +264,7 @@ impl<'a> Classes<'a> {
             // A pointer to a collection is written as the collection.
             71 | 91 | 300 | 365 | 500 if is_collection(class) => match self.nested(class) {
                 Ok(shape) => return Ok(Shape::Headed(Box::new(array(shape, &element.dims)))),
-                Err(reason) if reason.starts_with("the classes") => return Err(reason),
+                Err(reason) if self.open.is_empty() || reason.starts_with("the classes") => return Err(reason),
                 Err(_) => return Ok(Shape::Opaque),
             },
             _ => return Ok(Shape::Opaque),

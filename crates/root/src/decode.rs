@@ -128,6 +128,14 @@ impl<'a> Decoder<'a> {
     /// Reads `n` values, one after the other.
     fn read(&mut self, out: &mut Nested, shape: &Shape, n: usize) -> Result<()> {
         match (out, shape) {
+            (out, Shape::Headed(inner)) => self.headed(out, inner, Some(n))?,
+            (out, Shape::Named(inner)) => {
+                for _ in 0..n {
+                    self.cursor.text_bytes()?;
+                    self.cursor.take(1)?;
+                    self.read(out, inner, 1)?;
+                }
+            }
             (Nested::Numbers { bytes, .. }, Shape::Bits) => {
                 for _ in 0..n {
                     let flags = self.cursor.take(4)?;
@@ -168,7 +176,6 @@ impl<'a> Decoder<'a> {
                 self.read(items, item, all)?;
                 *len += n;
             }
-            (out, Shape::Headed(inner)) => self.headed(out, inner, Some(n))?,
             (Nested::Struct { len, fields }, Shape::Record(record)) => {
                 for _ in 0..n {
                     self.object(&record.class, fields)?;
@@ -184,13 +191,6 @@ impl<'a> Decoder<'a> {
             (Nested::Optional { valid, item }, Shape::Optional(inner)) => {
                 valid.resize(valid.len() + n, true);
                 self.read(item, inner, n)?;
-            }
-            (out, Shape::Named(inner)) => {
-                for _ in 0..n {
-                    self.cursor.text_bytes()?;
-                    self.cursor.take(1)?;
-                    self.read(out, inner, 1)?;
-                }
             }
             _ => return Err(self.cursor.error("a value of one shape where another belongs")),
         }
