@@ -97,8 +97,21 @@ impl<'a> Classes<'a> {
         self.record(cxx::bare(pointee), None).map(Shape::Pointer)
     }
 
+    /// An object that is a whole branch: where its class has no streamer of its own, it has no header.
+    pub(crate) fn whole(&mut self, class: &str, version: i32) -> Made<Shape> {
+        let mut record = self.unshared(class, Some(version))?;
+        if record.class.header == Header::Versioned {
+            record.class.header = Header::None;
+        }
+        Ok(Shape::Record(Arc::new(record)))
+    }
+
     /// A class with all its fields.
-    pub(crate) fn record(&mut self, class: &str, prefer: Option<i32>) -> Made<Arc<Record>> {
+    fn record(&mut self, class: &str, prefer: Option<i32>) -> Made<Arc<Record>> {
+        self.unshared(class, prefer).map(Arc::new)
+    }
+
+    fn unshared(&mut self, class: &str, prefer: Option<i32>) -> Made<Record> {
         let mut fields = Fields::default();
         let mut class = self.class(class, prefer, &mut fields)?;
         let mut fields = fields.0;
@@ -112,7 +125,7 @@ impl<'a> Classes<'a> {
         if !missing.is_empty() {
             mark_optional(&mut class, &missing);
         }
-        Ok(Arc::new(Record { fields, class }))
+        Ok(Record { fields, class })
     }
 
     fn class(&mut self, name: &str, prefer: Option<i32>, fields: &mut Fields) -> Made<Class> {

@@ -338,8 +338,10 @@ impl<'a> Decoder<'a> {
 
     /// An object with its header, into the fields of its record.
     fn object(&mut self, class: &Class, fields: &mut [Nested]) -> Result<()> {
-        if class.header == Header::Bare {
-            return self.members(variant(class, None, 0), fields, 1, Mode::Bare);
+        match class.header {
+            Header::Bare => return self.members(variant(class, None, 0), fields, 1, Mode::Bare),
+            Header::None => return self.members(variant(class, None, 0), fields, 1, Mode::Object),
+            Header::Versioned | Header::Always => {}
         }
         let start = self.header()?;
         let mut checksum = 0;

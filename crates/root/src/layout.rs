@@ -288,6 +288,9 @@ fn object(
     let name = cxx::normalise(&type_name);
     let shape = match member {
         Some(member) => classes.member(member),
+        None if branch.branch_type == 0 && dims.is_empty() && !is_collection(&type_name) => {
+            classes.whole(&type_name, branch.class_version)
+        }
         // A string that is a whole branch has no header; a collection and an object have one.
         None => classes.value(&type_name).map(|shape| {
             let whole = matches!(shape, Shape::Text) || !is_collection(&type_name);

@@ -65,6 +65,8 @@ pub(crate) enum Header {
     Versioned,
     /// The same, also where the objects of a collection are written member by member.
     Always,
+    /// Nothing: objects that are whole branches.
+    None,
     /// Nothing, and nothing before members that are collections: the pairs of a map.
     Bare,
 }
