@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cxx;
 use crate::layout::{MAX_ITEM, packed};
 use crate::prim::Prim;
-use crate::shape::{Class, Header, Record, Shape, Step, Variant};
+use crate::shape::{Class, Header, Lead, Record, Shape, Step, Variant};
 use crate::streamer::{Layout, Member, Streamers};
 
 /// Objects within objects: deeper nesting than this is no data.
@@ -54,7 +54,7 @@ impl<'a> Classes<'a> {
         }
         if let Some((outer, arguments)) = cxx::template(name) {
             match (outer, arguments.as_slice()) {
-                (outer, [item, ..]) if cxx::is_list(outer) => return self.nested(item).map(list),
+                (outer, [item, ..]) if cxx::is_list(outer) => return self.item(item).map(list),
                 (outer, [key, value, ..]) if cxx::is_map(outer) => return self.map(key, value).map(list),
                 ("bitset", [_]) => return Ok(list(Shape::Number(Prim::Bool))),
                 ("unique_ptr", [pointee, ..]) => return self.pointer(pointee),
@@ -62,10 +62,24 @@ impl<'a> Classes<'a> {
                 ("pair", [first, second]) if self.streamers.versions(name).is_none() => {
                     return self.pair(name, ["first", "second"], [first, second], Header::Versioned);
                 }
+                (_, [item, ..]) if self.is_own_collection(name) => return self.item(item).map(list),
                 _ => {}
             }
         }
+        if self.is_own_collection(name) {
+            return Err(format!("class {name} is a collection whose name does not tell the class of its items"));
+        }
         self.record(name, None).map(Shape::Record)
+    }
+
+    /// Whether a class that is none of the standard library's is written as a collection: its one member is itself.
+    pub(crate) fn is_own_collection(&self, name: &str) -> bool {
+        let layout = self.streamers.versions(name).and_then(|versions| versions.values().next_back());
+        layout.is_some_and(|layout| {
+            layout.members.first().is_some_and(|m| {
+                layout.members.len() == 1 && &*m.name == "This" && &*m.element.kind == "TStreamerSTL"
+            })
+        })
     }
 
     /// A value within another: bounded in depth, also where no class is in between.
@@ -84,7 +98,7 @@ impl<'a> Classes<'a> {
     fn pair(&mut self, name: &str, names: [&str; 2], types: [&str; 2], header: Header) -> Made<Shape> {
         let mut fields = Vec::with_capacity(2);
         for (name, type_name) in names.iter().zip(types) {
-            let shape = self.nested(type_name)?;
+            let shape = self.item(type_name)?;
             fields.push(((*name).to_owned(), headed(shape, type_name)));
         }
         let steps = fields.iter().enumerate().map(|(i, (_, shape))| Step::Field(i, shape.clone())).collect();
@@ -94,7 +108,28 @@ impl<'a> Classes<'a> {
     }
 
     fn pointer(&mut self, pointee: &str) -> Made<Shape> {
-        self.record(cxx::bare(pointee), None).map(Shape::Pointer)
+        let pointee = cxx::bare(pointee);
+        match self.described(pointee) {
+            true => self.record(pointee, None).map(Shape::Pointer),
+            false => Ok(Shape::Nothing(pointee.into())),
+        }
+    }
+
+    /// The items of a collection. A file describes every class that it holds an object of: where it does not, the
+    /// collections are empty.
+    fn item(&mut self, type_name: &str) -> Made<Shape> {
+        let shape = self.nested(type_name);
+        let name = cxx::bare(type_name);
+        match shape {
+            Err(_) if !name.ends_with('*') && !is_collection(name) && !self.described(name) => {
+                Ok(Shape::Nothing(name.into()))
+            }
+            shape => shape,
+        }
+    }
+
+    fn described(&self, class: &str) -> bool {
+        special(class, &mut Fields::default()).is_some() || self.streamers.versions(class).is_some()
     }
 
     /// An object that is a whole branch: where its class has no streamer of its own, it has no header.
@@ -202,30 +237,45 @@ impl<'a> Classes<'a> {
             _ if &*element.kind == "TStreamerArtificial" => return Ok(None),
             _ if is_base && &*member.name == "TObject" => Step::Skip,
             _ if is_base => Step::Base(self.base(member, slots)?),
-            code @ 41..=59 if code != 47 => {
-                let prim = number(code - POINTER_ARRAY, &member.title)
-                    .ok_or_else(|| format!("member {} has the type code {code}", member.name))?;
-                let counter = element.count.as_deref().and_then(|name| slots.find(name));
-                let counter = counter.ok_or_else(|| format!("member {} has no counter", member.name))?;
-                let times = match element.dims.iter().product::<usize>() {
-                    _ if element.dims.is_empty() => None,
-                    n if n <= MAX_ITEM => Some(n),
-                    n => return Err(format!("member {} has {n} arrays", member.name)),
-                };
-                let item = Shape::Number(prim);
-                let arrays = list(item.clone());
-                let shape = match times {
-                    Some(n) => Shape::Fixed(Box::new(arrays), n),
-                    None => arrays,
-                };
-                let field = slots.take(&member.name, class, shape)?;
-                Step::Counted { field, item, counter, flag: true, times }
-            }
+            code @ (41..=59 | 501 | 521) if code != 47 => self.counted(member, code, class, slots)?,
             _ => {
                 let shape = self.member(member)?;
                 Step::Field(slots.take(&member.name, class, shape.clone())?, shape)
             }
         }))
+    }
+
+    /// An array behind a pointer, as long as an earlier member says.
+    fn counted(&mut self, member: &Member, code: i32, class: &str, slots: &mut Slots<'_>) -> Made<Step> {
+        let element = &member.element;
+        let (item, lead) = if code > 500 {
+            let name = member.type_name.trim();
+            let item = match name.strip_suffix("**") {
+                Some(pointee) => self.inner(|classes| classes.pointer(pointee.trim()))?,
+                None => self.inner(|classes| {
+                    classes.record(cxx::bare(name.trim_end_matches('*')), None).map(Shape::Record)
+                })?,
+            };
+            (item, Lead::Header)
+        } else {
+            let prim = number(code - POINTER_ARRAY, &member.title);
+            let prim = prim.ok_or_else(|| format!("member {} has the type code {code}", member.name))?;
+            (Shape::Number(prim), Lead::Flag)
+        };
+        let counter = element.count.as_deref().and_then(|name| slots.find(name));
+        let counter = counter.ok_or_else(|| format!("member {} has no counter", member.name))?;
+        let times = match element.dims.iter().try_fold(1usize, |all, &n| all.checked_mul(n)) {
+            _ if element.dims.is_empty() => None,
+            Some(n) if n <= MAX_ITEM => Some(n),
+            _ => return Err(format!("member {} has {:?} arrays", member.name, element.dims)),
+        };
+        let arrays = list(item.clone());
+        let shape = match times {
+            Some(n) => Shape::Fixed(Box::new(arrays), n),
+            None => arrays,
+        };
+        let field = slots.take(&member.name, class, shape)?;
+        Ok(Step::Counted { field, item, counter, lead, times })
     }
 
     fn base(&mut self, member: &Member, slots: &mut Slots<'_>) -> Made<Class> {
@@ -464,7 +514,7 @@ fn special(name: &str, fields: &mut Fields) -> Option<Class> {
             let size = field("fSize", Shape::Number(Prim::I32));
             let item = Shape::Number(Prim::I32);
             let refs = field("refs", list(item.clone()));
-            let refs = Step::Counted { field: refs, item, counter: size, flag: false, times: None };
+            let refs = Step::Counted { field: refs, item, counter: size, lead: Lead::Nothing, times: None };
             // The lower bound, and the process that numbered the objects.
             let steps =
                 vec![Step::Skip, Step::Field(name, Shape::Text), plain(size, Prim::I32), Step::Pass(6), refs];

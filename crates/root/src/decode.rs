@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::nested::Nested;
 use crate::object::IS_REFERENCED;
 use crate::prim::Prim;
-use crate::shape::{Class, Header, Record, Shape, Step, Variant};
+use crate::shape::{Class, Header, Lead, Record, Shape, Step, Variant};
 
 const BYTE_COUNT: u32 = 0x4000_0000;
 const NEW_CLASS: u32 = 0xFFFF_FFFF;
@@ -188,6 +188,14 @@ impl<'a> Decoder<'a> {
                     valid.push(there);
                 }
             }
+            (Nested::Nothing { len }, Shape::Nothing(class)) => {
+                for _ in 0..n {
+                    if self.cursor.u32()? != 0 {
+                        return Err(self.cursor.error(format!("the file does not describe class {class}")));
+                    }
+                    *len += 1;
+                }
+            }
             (Nested::Optional { valid, item }, Shape::Optional(inner)) => {
                 valid.resize(valid.len() + n, true);
                 self.read(item, inner, n)?;
@@ -319,7 +327,13 @@ impl<'a> Decoder<'a> {
                 else {
                     return Err(self.cursor.error("the members of what are no objects"));
                 };
-                let variant = variant(&record.class, columns.item_version, columns.checksum);
+                let class = &record.class;
+                let known = |v: &Variant| v.checksum == columns.checksum || v.checksum == 0;
+                if columns.item_version == Some(0) && !class.variants.iter().any(known) {
+                    let name = &class.name;
+                    return Err(self.cursor.error(format!("items of another class or version than {name}")));
+                }
+                let variant = variant(class, columns.item_version, columns.checksum);
                 let mut done = 0;
                 while n.map_or(self.cursor.pos() < columns.end, |n| done < n) {
                     let count = self.count()?;
@@ -416,13 +430,14 @@ impl<'a> Decoder<'a> {
 
     /// Arrays behind pointers, whose lengths are in an earlier member.
     fn counted(&mut self, step: &Step, fields: &mut [Nested], n: usize) -> Result<()> {
-        let Step::Counted { field, item, counter, flag, times } = step else { return Ok(()) };
+        let Step::Counted { field, item, counter, lead, times } = step else { return Ok(()) };
+        let start = if *lead == Lead::Header { Some(self.header()?) } else { None };
         for i in 0..n {
             let count = match value(&fields[*counter], n - i) {
                 Some(count) => count,
                 None => return Err(self.cursor.error("an array's counter is not there")),
             };
-            let there = !*flag || self.cursor.u8()? != 0;
+            let there = *lead != Lead::Flag || self.cursor.u8()? != 0;
             let count = match usize::try_from(count) {
                 Ok(count) if there => count,
                 Ok(_) => 0,
@@ -448,7 +463,7 @@ impl<'a> Decoder<'a> {
                 ends.push(items.len());
             }
         }
-        Ok(())
+        start.map_or(Ok(()), |start| self.check(&start, "an array of objects"))
     }
 
     /// A `TObject`: its identity and its flags.

@@ -288,14 +288,18 @@ fn object(
     let name = cxx::normalise(&type_name);
     let shape = match member {
         Some(member) => classes.member(member),
-        None if branch.branch_type == 0 && dims.is_empty() && !is_collection(&type_name) => {
-            classes.whole(&type_name, branch.class_version)
+        None => {
+            let collection = is_collection(&type_name) || classes.is_own_collection(&type_name);
+            if branch.branch_type == 0 && dims.is_empty() && !collection {
+                classes.whole(&type_name, branch.class_version)
+            } else {
+                // A string that is a whole branch has no header; a collection and an object have one.
+                classes.value(&type_name).map(|shape| {
+                    let whole = matches!(shape, Shape::Text) || !collection;
+                    array(if whole { shape } else { Shape::Headed(Box::new(shape)) }, &dims)
+                })
+            }
         }
-        // A string that is a whole branch has no header; a collection and an object have one.
-        None => classes.value(&type_name).map(|shape| {
-            let whole = matches!(shape, Shape::Text) || !is_collection(&type_name);
-            array(if whole { shape } else { Shape::Headed(Box::new(shape)) }, &dims)
-        }),
     };
     let shape = match shape {
         Ok(Shape::Opaque) => return Err((name.clone(), format!("{name} has a streamer of its own"))),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, FixedSizeListArray, ListArray, StringArray, StructArray, make_array,
+    Array, ArrayRef, BinaryArray, FixedSizeListArray, ListArray, NullArray, StringArray, StructArray, make_array,
 };
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::DataType;
 
 use crate::build::{self, Piece, Spans};
 use crate::error::{Place, Result};
@@ -22,6 +23,7 @@ pub(crate) enum Nested {
     Fixed { len: usize, size: usize, items: Box<Nested> },
     Struct { len: usize, fields: Vec<Nested> },
     Optional { valid: Vec<bool>, item: Box<Nested> },
+    Nothing { len: usize },
 }
 
 impl Nested {
@@ -45,6 +47,7 @@ impl Nested {
                 Self::Optional { valid: Vec::new(), item }
             }
             Shape::Optional(inner) => Self::Optional { valid: Vec::new(), item: boxed(inner) },
+            Shape::Nothing(_) => Self::Nothing { len: 0 },
             Shape::Clones(record) => {
                 let items = boxed(&Shape::Pointer(Arc::clone(record)));
                 Self::List { ends: Vec::new(), items }
@@ -56,7 +59,7 @@ impl Nested {
         match self {
             Self::Numbers { prim, bytes } => bytes.len() / prim.width(),
             Self::Text { ends, .. } | Self::List { ends, .. } => ends.len(),
-            Self::Fixed { len, .. } | Self::Struct { len, .. } => *len,
+            Self::Fixed { len, .. } | Self::Struct { len, .. } | Self::Nothing { len } => *len,
             Self::Optional { valid, .. } => valid.len(),
         }
     }
@@ -75,6 +78,7 @@ impl Nested {
                 *len += 1;
                 fields.iter_mut().for_each(Self::push_default);
             }
+            Self::Nothing { len } => *len += 1,
             Self::Optional { valid, item } => {
                 valid.push(false);
                 item.push_default();
@@ -117,6 +121,7 @@ impl Nested {
                 valid.extend_from_slice(&more_valid);
                 item.append(*more);
             }
+            (Self::Nothing { len }, Self::Nothing { len: more }) => *len += more,
             // All parts were made from one shape.
             _ => {}
         }
@@ -167,6 +172,11 @@ impl Nested {
                 let arrays = arrays.collect::<Result<Vec<_>>>()?;
                 let array = StructArray::try_new(record.arrow_fields(), arrays, None);
                 Ok(Arc::new(array.map_err(arrow)?))
+            }
+            (Self::Nothing { len }, _) => Ok(Arc::new(NullArray::new(len))),
+            // A null array has no other nulls.
+            (Self::Optional { item, .. }, Shape::Optional(inner)) if inner.data_type() == DataType::Null => {
+                item.finish(inner, place)
             }
             (Self::Optional { valid, item }, shape) => {
                 let array = match shape {

@@ -34,6 +34,8 @@ pub(crate) enum Shape {
     Pointer(Arc<Record>),
     /// What only its byte count tells the length of: kept as bytes, without the byte count.
     Opaque,
+    /// An object of this class, which the file does not describe: there is none where the file was written whole.
+    Nothing(Arc<str>),
     /// A value that objects of other versions of the class do not have.
     Optional(Box<Shape>),
     /// The name of a class, a zero, and the object: branches of ROOT 3.
@@ -85,13 +87,12 @@ pub(crate) struct Variant {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
     Field(usize, Shape),
-    /// As many items as an earlier field says; `flag`: after a byte that says whether there are any. With `times`, that
-    /// many arrays follow the one byte.
+    /// As many items as an earlier field says; with `times`, that many arrays.
     Counted {
         field: usize,
         item: Shape,
         counter: usize,
-        flag: bool,
+        lead: Lead,
         times: Option<usize>,
     },
     /// A base class: its fields are the record's own.
@@ -106,6 +107,16 @@ pub(crate) enum Step {
     Pass(usize),
 }
 
+/// What stands before an array whose length is in another member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lead {
+    Nothing,
+    /// A byte that says whether there are any items.
+    Flag,
+    /// A header, once for all objects whose members follow each other.
+    Header,
+}
+
 impl Shape {
     pub(crate) fn data_type(&self) -> DataType {
         match self {
@@ -113,6 +124,7 @@ impl Shape {
             Self::Text | Self::LongText => DataType::Utf8,
             Self::Bits => DataType::UInt32,
             Self::Opaque => DataType::Binary,
+            Self::Nothing(_) => DataType::Null,
             Self::List(item) | Self::Rest(item) => DataType::List(Arc::new(item.field("item"))),
             Self::Fixed(item, n) => DataType::FixedSizeList(Arc::new(item.field("item")), *n as i32),
             Self::Headed(inner) | Self::Optional(inner) | Self::Named(inner) => inner.data_type(),
@@ -123,7 +135,7 @@ impl Shape {
 
     pub(crate) fn nullable(&self) -> bool {
         match self {
-            Self::Pointer(_) | Self::Optional(_) => true,
+            Self::Pointer(_) | Self::Optional(_) | Self::Nothing(_) => true,
             Self::Headed(inner) | Self::Named(inner) => inner.nullable(),
             _ => false,
         }
