@@ -129,13 +129,6 @@ impl<'a> Decoder<'a> {
     fn read(&mut self, out: &mut Nested, shape: &Shape, n: usize) -> Result<()> {
         match (out, shape) {
             (out, Shape::Headed(inner)) => self.headed(out, inner, Some(n))?,
-            (out, Shape::Named(inner)) => {
-                for _ in 0..n {
-                    self.cursor.text_bytes()?;
-                    self.cursor.take(1)?;
-                    self.read(out, inner, 1)?;
-                }
-            }
             (Nested::Numbers { bytes, .. }, Shape::Bits) => {
                 for _ in 0..n {
                     let flags = self.cursor.take(4)?;

@@ -36,6 +36,7 @@
 mod basket;
 mod branch;
 mod build;
+mod chain;
 mod classes;
 mod cluster;
 mod compress;
@@ -44,16 +45,20 @@ mod cxx;
 mod decode;
 mod error;
 mod file;
+mod filter;
 mod layout;
 mod nested;
 mod object;
 mod prim;
 mod read;
+mod select;
 mod shape;
 mod streamer;
 mod tree;
 mod unit;
 
+pub use chain::Chain;
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
+pub use filter::Friend;
 pub use tree::{Column, Tree};

@@ -37,7 +37,7 @@ impl Nested {
             }
             Shape::List(item) | Shape::Rest(item) => Self::List { ends: Vec::new(), items: boxed(item) },
             Shape::Fixed(item, n) => Self::Fixed { len: 0, size: *n, items: boxed(item) },
-            Shape::Headed(inner) | Shape::Named(inner) => Self::new(inner),
+            Shape::Headed(inner) => Self::new(inner),
             Shape::Record(record) => {
                 let fields = record.fields.iter().map(|(_, shape)| Self::new(shape)).collect();
                 Self::Struct { len: 0, fields }
@@ -131,7 +131,7 @@ impl Nested {
     pub(crate) fn finish(self, shape: &Shape, place: &Place) -> Result<ArrayRef> {
         let arrow = |e: arrow_schema::ArrowError| place.error(0, e.to_string());
         match (self, shape) {
-            (out, Shape::Headed(inner) | Shape::Named(inner)) => out.finish(inner, place),
+            (out, Shape::Headed(inner)) => out.finish(inner, place),
             (Self::Numbers { prim, bytes }, _) => {
                 let item = Item { prim, dims: Vec::new() };
                 let items = bytes.len() / prim.width();

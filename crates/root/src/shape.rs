@@ -38,8 +38,6 @@ pub(crate) enum Shape {
     Nothing(Arc<str>),
     /// A value that objects of other versions of the class do not have.
     Optional(Box<Shape>),
-    /// The name of a class, a zero, and the object: branches of ROOT 3.
-    Named(Box<Shape>),
     /// A `TClonesArray`: the class that its items must have.
     Clones(Arc<Record>),
 }
@@ -127,7 +125,7 @@ impl Shape {
             Self::Nothing(_) => DataType::Null,
             Self::List(item) | Self::Rest(item) => DataType::List(Arc::new(item.field("item"))),
             Self::Fixed(item, n) => DataType::FixedSizeList(Arc::new(item.field("item")), *n as i32),
-            Self::Headed(inner) | Self::Optional(inner) | Self::Named(inner) => inner.data_type(),
+            Self::Headed(inner) | Self::Optional(inner) => inner.data_type(),
             Self::Record(record) | Self::Pointer(record) => record.data_type(),
             Self::Clones(record) => DataType::List(Arc::new(Field::new("item", record.data_type(), true))),
         }
@@ -136,7 +134,7 @@ impl Shape {
     pub(crate) fn nullable(&self) -> bool {
         match self {
             Self::Pointer(_) | Self::Optional(_) | Self::Nothing(_) => true,
-            Self::Headed(inner) | Self::Named(inner) => inner.nullable(),
+            Self::Headed(inner) => inner.nullable(),
             _ => false,
         }
     }
@@ -150,7 +148,7 @@ impl Shape {
     pub(crate) fn cost(&self) -> usize {
         match self {
             Self::Fixed(item, n) => item.cost().saturating_mul(*n),
-            Self::Headed(inner) | Self::Optional(inner) | Self::Named(inner) => inner.cost(),
+            Self::Headed(inner) | Self::Optional(inner) => inner.cost(),
             Self::Record(record) | Self::Pointer(record) => {
                 record.fields.iter().fold(1, |sum, (_, shape)| sum.saturating_add(shape.cost()))
             }

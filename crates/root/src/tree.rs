@@ -218,6 +218,17 @@ impl Tree {
     /// [`Error::Malformed`] for bytes that are not what the format says.
     pub fn read(&self, columns: &[&str], entries: Range<u64>) -> Result<RecordBatch> {
         let schema = self.schema(columns)?;
+        let wanted = self.checked(columns, &entries)?;
+        let rows = usize::try_from(entries.end - entries.start)
+            .map_err(|_| self.place.error(0, "more entries than memory can hold"))?;
+        let arrays: Vec<ArrayRef> = read::columns(self, &wanted, &entries)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(schema, arrays, &options)
+            .map_err(|e| self.place.error(0, format!("the columns do not fit together: {e}")))
+    }
+
+    /// The columns of some names, if all have the entries that are asked for.
+    pub(crate) fn checked(&self, columns: &[&str], entries: &Range<u64>) -> Result<Vec<usize>> {
         let mut wanted = Vec::with_capacity(columns.len());
         for name in columns {
             wanted.push(self.index(name)?);
@@ -227,8 +238,6 @@ impl Tree {
                 format!("entries {} to {} are asked for, of {}", entries.start, entries.end, self.entries);
             return Err(self.place.error(0, reason));
         }
-        let rows = usize::try_from(entries.end - entries.start)
-            .map_err(|_| self.place.error(0, "more entries than memory can hold"))?;
         for &i in &wanted {
             if self.columns[i].entries < entries.end {
                 let has = self.columns[i].entries;
@@ -236,10 +245,11 @@ impl Tree {
                 return Err(self.unreadable(i, &reason));
             }
         }
-        let arrays: Vec<ArrayRef> = read::columns(self, &wanted, &entries)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(schema, arrays, &options)
-            .map_err(|e| self.place.error(0, format!("the columns do not fit together: {e}")))
+        Ok(wanted)
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(crate) fn file(&self) -> &RootFile {
