@@ -22,7 +22,18 @@ pub(crate) struct Basket<'a> {
     pub(crate) place: Place,
 }
 
-impl Basket<'_> {
+impl<'a> Basket<'a> {
+    #[cfg(test)]
+    pub(crate) fn of_test(
+        data: Cow<'a, [u8]>,
+        offsets: Option<Vec<u32>>,
+        entries: usize,
+        key_len: usize,
+        place: Place,
+    ) -> Self {
+        Self { border: data.len(), data, offsets, entries, key_len, place }
+    }
+
     pub(crate) fn values(&self) -> &[u8] {
         &self.data[..self.border]
     }

@@ -141,6 +141,11 @@ impl<'a> Classes<'a> {
         Ok(Shape::Record(Arc::new(record)))
     }
 
+    /// The items of a `TClonesArray`.
+    pub(crate) fn clones(&mut self, class: &str) -> Made<Shape> {
+        self.record(class, None).map(Shape::Clones)
+    }
+
     /// A class with all its fields.
     fn record(&mut self, class: &str, prefer: Option<i32>) -> Made<Arc<Record>> {
         self.unshared(class, prefer).map(Arc::new)

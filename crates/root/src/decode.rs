@@ -623,3 +623,6 @@ fn value(numbers: &Nested, from_end: usize) -> Option<i64> {
 fn same_class(a: &[u8], b: &str) -> bool {
     a.iter().filter(|&&c| c != b' ').eq(b.as_bytes().iter().filter(|&&c| c != b' '))
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,7 @@ mod branch;
 mod build;
 mod chain;
 mod classes;
+mod clones;
 mod cluster;
 mod compress;
 mod cursor;

@@ -144,6 +144,19 @@ impl Shape {
         Field::new(name, self.data_type(), self.nullable())
     }
 
+    /// Whether classes of the file's own decide how it is written.
+    pub(crate) fn has_objects(&self) -> bool {
+        match self {
+            Self::Record(_) | Self::Pointer(_) | Self::Clones(_) | Self::Opaque | Self::Nothing(_) => true,
+            Self::List(inner)
+            | Self::Rest(inner)
+            | Self::Fixed(inner, _)
+            | Self::Headed(inner)
+            | Self::Optional(inner) => inner.has_objects(),
+            _ => false,
+        }
+    }
+
     /// Items that a value of this shape brings along even where the bytes have none: what a null costs.
     pub(crate) fn cost(&self) -> usize {
         match self {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use rayon::prelude::*;
 
 use crate::branch::{self, Branch, Leaves, Owner, Walk};
 use crate::classes::Classes;
@@ -95,6 +96,7 @@ impl Tree {
             tree: &key.path,
             leaves: &leaves,
             classes: Classes::new(&streamers),
+            file,
             columns: Vec::new(),
             sources: Vec::new(),
         };
@@ -170,6 +172,29 @@ impl Tree {
                 file: format!("tree {} of {}", self.name, self.file.name()).into(),
                 what: format!("column {name:?}{}", self.hint(name)),
             }),
+        }
+    }
+
+    /// Reads the first basket of each column of objects, and lists those that fail as unreadable, with the reason. A
+    /// file describes the members of its classes; it does not say which classes have C++ code of their own that writes
+    /// other bytes. That shows only in the data, which [`RootFile::tree`] does not read.
+    pub fn check_objects(&mut self) {
+        let first = |source: &Source| match &source.layout {
+            Some(Layout::Nested(shape)) if shape.has_objects() => source.branch.starts.get(1).copied(),
+            _ => None,
+        };
+        let ends: Vec<_> = self.sources.iter().map(first).collect();
+        let failed: Vec<(usize, Error)> = ends
+            .par_iter()
+            .enumerate()
+            .filter_map(|(i, end)| read::columns(self, &[i], &(0..(*end)?)).err().map(|e| (i, e)))
+            .collect();
+        for (i, error) in failed {
+            self.columns[i].kind = Err(match error {
+                Error::Malformed { reason, .. } => reason,
+                error => error.to_string(),
+            });
+            self.sources[i].layout = None;
         }
     }
 
@@ -276,6 +301,7 @@ struct Columns<'a> {
     tree: &'a str,
     leaves: &'a Leaves,
     classes: Classes<'a>,
+    file: &'a RootFile,
     columns: Vec<Column>,
     sources: Vec<Source>,
 }
@@ -296,6 +322,11 @@ impl Columns<'_> {
     fn add(&mut self, branch: Branch, owner: &Owner, alone: bool) {
         let interpreted = match (&branch.unknown, &branch.broken) {
             (Some(reason), _) | (None, Some(reason)) => Err((branch.class_name.clone(), reason.clone())),
+            (None, None) if alone && branch.is_clones && !owner.is_branch => {
+                let shape = crate::clones::shape(&branch, self.file, &mut self.classes);
+                let name = || "TClonesArray".to_owned();
+                shape.map(|shape| (Layout::Nested(shape), name())).map_err(|reason| (name(), reason))
+            }
             (None, None) if alone => interpret(&branch, owner, self.leaves, &mut self.classes),
             (None, None) => {
                 let item = Item { prim: Prim::I32, dims: Vec::new() };

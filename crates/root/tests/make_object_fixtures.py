@@ -71,7 +71,6 @@ void write(const char *path, int rows) {
     std::deque<double> doubles;
     std::bitset<12> bits;
     std::vector<std::bitset<4>> many_bits;
-    std::vector<Double32_t> packed;
     std::vector<bool> flags;
     std::vector<TLorentzVector> vectors;
     std::vector<Track *> pointers;
@@ -89,7 +88,7 @@ void write(const char *path, int rows) {
     tree.Branch("pair", &pair, 32000, 0);
     tree.Branch("hits", &hits, 32000, 0); tree.Branch("split_hits", &split_hits, 32000, 99);
     tree.Branch("names", &names); tree.Branch("shorts", &shorts); tree.Branch("doubles", &doubles);
-    tree.Branch("bits", &bits); tree.Branch("many_bits", &many_bits); tree.Branch("packed", &packed);
+    tree.Branch("bits", &bits); tree.Branch("many_bits", &many_bits);
     tree.Branch("flags", &flags);
     tree.Branch("vectors", &vectors, 32000, 0); tree.Branch("four", &four, 32000, 0); tree.Branch("three", &three, 32000, 0);
     tree.Branch("split_four.", &four, 32000, 99);
@@ -104,7 +103,7 @@ void write(const char *path, int rows) {
     for (int i = 0; i < rows; ++i) {
         string_int.clear(); int_vector.clear(); multi.clear(); unordered.clear(); maps.clear(); int_point.clear();
         points.clear(); nested.clear(); pairs.clear(); hits.clear(); split_hits.clear(); names.clear(); shorts.clear();
-        doubles.clear(); many_bits.clear(); packed.clear(); flags.clear(); vectors.clear();
+        doubles.clear(); many_bits.clear(); flags.clear(); vectors.clear();
         for (auto p : pointers) delete p;
         pointers.clear(); clones.Clear("C"); bypass.Clear("C"); holder.tracks->Clear("C"); holder.all.Clear();
         for (int k = 0; k < i % 4; ++k) {
@@ -114,7 +113,7 @@ void write(const char *path, int rows) {
             int_point[k] = point(i + k); points.push_back(point(10 * i + k)); pairs.emplace_back(k, key);
             nested.push_back(std::vector<Point>(k, point(i))); hits.push_back(hit(i + k)); split_hits.push_back(hit(i + k));
             names.insert(key); shorts.push_back(-k); doubles.push_back(0.1 * k);
-            many_bits.push_back(std::bitset<4>(k)); packed.push_back(0.5 * k); flags.push_back(k % 2);
+            many_bits.push_back(std::bitset<4>(k)); flags.push_back(k % 2);
             vectors.emplace_back(k, i, 0.5, 1.5);
             if (k % 2) pointers.push_back(nullptr);
             auto t = new Track; t->fill(k); pointers.push_back(t);
@@ -206,7 +205,6 @@ def row(i):
         "doubles": [0.1 * k for k in ks],
         "bits": [bool(i * 37 >> b & 1) for b in range(12)],
         "many_bits": [[bool(k >> b & 1) for b in range(4)] for k in ks],
-        "packed": [0.5 * k for k in ks],
         "flags": [bool(k % 2) for k in ks],
         "vectors": [four(k, i, 0.5, 1.5) for k in ks],
         "four": four(i, 2 * i, 3 * i, 10 * i),
@@ -228,7 +226,6 @@ def row(i):
 
 
 def main():
-    import shutil
     import tempfile
 
     OUT.mkdir(exist_ok=True)
@@ -236,14 +233,13 @@ def main():
         # Compiled, since ROOT writes no collections of classes that it only interprets.
         source = pathlib.Path(build) / "objects.C"
         links = [
-            "Point", "Base", "Hit", "Track+", "Holder+", "pair<int,Point>+", "vector<Point>+", "vector<vector<Point>>+",
-            "vector<Hit>+", "vector<Track*>+", "map<int,Point>+", "map<string,map<string,float>>+", "map<string,int>+",
-            "map<int,vector<double>>+", "multimap<int,float>+", "unordered_map<string,double>+", "map<string,float>+",
-            "map<int,string>+", "vector<pair<int,string>>+", "pair<int,string>+", "pair<int,float>+", "set<string>+",
-            "list<short>+", "deque<double>+", "bitset<12>+", "bitset<4>+", "vector<bitset<4>>+", "vector<TLorentzVector>+",
-            "vector<Double32_t>+",
+            "Point", "Base", "Hit", "Track", "Holder", "pair<int,Point>", "vector<Point>", "vector<vector<Point>>",
+            "vector<Hit>", "vector<Track*>", "map<int,Point>", "map<string,map<string,float>>", "map<string,int>",
+            "map<int,vector<double>>", "multimap<int,float>", "unordered_map<string,double>", "map<string,float>",
+            "map<int,string>", "vector<pair<int,string>>", "pair<int,string>", "pair<int,float>", "set<string>",
+            "list<short>", "deque<double>", "bitset<12>", "bitset<4>", "vector<bitset<4>>", "vector<TLorentzVector>",
         ]
-        links = "\n".join(f"#pragma link C++ class {name};".replace(">+;", ">+;") for name in links)
+        links = "\n".join(f"#pragma link C++ class {name}+;" for name in links)
         source.write_text(CODE + f"\n#ifdef __ROOTCLING__\n{links}\n#endif\n")
         if ROOT.gSystem.CompileMacro(str(source), "kO") != 1:
             raise SystemExit("the macro does not compile")

@@ -52,6 +52,8 @@ def digest(layout, state):
 
 def alone(branch):
     """Whether a branch is a fixed array of objects, which uproot wraps in a list of length one."""
+    if not isinstance(branch.interpretation, (uproot.AsObjects, uproot.AsJagged)):
+        return False
     length = getattr(branch.streamer, "array_length", 0) if branch.streamer is not None else 0
     return length > 0 and not branch._streamer_isTClonesArray
 
