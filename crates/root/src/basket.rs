@@ -135,7 +135,12 @@ impl Embedded {
                 .place()
                 .error(start, format!("{} entries lie in {border} bytes", header.entries)));
         }
-        Ok(Self { entries: header.entries, offsets: entry_offsets, key_len: key.key_len, data: at..at + border })
+        Ok(Self {
+            entries: header.entries,
+            offsets: entry_offsets,
+            key_len: key.key_len,
+            data: at..at + border,
+        })
     }
 
     pub(crate) fn open<'a>(&self, record: &'a [u8], place: &Place) -> Result<Basket<'a>> {

@@ -67,7 +67,9 @@ impl<'a> Classes<'a> {
             }
         }
         if self.is_own_collection(name) {
-            return Err(format!("class {name} is a collection whose name does not tell the class of its items"));
+            return Err(format!(
+                "class {name} is a collection whose name does not tell the class of its items"
+            ));
         }
         self.record(name, None).map(Shape::Record)
     }
@@ -291,7 +293,9 @@ impl<'a> Classes<'a> {
             let mut class = self.class(&member.name, member.element.base_version, &mut own)?;
             let mut places = Vec::with_capacity(own.0.len());
             for (name, shape) in &own.0 {
-                let found = known.clone().find(|&i| slots.fields.0[i].0 == *name && same(&slots.fields.0[i].1, shape));
+                let found = known
+                    .clone()
+                    .find(|&i| slots.fields.0[i].0 == *name && same(&slots.fields.0[i].1, shape));
                 places.push(found.ok_or("an older version has other fields")?);
             }
             slots.used.extend_from_slice(&places);
@@ -327,12 +331,16 @@ impl<'a> Classes<'a> {
             ),
             65 => Shape::Text,
             66 => identity(),
-            0 | 61..=63 | 67 | 68 => self.inner(|classes| classes.record(cxx::bare(class), None).map(Shape::Record))?,
+            0 | 61..=63 | 67 | 68 => {
+                self.inner(|classes| classes.record(cxx::bare(class), None).map(Shape::Record))?
+            }
             64 | 69 => self.inner(|classes| classes.pointer(class))?,
             // A pointer to a collection is written as the collection.
             71 | 91 | 300 | 365 | 500 if is_collection(class) => match self.nested(class) {
                 Ok(shape) => return Ok(Shape::Headed(Box::new(array(shape, &element.dims)))),
-                Err(reason) if self.open.is_empty() || reason.starts_with("the classes") => return Err(reason),
+                Err(reason) if self.open.is_empty() || reason.starts_with("the classes") => {
+                    return Err(reason);
+                }
                 Err(_) => return Ok(Shape::Opaque),
             },
             _ => return Ok(Shape::Opaque),
@@ -353,7 +361,11 @@ impl<'a> Classes<'a> {
 pub(crate) fn is_collection(type_name: &str) -> bool {
     let name = cxx::bare(type_name);
     let outer = cxx::template(name).map_or("", |(outer, _)| outer);
-    name == "string" || outer == "basic_string" || outer == "bitset" || cxx::is_list(outer) || cxx::is_map(outer)
+    name == "string"
+        || outer == "basic_string"
+        || outer == "bitset"
+        || cxx::is_list(outer)
+        || cxx::is_map(outer)
 }
 
 /// A member that is a collection has a header.

@@ -1,6 +1,5 @@
 //! C++ type names, as far as they name collections of numbers and strings.
 
-
 use crate::prim::Prim;
 use crate::shape::Shape;
 

@@ -315,8 +315,7 @@ impl<'a> Decoder<'a> {
                 self.collections(items, inner, Some(all), columns)
             }
             (Nested::List { ends, items }, Shape::List(item)) => {
-                let (Nested::Struct { len, fields }, Shape::Record(record)) =
-                    (items.as_mut(), item.as_ref())
+                let (Nested::Struct { len, fields }, Shape::Record(record)) = (items.as_mut(), item.as_ref())
                 else {
                     return Err(self.cursor.error("the members of what are no objects"));
                 };

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, FixedSizeListArray, ListArray, NullArray, StringArray, StructArray, make_array,
+    Array, ArrayRef, BinaryArray, FixedSizeListArray, ListArray, NullArray, StringArray, StructArray,
+    make_array,
 };
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;

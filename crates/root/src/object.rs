@@ -390,6 +390,10 @@ fn named() -> &'static Arc<Layout> {
             step: Step::Text,
             element: crate::streamer::Element::default(),
         };
-        Arc::new(Layout { class: "TNamed".into(), checksum: 0, members: vec![member("fName"), member("fTitle")] })
+        Arc::new(Layout {
+            class: "TNamed".into(),
+            checksum: 0,
+            members: vec![member("fName"), member("fTitle")],
+        })
     })
 }

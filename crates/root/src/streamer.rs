@@ -171,7 +171,8 @@ pub(crate) fn built_in() -> &'static Streamers {
             let mut words = line.split_whitespace();
             let (Some(class), Some(version)) = (words.next(), words.next()) else { continue };
             let members = words.filter_map(built_in_member).collect();
-            streamers.insert(version.parse().unwrap_or(0), Layout { class: class.into(), checksum: 0, members });
+            streamers
+                .insert(version.parse().unwrap_or(0), Layout { class: class.into(), checksum: 0, members });
         }
         streamers
     })

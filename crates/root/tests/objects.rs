@@ -132,7 +132,8 @@ fn selected_rows_are_read() {
     let whole = tree.read(&columns, 0..100).expect("it is readable");
     // Of i4 = row - 50: none, all, some of one basket, some of both.
     for (from, entries) in [(100, 0..100), (-50, 0..100), (40, 0..100), (0, 20..80), (10, 55..60)] {
-        let chosen = tree.read_where(&["i4"], at_least(from), &columns, entries.clone()).expect("it is readable");
+        let chosen =
+            tree.read_where(&["i4"], at_least(from), &columns, entries.clone()).expect("it is readable");
         let first = entries.start.max((from + 50) as u64).min(entries.end);
         let expected = whole.slice(first as usize, (entries.end - first) as usize);
         assert_eq!(chosen, expected, "{from} {entries:?}");
@@ -151,8 +152,12 @@ fn baskets_without_selected_rows_are_not_decoded() {
     let f8 = |tree: &Tree, from| tree.read_where(&["i4"], at_least(from), &["f8"], 0..100);
     let before = f8(&open(&bytes), 10).expect("it is readable");
     // Frames of zstd start with these bytes; those of the two baskets of f8 are found by breaking one after the other.
-    let frames: Vec<_> =
-        bytes.windows(4).enumerate().filter(|(_, w)| *w == [0x28, 0xB5, 0x2F, 0xFD]).map(|(i, _)| i).collect();
+    let frames: Vec<_> = bytes
+        .windows(4)
+        .enumerate()
+        .filter(|(_, w)| *w == [0x28, 0xB5, 0x2F, 0xFD])
+        .map(|(i, _)| i)
+        .collect();
     let mut found = 0;
     for at in frames {
         bytes[at] ^= 0xFF;

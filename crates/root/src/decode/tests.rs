@@ -58,7 +58,8 @@ fn nested_values_are_read_by_hand() {
     assert_eq!(numbers::<types::UInt16Type>(inner.values()), [7, 256, 9]);
 
     let strings = headed(list(Shape::Text));
-    let strings = read(&strings, &[&[0x40, 0, 0, 9, 0, 9, 0, 0, 0, 2, 1, b'a', 0], &[0x40, 0, 0, 6, 0, 9, 0, 0, 0, 0]]);
+    let strings =
+        read(&strings, &[&[0x40, 0, 0, 9, 0, 9, 0, 0, 0, 2, 1, b'a', 0], &[0x40, 0, 0, 6, 0, 9, 0, 0, 0, 0]]);
     let strings = strings.expect("this is right");
     let texts: Vec<_> = strings.as_list::<i32>().values().as_string::<i32>().iter().flatten().collect();
     assert_eq!(texts, ["a", ""]);
@@ -89,10 +90,10 @@ fn objects_are_read_one_by_one_and_member_by_member() {
 /// Objectwise, a pair's members stand alone; memberwise, a collection among them has one header for all pairs.
 #[test]
 fn maps_are_read_both_ways() {
-    let pair = record("pair", Header::Bare, &[("key", number(Prim::U8)), ("value", headed(list(number(Prim::U8))))]);
+    let pair =
+        record("pair", Header::Bare, &[("key", number(Prim::U8)), ("value", headed(list(number(Prim::U8))))]);
     let map = headed(list(Shape::Record(pair)));
-    let objectwise: &[u8] =
-        &[0x40, 0, 0, 19, 0, 9, 0, 0, 0, 2, 5, 0, 0, 0, 1, 8, 6, 0, 0, 0, 2, 9, 10];
+    let objectwise: &[u8] = &[0x40, 0, 0, 19, 0, 9, 0, 0, 0, 2, 5, 0, 0, 0, 1, 8, 6, 0, 0, 0, 2, 9, 10];
     let memberwise: &[u8] = &[
         0x40, 0, 0, 27, 0x40, 9, 0, 3, 0, 0, 0, 2, 5, 6, // two keys
         0x40, 0, 0, 13, 0, 9, 0, 0, 0, 1, 8, 0, 0, 0, 2, 9, 10,
@@ -124,7 +125,8 @@ fn pointers_are_null_or_objects() {
     let shape = list(Shape::Pointer(record));
     let entry: &[u8] = &[
         0, 0, 0, 3, 0, 0, 0, 0, // three, the first null
-        0x40, 0, 0, 19, 0xFF, 0xFF, 0xFF, 0xFF, b'P', b'o', b'i', b'n', b't', 0, 0x40, 0, 0, 5, 0, 3, 1, 0, 2, //
+        0x40, 0, 0, 19, 0xFF, 0xFF, 0xFF, 0xFF, b'P', b'o', b'i', b'n', b't', 0, 0x40, 0, 0, 5, 0, 3, 1, 0,
+        2, //
         0x40, 0, 0, 13, 0x80, 0, 0, 24, 0x40, 0, 0, 5, 0, 3, 4, 0, 5,
     ];
     let array = read(&shape, &[entry]).expect("this is right");
@@ -160,7 +162,11 @@ fn broken_values_say_where() {
         all
     };
     for (shape, entry, part) in [
-        (&texts, [0x7F, 0xFF, 0xFF, 0xFF, 0].as_slice(), "a count of 2147483647 does not fit the 1 bytes left"),
+        (
+            &texts,
+            [0x7F, 0xFF, 0xFF, 0xFF, 0].as_slice(),
+            "a count of 2147483647 does not fit the 1 bytes left",
+        ),
         (&texts, &[0, 0, 0, 1, 9, b'a'], "9 bytes are needed, 1 are left"),
         (&texts, &[0, 0, 0, 0, 1], "an entry has 1 bytes too many"),
         (&Shape::Text, &[1, 0xFF], "its text is not UTF-8"),
@@ -176,6 +182,9 @@ fn broken_values_say_where() {
         (&empties, &many, "it claims more items than its bytes can stand for"),
     ] {
         let error = read(shape, &[entry]).expect_err("this is broken");
-        assert!(error.contains(part) && error.contains("test at byte 100"), "{error:?} should contain {part:?}");
+        assert!(
+            error.contains(part) && error.contains("test at byte 100"),
+            "{error:?} should contain {part:?}"
+        );
     }
 }

@@ -106,7 +106,10 @@ pub fn compare(python: &str, path: &Path) -> Result<Vec<Row>, Box<dyn std::error
         };
         let kind = (text("kind"), text("digest"));
         let (outcome, detail) = match (ours, theirs["error"].as_str()) {
-            (Ok(ours), None) if ours == kind || ((kind.0.contains("unknown") || ours.0.contains("unknown")) && ours.1 == kind.1) => {
+            (Ok(ours), None)
+                if ours == kind
+                    || ((kind.0.contains("unknown") || ours.0.contains("unknown")) && ours.1 == kind.1) =>
+            {
                 (Outcome::Equal, ours.0)
             }
             (Ok(ours), None) => (Outcome::Different, format!("{} instead of {}", ours.0, kind.0)),
