@@ -143,6 +143,11 @@ impl<'a> Classes<'a> {
         Ok(Shape::Record(Arc::new(record)))
     }
 
+    /// The object of a `TBranchObject`.
+    pub(crate) fn named(&mut self, class: &str) -> Made<Shape> {
+        self.record(cxx::bare(class), None).map(Shape::Named)
+    }
+
     /// The items of a `TClonesArray`.
     pub(crate) fn clones(&mut self, class: &str) -> Made<Shape> {
         self.record(class, None).map(Shape::Clones)
@@ -174,15 +179,16 @@ impl<'a> Classes<'a> {
         if let Some(class) = special(name, fields) {
             return Ok(class);
         }
+        match name {
+            "TClonesArray" => return Err("a TClonesArray in an object, which does not tell its class".into()),
+            "TList" | "THashList" | "TObjArray" | "TMap" | "TCollection" | "TSeqCollection" => {
+                return Err(format!("class {name} holds objects of any class"));
+            }
+            _ => {}
+        }
         let streamers = self.streamers;
         let Some(versions) = streamers.versions(name).filter(|versions| !versions.is_empty()) else {
-            return Err(match name {
-                "TClonesArray" => "a TClonesArray in an object, which does not tell its class".into(),
-                "TList" | "THashList" | "TObjArray" | "TMap" | "TCollection" => {
-                    format!("class {name} holds objects of any class")
-                }
-                name => format!("the file does not describe class {name}"),
-            });
+            return Err(format!("the file does not describe class {name}"));
         };
         let name: Arc<str> = versions.values().next().map_or(name.into(), |layout| Arc::clone(&layout.class));
         if self.open.contains(&name) {

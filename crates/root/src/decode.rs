@@ -175,6 +175,15 @@ impl<'a> Decoder<'a> {
                     *len += 1;
                 }
             }
+            (Nested::Struct { len, fields }, Shape::Named(record)) => {
+                for _ in 0..n {
+                    let name = self.cursor.text_bytes()?;
+                    self.cursor.take(1)?;
+                    self.same(name, &record.class)?;
+                    self.object(&record.class, fields)?;
+                    *len += 1;
+                }
+            }
             (Nested::Optional { valid, item }, Shape::Pointer(record)) => {
                 for _ in 0..n {
                     let there = self.pointer(item, record)?;
@@ -504,11 +513,7 @@ impl<'a> Decoder<'a> {
         } else {
             return Err(self.cursor.error("a pointer to an object that another pointer has given"));
         };
-        if !same_class(name, &record.class.name) {
-            let name = String::from_utf8_lossy(name);
-            let class = &record.class.name;
-            return Err(self.cursor.error(format!("an object of class {name} where {class} is declared")));
-        }
+        self.same(name, &record.class)?;
         let Nested::Struct { len, fields } = item else {
             return Err(self.cursor.error("a pointer where a value belongs"));
         };
@@ -520,6 +525,15 @@ impl<'a> Decoder<'a> {
             }
             _ => Ok(true),
         }
+    }
+
+    /// An object must be of the class that is declared: one of a derived class has other members.
+    fn same(&self, name: &[u8], class: &Class) -> Result<()> {
+        if same_class(name, &class.name) {
+            return Ok(());
+        }
+        let (name, class) = (String::from_utf8_lossy(name), &class.name);
+        Err(self.cursor.error(format!("an object of class {name} where {class} is declared")))
     }
 
     /// A `TClonesArray` in one piece: it names the class of its items.

@@ -97,6 +97,13 @@ pub(crate) fn interpret(
     if let Some(file) = &branch.other_file {
         return Err((String::new(), format!("its baskets are in another file, {file}")));
     }
+    if branch.is_object {
+        let name = branch.class_name.clone();
+        return match classes.named(&name) {
+            Ok(shape) => Ok((Layout::Nested(shape), name)),
+            Err(reason) => Err((name, reason)),
+        };
+    }
     let typed = |layout: Layout, name: String| Ok((layout, name));
     match branch.leaves.as_slice() {
         [] => Err((branch.class_name.clone(), "it has no leaves".into())),
@@ -274,6 +281,10 @@ fn object(
     {
         let item = Item { prim, dims };
         let name = item.name("[]");
+        // Several arrays follow one byte; only their counter, in another branch, could tell them apart.
+        if owner.in_collection(branch) || !item.dims.is_empty() {
+            return Err((name, "several arrays behind pointers in one entry".into()));
+        }
         return Ok((Layout::Jagged { item, header: 1 }, name));
     }
     let member = if owner.is_branch { member(branch, owner, classes.streamers()) } else { None };

@@ -39,7 +39,7 @@ impl Nested {
             Shape::List(item) | Shape::Rest(item) => Self::List { ends: Vec::new(), items: boxed(item) },
             Shape::Fixed(item, n) => Self::Fixed { len: 0, size: *n, items: boxed(item) },
             Shape::Headed(inner) => Self::new(inner),
-            Shape::Record(record) => {
+            Shape::Record(record) | Shape::Named(record) => {
                 let fields = record.fields.iter().map(|(_, shape)| Self::new(shape)).collect();
                 Self::Struct { len: 0, fields }
             }
@@ -164,7 +164,7 @@ impl Nested {
                 let list = FixedSizeListArray::try_new(Arc::new(field), *n as i32, values, None);
                 Ok(Arc::new(list.map_err(arrow)?))
             }
-            (Self::Struct { len, fields }, Shape::Record(record) | Shape::Pointer(record)) => {
+            (Self::Struct { len, fields }, Shape::Record(record) | Shape::Pointer(record) | Shape::Named(record)) => {
                 if fields.is_empty() {
                     return Ok(Arc::new(StructArray::new_empty_fields(len, None)));
                 }

@@ -38,6 +38,8 @@ pub(crate) enum Shape {
     Nothing(Arc<str>),
     /// A value that objects of other versions of the class do not have.
     Optional(Box<Shape>),
+    /// The name of the class, a zero, and the object: a `TBranchObject`.
+    Named(Arc<Record>),
     /// A `TClonesArray`: the class that its items must have.
     Clones(Arc<Record>),
 }
@@ -126,7 +128,7 @@ impl Shape {
             Self::List(item) | Self::Rest(item) => DataType::List(Arc::new(item.field("item"))),
             Self::Fixed(item, n) => DataType::FixedSizeList(Arc::new(item.field("item")), *n as i32),
             Self::Headed(inner) | Self::Optional(inner) => inner.data_type(),
-            Self::Record(record) | Self::Pointer(record) => record.data_type(),
+            Self::Record(record) | Self::Pointer(record) | Self::Named(record) => record.data_type(),
             Self::Clones(record) => DataType::List(Arc::new(Field::new("item", record.data_type(), true))),
         }
     }
@@ -147,7 +149,8 @@ impl Shape {
     /// Whether classes of the file's own decide how it is written.
     pub(crate) fn has_objects(&self) -> bool {
         match self {
-            Self::Record(_) | Self::Pointer(_) | Self::Clones(_) | Self::Opaque | Self::Nothing(_) => true,
+            Self::Record(_) | Self::Pointer(_) | Self::Named(_) | Self::Clones(_) => true,
+            Self::Opaque | Self::Nothing(_) => true,
             Self::List(inner)
             | Self::Rest(inner)
             | Self::Fixed(inner, _)

@@ -230,7 +230,8 @@ impl Tree {
             metadata.insert("title".to_owned(), column.title.clone());
             metadata.insert("cpp_type".to_owned(), column.type_name.clone());
             metadata.extend(column.unit.clone().map(|unit| ("unit".to_owned(), unit)));
-            fields.push(Field::new(*name, kind, false).with_metadata(metadata));
+            let nullable = matches!(&self.sources[i].layout, Some(Layout::Nested(shape)) if shape.nullable());
+            fields.push(Field::new(*name, kind, nullable).with_metadata(metadata));
         }
         Ok(Arc::new(Schema::new(fields)))
     }

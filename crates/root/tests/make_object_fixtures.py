@@ -82,8 +82,9 @@ void write(const char *path, int rows) {
     TClonesArray clones("Track", 4); TClonesArray *clones_pointer = &clones;
     TClonesArray bypass("Track", 4); TClonesArray *bypass_pointer = &bypass; bypass.BypassStreamer(false);
     TRef reference; TObject object;
-    tree.Branch("string_int", &string_int); tree.Branch("int_vector", &int_vector); tree.Branch("multi", &multi);
-    tree.Branch("unordered", &unordered); tree.Branch("maps", &maps); tree.Branch("int_point", &int_point);
+    tree.Branch("string_int", &string_int, 32000, 0); tree.Branch("int_vector", &int_vector, 32000, 0); tree.Branch("multi", &multi, 32000, 0);
+    tree.Branch("unordered", &unordered, 32000, 0); tree.Branch("maps", &maps, 32000, 0); tree.Branch("int_point", &int_point, 32000, 0);
+    tree.Branch("split_map", &int_point, 32000, 99);
     tree.Branch("points", &points, 32000, 0); tree.Branch("nested", &nested); tree.Branch("pairs", &pairs, 32000, 0);
     tree.Branch("pair", &pair, 32000, 0);
     tree.Branch("hits", &hits, 32000, 0); tree.Branch("split_hits", &split_hits, 32000, 99);
@@ -192,6 +193,8 @@ def row(i):
         "unordered": pairs([("only", i)] if i % 2 else []),
         "maps": pairs((f"k{k}", pairs([("a", i), ("b", k)])) for k in ks),
         "int_point": pairs((k, point(i + k)) for k in ks),
+        "split_map/split_map.first": list(ks),
+        "split_map/split_map.second": [point(i + k) for k in ks],
         "points": [point(10 * i + k) for k in ks],
         "nested": [[point(i)] * k for k in ks],
         "pairs": [{"first": k, "second": f"k{k}"} for k in ks],
