@@ -149,8 +149,8 @@ impl<'a> Classes<'a> {
     }
 
     /// The items of a `TClonesArray`.
-    pub(crate) fn clones(&mut self, class: &str) -> Made<Shape> {
-        self.record(class, None).map(Shape::Clones)
+    pub(crate) fn clones(&mut self, class: &str, named: bool) -> Made<Shape> {
+        self.record(class, None).map(|record| Shape::Clones(record, named))
     }
 
     /// A class with all its fields.

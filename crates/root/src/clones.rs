@@ -20,13 +20,17 @@ pub(crate) fn shape(
     let entries = branch.starts.get(1).copied().unwrap_or(0);
     let label = format!("branch {}", branch.path).into();
     let basket = stored.open(file, &label, entries as usize).map_err(|e| e.to_string())?;
-    let class = class(basket.values(), &basket.place).map_err(|e| e.to_string())?;
-    classes.clones(class.rsplit_once(';').map_or(class.as_str(), |(class, _)| class))
+    let class = class(basket.values(), &basket.place, branch.is_object).map_err(|e| e.to_string())?;
+    classes.clones(class.rsplit_once(';').map_or(class.as_str(), |(class, _)| class), branch.is_object)
 }
 
 /// "class;version" of the items.
-fn class(entry: &[u8], place: &Place) -> Result<String> {
+fn class(entry: &[u8], place: &Place, named: bool) -> Result<String> {
     let mut cursor = Cursor::new(entry, place);
+    if named {
+        cursor.text_bytes()?;
+        cursor.take(1)?;
+    }
     let _byte_count = cursor.u32()?;
     if cursor.u16()? > 2 {
         let _version = cursor.u16()?;

@@ -157,8 +157,12 @@ impl<'a> Decoder<'a> {
                 self.rest(items, item)?;
                 ends.push(items.len());
             }
-            (Nested::List { ends, items }, Shape::Clones(record)) => {
+            (Nested::List { ends, items }, Shape::Clones(record, named)) => {
                 for _ in 0..n {
+                    if *named {
+                        self.cursor.text_bytes()?;
+                        self.cursor.take(1)?;
+                    }
                     self.clones(items, record)?;
                     ends.push(items.len());
                 }
@@ -555,7 +559,7 @@ impl<'a> Decoder<'a> {
             return Err(self.cursor.error(format!("an array of {n} objects is longer than its bytes")));
         }
         self.spend(n)?;
-        if n > 0 && !same_class(&class[..split], &record.class.name) {
+        if !same_class(&class[..split], &record.class.name) {
             let name = String::from_utf8_lossy(&class[..split]);
             let first = &record.class.name;
             return Err(self.cursor.error(format!("a TClonesArray of {name} after one of {first}")));
@@ -567,9 +571,8 @@ impl<'a> Decoder<'a> {
             return Err(self.cursor.error("an array where a value belongs"));
         };
         if flags & BYPASS_STREAMER != 0 {
-            if n > 0 {
-                self.members(variant(&record.class, version, 0), fields, n, Mode::Members)?;
-            }
+            // Also of no objects: collections among their members have headers.
+            self.members(variant(&record.class, version, 0), fields, n, Mode::Members)?;
             *len += n;
             valid.resize(valid.len() + n, true);
         } else {

@@ -49,7 +49,7 @@ impl Nested {
             }
             Shape::Optional(inner) => Self::Optional { valid: Vec::new(), item: boxed(inner) },
             Shape::Nothing(_) => Self::Nothing { len: 0 },
-            Shape::Clones(record) => {
+            Shape::Clones(record, _) => {
                 let items = boxed(&Shape::Pointer(Arc::clone(record)));
                 Self::List { ends: Vec::new(), items }
             }
@@ -152,7 +152,7 @@ impl Nested {
                 let list = ListArray::try_new(Arc::new(field), offsets(ends, place)?, values, None);
                 Ok(Arc::new(list.map_err(arrow)?))
             }
-            (Self::List { ends, items }, Shape::Clones(record)) => {
+            (Self::List { ends, items }, Shape::Clones(record, _)) => {
                 let shape = Shape::Pointer(Arc::clone(record));
                 let values = items.finish(&shape, place)?;
                 let list =
@@ -164,7 +164,10 @@ impl Nested {
                 let list = FixedSizeListArray::try_new(Arc::new(field), *n as i32, values, None);
                 Ok(Arc::new(list.map_err(arrow)?))
             }
-            (Self::Struct { len, fields }, Shape::Record(record) | Shape::Pointer(record) | Shape::Named(record)) => {
+            (
+                Self::Struct { len, fields },
+                Shape::Record(record) | Shape::Pointer(record) | Shape::Named(record),
+            ) => {
                 if fields.is_empty() {
                     return Ok(Arc::new(StructArray::new_empty_fields(len, None)));
                 }

@@ -40,8 +40,8 @@ pub(crate) enum Shape {
     Optional(Box<Shape>),
     /// The name of the class, a zero, and the object: a `TBranchObject`.
     Named(Arc<Record>),
-    /// A `TClonesArray`: the class that its items must have.
-    Clones(Arc<Record>),
+    /// A `TClonesArray`: the class that its items must have, and whether its own name stands before it.
+    Clones(Arc<Record>, bool),
 }
 
 /// The fields of an object, those of its base classes included, and how its class writes them.
@@ -129,7 +129,7 @@ impl Shape {
             Self::Fixed(item, n) => DataType::FixedSizeList(Arc::new(item.field("item")), *n as i32),
             Self::Headed(inner) | Self::Optional(inner) => inner.data_type(),
             Self::Record(record) | Self::Pointer(record) | Self::Named(record) => record.data_type(),
-            Self::Clones(record) => DataType::List(Arc::new(Field::new("item", record.data_type(), true))),
+            Self::Clones(record, _) => DataType::List(Arc::new(Field::new("item", record.data_type(), true))),
         }
     }
 
@@ -149,7 +149,7 @@ impl Shape {
     /// Whether classes of the file's own decide how it is written.
     pub(crate) fn has_objects(&self) -> bool {
         match self {
-            Self::Record(_) | Self::Pointer(_) | Self::Named(_) | Self::Clones(_) => true,
+            Self::Record(_) | Self::Pointer(_) | Self::Named(_) | Self::Clones(..) => true,
             Self::Opaque | Self::Nothing(_) => true,
             Self::List(inner)
             | Self::Rest(inner)

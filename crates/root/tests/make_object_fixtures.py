@@ -194,7 +194,6 @@ def row(i):
         "maps": pairs((f"k{k}", pairs([("a", i), ("b", k)])) for k in ks),
         "int_point": pairs((k, point(i + k)) for k in ks),
         "split_map/split_map.first": list(ks),
-        "split_map/split_map.second": [point(i + k) for k in ks],
         "points": [point(10 * i + k) for k in ks],
         "nested": [[point(i)] * k for k in ks],
         "pairs": [{"first": k, "second": f"k{k}"} for k in ks],
