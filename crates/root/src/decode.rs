@@ -137,7 +137,7 @@ impl<'a> Decoder<'a> {
                 }
             }
             (Nested::Numbers { prim, bytes }, Shape::Number(_)) => {
-                let width = n.checked_mul(prim.width()).unwrap_or(usize::MAX);
+                let width = n.saturating_mul(prim.width());
                 bytes.extend_from_slice(self.cursor.take(width)?);
             }
             (Nested::Text { ends, bytes }, shape) => {
@@ -168,7 +168,7 @@ impl<'a> Decoder<'a> {
                 }
             }
             (Nested::Fixed { len, size, items }, Shape::Fixed(item, _)) => {
-                let all = n.checked_mul(*size).unwrap_or(usize::MAX);
+                let all = n.saturating_mul(*size);
                 self.spend(all)?;
                 self.read(items, item, all)?;
                 *len += n;
@@ -324,7 +324,7 @@ impl<'a> Decoder<'a> {
                     return Err(self.cursor.error("arrays of collections in a collection"));
                 };
                 *len += n;
-                let all = n.checked_mul(*size).unwrap_or(usize::MAX);
+                let all = n.saturating_mul(*size);
                 self.collections(items, inner, Some(all), columns)
             }
             (Nested::List { ends, items }, Shape::List(item)) => {
@@ -420,7 +420,7 @@ impl<'a> Decoder<'a> {
                     }
                 }
                 Step::Pass(bytes) => {
-                    self.cursor.take(n.checked_mul(*bytes).unwrap_or(usize::MAX))?;
+                    self.cursor.take(n.saturating_mul(*bytes))?;
                 }
             }
         }
@@ -438,9 +438,8 @@ impl<'a> Decoder<'a> {
         let Step::Counted { field, item, counter, lead, times } = step else { return Ok(()) };
         let start = if *lead == Lead::Header { Some(self.header()?) } else { None };
         for i in 0..n {
-            let count = match value(&fields[*counter], n - i) {
-                Some(count) => count,
-                None => return Err(self.cursor.error("an array's counter is not there")),
+            let Some(count) = value(&fields[*counter], n - i) else {
+                return Err(self.cursor.error("an array's counter is not there"));
             };
             let there = *lead != Lead::Flag || self.cursor.u8()? != 0;
             let count = match usize::try_from(count) {

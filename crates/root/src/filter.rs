@@ -175,13 +175,15 @@ mod tests {
         let mask = |chosen: &[usize]| BooleanArray::from_iter((0..20).map(|i| Some(chosen.contains(&i))));
         let starts = [0, 10, 20, 25, 40];
         for (entries, chosen, expected) in [
-            (5..25, vec![], vec![]),
-            (5..25, vec![0], vec![5..10]),
-            (5..25, vec![4, 5], vec![5..20]),
-            (5..25, vec![0, 19], vec![5..10, 20..25]),
-            (5..25, vec![14], vec![10..20]),
+            (5..25, vec![], &[][..]),
+            (5..25, vec![0], &[(5, 10)]),
+            (5..25, vec![4, 5], &[(5, 20)]),
+            (5..25, vec![0, 19], &[(5, 10), (20, 25)]),
+            (5..25, vec![14], &[(10, 20)]),
         ] {
-            assert_eq!(runs(&starts, &entries, &mask(&chosen)), expected, "{chosen:?}");
+            let runs = runs(&starts, &entries, &mask(&chosen));
+            let runs: Vec<_> = runs.into_iter().map(|run| (run.start, run.end)).collect();
+            assert_eq!(runs, expected, "{chosen:?}");
         }
     }
 }
