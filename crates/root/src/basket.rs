@@ -17,10 +17,23 @@ pub(crate) struct Basket<'a> {
     /// entries are of one size, or a counter tells theirs.
     pub(crate) offsets: Option<Vec<u32>>,
     pub(crate) entries: usize,
+    /// Bytes of the key: objects count positions from its start.
+    pub(crate) key_len: usize,
     pub(crate) place: Place,
 }
 
-impl Basket<'_> {
+impl<'a> Basket<'a> {
+    #[cfg(test)]
+    pub(crate) fn of_test(
+        data: Cow<'a, [u8]>,
+        offsets: Option<Vec<u32>>,
+        entries: usize,
+        key_len: usize,
+        place: Place,
+    ) -> Self {
+        Self { border: data.len(), data, offsets, entries, key_len, place }
+    }
+
     pub(crate) fn values(&self) -> &[u8] {
         &self.data[..self.border]
     }
@@ -82,6 +95,7 @@ fn offsets(cursor: &mut Cursor<'_>, entries: usize, key_len: usize, border: usiz
 pub(crate) struct Embedded {
     pub(crate) entries: usize,
     offsets: Option<Vec<u32>>,
+    key_len: usize,
     data: Range<usize>,
 }
 
@@ -93,7 +107,7 @@ impl Embedded {
         let (version, header) = Header::read(cursor)?;
         let Some(border) = header.last.checked_sub(key.key_len) else {
             // A basket whose values were dropped when its tree was written.
-            return Ok(Self { entries: 0, offsets: None, data: 0..0 });
+            return Ok(Self { entries: 0, offsets: None, key_len: 0, data: 0..0 });
         };
         let flag = if header.flag >= 80 { header.flag - 80 } else { header.flag };
         let has_offsets = header.flag < 80 && flag != 0 && flag % 10 != 2;
@@ -106,7 +120,7 @@ impl Embedded {
             cursor.take(4 * n)?; // displacements, of objects that refer to each other
         }
         if flag != 1 && flag <= 10 {
-            return Ok(Self { entries: 0, offsets: None, data: 0..0 });
+            return Ok(Self { entries: 0, offsets: None, key_len: 0, data: 0..0 });
         }
         if version <= 1 {
             cursor.count(1)?;
@@ -121,7 +135,12 @@ impl Embedded {
                 .place()
                 .error(start, format!("{} entries lie in {border} bytes", header.entries)));
         }
-        Ok(Self { entries: header.entries, offsets: entry_offsets, data: at..at + border })
+        Ok(Self {
+            entries: header.entries,
+            offsets: entry_offsets,
+            key_len: key.key_len,
+            data: at..at + border,
+        })
     }
 
     pub(crate) fn open<'a>(&self, record: &'a [u8], place: &Place) -> Result<Basket<'a>> {
@@ -133,6 +152,7 @@ impl Embedded {
             border: data.len(),
             offsets: self.offsets.clone(),
             entries: self.entries,
+            key_len: self.key_len,
             place: place.clone(),
         })
     }
@@ -192,6 +212,6 @@ impl Stored {
         } else {
             None
         };
-        Ok(Basket { data, border, offsets, entries, place })
+        Ok(Basket { data, border, offsets, entries, key_len: key.key_len, place })
     }
 }

@@ -20,6 +20,12 @@ pub(crate) struct Branch {
     /// The type code of a TBranchElement's member; -1 for a whole object, -2 for a plain TBranch.
     pub(crate) streamer_type: i32,
     pub(crate) is_clones: bool,
+    /// A `TBranchObject`: its entries name their class.
+    pub(crate) is_object: bool,
+    /// What a TBranchElement is: -1 for an object that its class's own streamer writes, 0 for other leaves.
+    pub(crate) branch_type: i32,
+    /// The version of the class that it holds.
+    pub(crate) class_version: i32,
     pub(crate) unknown: Option<String>,
     pub(crate) leaves: Vec<ObjectId>,
     pub(crate) children: Vec<Branch>,
@@ -145,7 +151,10 @@ impl<'a> Walk<'a> {
             parent_name: text("fParentName"),
             clones_name: text("fClonesName"),
             streamer_type: object.int("fStreamerType").map_or(-2, |n| n as i32),
-            unknown: (!matches!(&*object.class, "TBranch" | "TBranchElement"))
+            branch_type: object.int("fType").map_or(-1, |n| n as i32),
+            class_version: object.int("fClassVersion").map_or(0, |n| n as i32),
+            is_object: &*object.class == "TBranchObject",
+            unknown: (!matches!(&*object.class, "TBranch" | "TBranchElement" | "TBranchObject"))
                 .then(|| format!("a branch of class {}", object.class)),
             leaves,
             children,

@@ -94,12 +94,16 @@ impl<'a> Cursor<'a> {
 
     /// A C string with its terminating zero, as class names are written.
     pub(crate) fn c_text(&mut self) -> Result<String> {
+        Ok(String::from_utf8_lossy(self.c_text_bytes()?).into_owned())
+    }
+
+    /// The bytes of a C string, without its zero.
+    pub(crate) fn c_text_bytes(&mut self) -> Result<&'a [u8]> {
         let left = &self.data[self.pos..];
         let Some(n) = left.iter().take(4096).position(|&b| b == 0) else {
             return Err(self.error("a class name does not end"));
         };
-        let out = String::from_utf8_lossy(&left[..n]).into_owned();
         self.pos += n + 1;
-        Ok(out)
+        Ok(&left[..n])
     }
 }

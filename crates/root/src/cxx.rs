@@ -1,10 +1,17 @@
 //! C++ type names, as far as they name collections of numbers and strings.
 
-use crate::layout::Shape;
 use crate::prim::Prim;
+use crate::shape::Shape;
 
 /// Deeper nesting than this is no data.
 const MAX_DEPTH: usize = 16;
+
+/// A type's name without what does not matter to how it is written.
+pub(crate) fn bare(name: &str) -> &str {
+    let name = name.trim();
+    let name = name.strip_prefix("const ").unwrap_or(name).trim();
+    name.strip_prefix("std::").unwrap_or(name)
+}
 
 /// Parses "vector<vector<float> >" and the like. `None` for classes.
 pub(crate) fn parse(name: &str) -> Option<Shape> {
@@ -15,48 +22,71 @@ fn parse_inner(name: &str, depth: usize) -> Option<Shape> {
     if depth > MAX_DEPTH {
         return None;
     }
-    let name = name.trim();
-    let name = name.strip_prefix("const ").unwrap_or(name).trim();
-    let name = name.strip_prefix("std::").unwrap_or(name);
+    let name = bare(name);
+    if let Some(shape) = simple(name) {
+        return Some(shape);
+    }
+    let (outer, arguments) = template(name)?;
+    let item = is_list(outer).then(|| arguments.first().copied()).flatten()?;
+    parse_inner(item, depth + 1).map(|item| Shape::List(Box::new(item)))
+}
+
+/// Numbers and strings.
+pub(crate) fn simple(name: &str) -> Option<Shape> {
     if let Some(prim) = Prim::from_name(name) {
         return Some(Shape::Number(prim));
     }
     if matches!(name, "string" | "TString") || name.starts_with("basic_string<char") {
         return Some(Shape::Text);
     }
-    if name == "char*" {
-        return Some(Shape::LongText);
-    }
-    let (outer, rest) = name.split_once('<')?;
-    let inside = rest.trim_end().strip_suffix('>')?;
-    // Sets and lists are written as vectors are. A vector's allocator, a set's order do not change that.
+    (name == "char*").then_some(Shape::LongText)
+}
+
+/// Sets and lists are written as vectors are. A vector's allocator, a set's order do not change that.
+pub(crate) fn is_list(outer: &str) -> bool {
     matches!(
-        outer.trim(),
+        outer,
         "vector"
             | "list"
+            | "forward_list"
             | "deque"
             | "set"
             | "multiset"
             | "unordered_set"
+            | "unordered_multiset"
             | "ROOT::VecOps::RVec"
             | "ROOT::RVec"
     )
-    .then(|| first_argument(inside))
-    .and_then(|item| parse_inner(item, depth + 1))
-    .map(|item| Shape::List(Box::new(item)))
 }
 
-fn first_argument(inside: &str) -> &str {
+pub(crate) fn is_map(outer: &str) -> bool {
+    matches!(outer, "map" | "multimap" | "unordered_map" | "unordered_multimap")
+}
+
+/// The name and the arguments of a template.
+pub(crate) fn template(name: &str) -> Option<(&str, Vec<&str>)> {
+    let (outer, rest) = name.split_once('<')?;
+    let inside = rest.trim_end().strip_suffix('>')?;
+    Some((outer.trim(), arguments(inside)))
+}
+
+fn arguments(inside: &str) -> Vec<&str> {
     let mut depth = 0usize;
+    let mut start = 0;
+    let mut out = Vec::new();
     for (i, c) in inside.char_indices() {
         match c {
-            '<' => depth += 1,
-            '>' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => return &inside[..i],
+            '<' | '(' => depth += 1,
+            '>' | ')' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                out.push(inside[start..i].trim());
+                start = i + 1;
+            }
             _ => {}
         }
     }
-    inside
+    out.push(inside[start..].trim());
+    out
 }
 
 /// The name with the standard's spelling: "std::vector<std::vector<float>>".
@@ -77,7 +107,8 @@ fn spell(shape: &Shape) -> String {
         Shape::LongText => "char*".into(),
         Shape::Bits => Prim::U32.name().into(),
         Shape::List(item) => format!("std::vector<{}>", spell(item)),
-        Shape::Rest(item) => format!("{}[]", spell(item)),
+        // What is parsed here is made of the above.
+        _ => String::new(),
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Fields};
 
 use crate::branch::{Branch, Leaf, Leaves, Owner};
+use crate::classes::{Classes, array, is_collection};
 use crate::cxx;
 use crate::prim::{Packed, Prim, Store};
+use crate::shape::Shape;
 use crate::streamer::{Member, Step, Streamers};
 
 /// A vector that is a whole entry starts with a byte count, a version and its number of items.
@@ -16,7 +18,7 @@ pub(crate) const VECTOR_HEADER: usize = 10;
 const MAX_BASES: usize = 64;
 
 /// No array in an entry is larger than a basket can be.
-const MAX_ITEM: usize = 1 << 28;
+pub(crate) const MAX_ITEM: usize = 1 << 28;
 
 /// How the bytes of one entry are laid out.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +31,8 @@ pub(crate) enum Layout {
     Record(Vec<(String, Item)>),
     /// The bits of objects: numbers, unless an object is referenced to.
     Bits(Shape),
-    /// Values that tell their own length, after some bytes of header.
-    Nested { shape: Shape, header: usize },
+    /// Values that tell their own length.
+    Nested(Shape),
 }
 
 /// A number, or a fixed array of numbers.
@@ -38,22 +40,6 @@ pub(crate) enum Layout {
 pub(crate) struct Item {
     pub(crate) prim: Prim,
     pub(crate) dims: Vec<usize>,
-}
-
-/// A value that tells its own length.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Shape {
-    Number(Prim),
-    /// A length of one or five bytes, then bytes.
-    Text,
-    /// A length of four bytes, then bytes.
-    LongText,
-    /// Four bytes of flags, and two more if a flag says so.
-    Bits,
-    /// A count of four bytes, then items.
-    List(Box<Shape>),
-    /// Items up to the end of the entry.
-    Rest(Box<Shape>),
 }
 
 impl Item {
@@ -79,17 +65,6 @@ impl Item {
     }
 }
 
-impl Shape {
-    pub(crate) fn data_type(&self) -> DataType {
-        match self {
-            Self::Number(prim) => prim.data_type(),
-            Self::Text | Self::LongText => DataType::Utf8,
-            Self::Bits => DataType::UInt32,
-            Self::List(item) | Self::Rest(item) => list(item.data_type()),
-        }
-    }
-}
-
 fn list(item: DataType) -> DataType {
     DataType::List(Arc::new(Field::new("item", item, false)))
 }
@@ -99,7 +74,7 @@ impl Layout {
         match self {
             Self::Fixed(item) => item.data_type(),
             Self::Jagged { item, .. } => list(item.data_type()),
-            Self::Nested { shape, .. } | Self::Bits(shape) => shape.data_type(),
+            Self::Nested(shape) | Self::Bits(shape) => shape.data_type(),
             Self::Record(fields) => {
                 let fields = fields.iter().map(|(name, item)| Field::new(name, item.data_type(), false));
                 DataType::Struct(fields.collect::<Fields>())
@@ -116,10 +91,18 @@ pub(crate) fn interpret(
     branch: &Branch,
     owner: &Owner,
     leaves: &Leaves,
-    streamers: &Streamers,
+    classes: &mut Classes<'_>,
 ) -> Interpreted {
+    let streamers = classes.streamers();
     if let Some(file) = &branch.other_file {
         return Err((String::new(), format!("its baskets are in another file, {file}")));
+    }
+    if branch.is_object {
+        let name = branch.class_name.clone();
+        return match classes.named(&name) {
+            Ok(shape) => Ok((Layout::Nested(shape), name)),
+            Err(reason) => Err((name, reason)),
+        };
     }
     let typed = |layout: Layout, name: String| Ok((layout, name));
     match branch.leaves.as_slice() {
@@ -139,13 +122,16 @@ pub(crate) fn interpret(
                 let name = item.name("[]");
                 return typed(Layout::Jagged { item, header: 0 }, name);
             }
-            if branch.streamer_type == 65 {
-                return typed(Layout::Nested { shape: Shape::Text, header: 0 }, "TString".into());
+            if branch.streamer_type == 65 && dims.is_empty() {
+                return match owner.in_collection(branch) {
+                    true => typed(Layout::Nested(Shape::Rest(Box::new(Shape::Text))), "TString[]".into()),
+                    false => typed(Layout::Nested(Shape::Text), "TString".into()),
+                };
             }
             if leaf.class == "TLeafC" {
-                return typed(Layout::Nested { shape: Shape::Text, header: 0 }, "char*".into());
+                return typed(Layout::Nested(Shape::Text), "char*".into());
             }
-            object(branch, owner, leaf, dims, streamers)
+            object(branch, owner, leaf, dims, classes)
         }
         many => {
             let mut fields = Vec::with_capacity(many.len());
@@ -215,7 +201,7 @@ fn leaf_prim(leaf: &Leaf, branch: &Branch, owner: &Owner, streamers: &Streamers)
 }
 
 /// `Double32_t` and `Float16_t` say their range and bits in the title: "[low,high,bits]".
-fn packed(double: bool, title: &str) -> Prim {
+pub(crate) fn packed(double: bool, title: &str) -> Prim {
     let spec = title.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(inside, _)| inside);
     let mut parts = spec.into_iter().flat_map(|inside| inside.split(',')).map(str::trim);
     let bounds = (parts.next().and_then(constant), parts.next().and_then(constant));
@@ -281,13 +267,13 @@ fn find_member<'a>(streamers: &'a Streamers, class: &str, name: &str) -> Option<
     None
 }
 
-/// A branch that holds something else than numbers in leaves: STL collections, strings, arrays behind pointers.
+/// A branch that holds something else than numbers in leaves: collections, strings, objects, arrays behind pointers.
 fn object(
     branch: &Branch,
     owner: &Owner,
     leaf: &Leaf,
     dims: Vec<usize>,
-    streamers: &Streamers,
+    classes: &mut Classes<'_>,
 ) -> Interpreted {
     // An array behind a pointer: one byte says whether it is there.
     if (41..60).contains(&leaf.code)
@@ -295,54 +281,58 @@ fn object(
     {
         let item = Item { prim, dims };
         let name = item.name("[]");
+        // Several arrays follow one byte; only their counter, in another branch, could tell them apart.
+        if owner.in_collection(branch) || !item.dims.is_empty() {
+            return Err((name, "several arrays behind pointers in one entry".into()));
+        }
         return Ok((Layout::Jagged { item, header: 1 }, name));
     }
-    let type_name = if !owner.is_branch {
-        branch.class_name.clone()
-    } else {
-        match member(branch, owner, streamers) {
-            Some(member) if member.type_name == "BASE" => member.name.to_string(),
-            Some(member) => member.type_name.clone(),
-            None => branch.class_name.clone(),
-        }
+    let member = if owner.is_branch { member(branch, owner, classes.streamers()) } else { None };
+    let type_name = match member {
+        Some(member) if member.type_name == "BASE" => member.name.to_string(),
+        Some(member) => member.type_name.clone(),
+        None => branch.class_name.clone(),
     };
     if type_name.is_empty() {
         return Err((type_name, format!("a leaf of class {} with type code {}", leaf.class, leaf.code)));
     }
     let name = cxx::normalise(&type_name);
-    let Some(parsed) = cxx::parse(&type_name) else {
-        let reason = format!("class {name} is not split into numbers, and objects are not read");
-        return Err((name, reason));
-    };
-    if !dims.is_empty() {
-        return Err((name.clone(), format!("a fixed array of {name}")));
-    }
-    let in_collection = owner.in_collection(branch);
-    match (parsed, in_collection) {
-        // Within a split collection the members of all items follow each other, after one header.
-        (shape, true) => {
-            let layout = Layout::Nested { shape: Shape::Rest(Box::new(shape)), header: 6 };
-            Ok((layout, format!("{name}[]")))
-        }
-        (Shape::List(item), false) => match *item {
-            Shape::Number(prim) => {
-                Ok((Layout::Jagged { item: Item { prim, dims: Vec::new() }, header: VECTOR_HEADER }, name))
+    let shape = match member {
+        Some(member) => classes.member(member),
+        None => {
+            let collection = is_collection(&type_name) || classes.is_own_collection(&type_name);
+            if branch.branch_type == 0 && dims.is_empty() && !collection {
+                classes.whole(&type_name, branch.class_version)
+            } else {
+                // A string that is a whole branch has no header; a collection and an object have one.
+                classes.value(&type_name).map(|shape| {
+                    let whole = matches!(shape, Shape::Text) || !collection;
+                    array(if whole { shape } else { Shape::Headed(Box::new(shape)) }, &dims)
+                })
             }
-            item => Ok((Layout::Nested { shape: Shape::List(Box::new(item)), header: 6 }, name)),
-        },
-        (Shape::Text, false) if type_name.trim() == "TString" => {
-            Ok((Layout::Nested { shape: Shape::Text, header: 0 }, name))
         }
-        // A string that is a whole branch stands alone; one that is a member has the header of an object.
-        (Shape::Text, false) => {
-            let header = if owner.is_branch { 6 } else { 0 };
-            Ok((Layout::Nested { shape: Shape::Text, header }, name))
-        }
-        (Shape::LongText, false) => Ok((Layout::Nested { shape: Shape::LongText, header: 0 }, name)),
-        (Shape::Number(_) | Shape::Bits | Shape::Rest(_), false) => {
-            Err((name.clone(), format!("a number of type {name} in a leaf of class {}", leaf.class)))
-        }
+    };
+    let shape = match shape {
+        Ok(Shape::Opaque) => return Err((name.clone(), format!("{name} has a streamer of its own"))),
+        Ok(shape) => shape,
+        Err(reason) => return Err((name, reason)),
+    };
+    // Within a split collection the members of all items follow each other.
+    if owner.in_collection(branch) {
+        return Ok((Layout::Nested(Shape::Rest(Box::new(shape))), format!("{name}[]")));
     }
+    Ok((fast(shape), name))
+}
+
+/// Vectors of numbers, the most common shape, are not read one by one.
+fn fast(shape: Shape) -> Layout {
+    if let Shape::Headed(inner) = &shape
+        && let Shape::List(item) = inner.as_ref()
+        && let Shape::Number(prim) = item.as_ref()
+    {
+        return Layout::Jagged { item: Item { prim: *prim, dims: Vec::new() }, header: VECTOR_HEADER };
+    }
+    Layout::Nested(shape)
 }
 
 #[cfg(test)]

@@ -13,6 +13,19 @@
 //! | several leaves in one branch | `Struct`, a field for each leaf |
 //! | `Double32_t`, `Float16_t` | `Float64`, `Float32` |
 //! | a split object, `std::vector` of objects or `TClonesArray` | a column for each member, "branch/member" |
+//! | `std::map` and its kin | `List` of `Struct` {key, value}: keys may repeat, and every reader has lists |
+//! | an object that is not split, `std::pair`, `TLorentzVector`, user classes | `Struct`, base classes flattened |
+//! | a pointer to an object | a nullable `Struct` |
+//! | `TObject` as a whole value; `TRef`, `TRefArray` | `Struct` of its identity and flags; of the identities referred to |
+//! | `std::bitset` | `List` of `Boolean` |
+//! | a member that the file does not describe | `Binary`: its bytes as they are |
+//! | items of a class that the file does not describe, because it holds none | `Null` |
+//!
+//! Objects are read by the `TStreamerInfo`s of the file, item by item or member by member as they were written. The
+//! identity and flags of a `TObject` that is a base class are left out of a `Struct`. Several files are read as one by
+//! [`Chain`]; [`Tree::select`] chooses columns by pattern, [`Tree::read_where`] rows, [`Tree::read_with`] adds the
+//! columns of a friend. A class whose own C++ code writes other bytes than the file describes shows only in its data:
+//! reading it is an error, which [`Tree::check_objects`] finds beforehand.
 //!
 //! A column that cannot be read is listed with the reason ([`Column::kind`]) and does not disturb the others.
 //! Bytes that are not what the format says are an [`Error`] that names the file, the object and the offset: no input
@@ -36,21 +49,30 @@
 mod basket;
 mod branch;
 mod build;
+mod chain;
+mod classes;
+mod clones;
 mod cluster;
 mod compress;
 mod cursor;
 mod cxx;
+mod decode;
 mod error;
 mod file;
+mod filter;
 mod layout;
 mod nested;
 mod object;
 mod prim;
 mod read;
+mod select;
+mod shape;
 mod streamer;
 mod tree;
 mod unit;
 
+pub use chain::Chain;
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
+pub use filter::Friend;
 pub use tree::{Column, Tree};

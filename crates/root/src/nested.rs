@@ -1,138 +1,90 @@
-//! Values that tell their own length: strings, and collections within collections.
+//! Buffers for values of any shape, and the arrays that are made of them.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, StringArray};
-use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, FixedSizeListArray, ListArray, NullArray, StringArray, StructArray,
+    make_array,
+};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::DataType;
 
 use crate::build::{self, Piece, Spans};
-use crate::cursor::Cursor;
 use crate::error::{Place, Result};
-use crate::layout::{Item, Shape};
-use crate::object::IS_REFERENCED;
+use crate::layout::Item;
 use crate::prim::Prim;
+use crate::shape::Shape;
 
 /// Values of one shape, gathered entry by entry. Numbers stay big-endian until all are there.
+#[derive(Debug)]
 pub(crate) enum Nested {
     Numbers { prim: Prim, bytes: Vec<u8> },
     Text { ends: Vec<usize>, bytes: Vec<u8> },
     List { ends: Vec<usize>, items: Box<Nested> },
+    Fixed { len: usize, size: usize, items: Box<Nested> },
+    Struct { len: usize, fields: Vec<Nested> },
+    Optional { valid: Vec<bool>, item: Box<Nested> },
+    Nothing { len: usize },
 }
 
 impl Nested {
     pub(crate) fn new(shape: &Shape) -> Self {
+        let boxed = |shape: &Shape| Box::new(Self::new(shape));
         match shape {
             Shape::Number(prim) => Self::Numbers { prim: *prim, bytes: Vec::new() },
             Shape::Bits => Self::Numbers { prim: Prim::U32, bytes: Vec::new() },
-            Shape::Text | Shape::LongText => Self::Text { ends: Vec::new(), bytes: Vec::new() },
-            Shape::List(item) | Shape::Rest(item) => {
-                Self::List { ends: Vec::new(), items: Box::new(Self::new(item)) }
+            Shape::Text | Shape::LongText | Shape::Opaque => {
+                Self::Text { ends: Vec::new(), bytes: Vec::new() }
+            }
+            Shape::List(item) | Shape::Rest(item) => Self::List { ends: Vec::new(), items: boxed(item) },
+            Shape::Fixed(item, n) => Self::Fixed { len: 0, size: *n, items: boxed(item) },
+            Shape::Headed(inner) => Self::new(inner),
+            Shape::Record(record) | Shape::Named(record) => {
+                let fields = record.fields.iter().map(|(_, shape)| Self::new(shape)).collect();
+                Self::Struct { len: 0, fields }
+            }
+            Shape::Pointer(record) => {
+                let item = boxed(&Shape::Record(Arc::clone(record)));
+                Self::Optional { valid: Vec::new(), item }
+            }
+            Shape::Optional(inner) => Self::Optional { valid: Vec::new(), item: boxed(inner) },
+            Shape::Nothing(_) => Self::Nothing { len: 0 },
+            Shape::Clones(record, _) => {
+                let items = boxed(&Shape::Pointer(Arc::clone(record)));
+                Self::List { ends: Vec::new(), items }
             }
         }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Numbers { prim, bytes } => bytes.len() / prim.width(),
             Self::Text { ends, .. } | Self::List { ends, .. } => ends.len(),
+            Self::Fixed { len, .. } | Self::Struct { len, .. } | Self::Nothing { len } => *len,
+            Self::Optional { valid, .. } => valid.len(),
         }
     }
 
-    /// Reads one entry, which starts at `at` in its basket.
-    pub(crate) fn entry(
-        &mut self,
-        shape: &Shape,
-        bytes: &[u8],
-        at: usize,
-        header: usize,
-        place: &Place,
-    ) -> Result<()> {
-        let mut cursor = Cursor::new(bytes, place);
-        let located = |cursor: &Cursor<'_>, reason: &str| place.error(at + cursor.pos(), reason);
-        if bytes.is_empty() && matches!(shape, Shape::Rest(_)) {
-            return self.read(shape, &mut cursor);
-        }
-        cursor.take(header).map_err(|_| located(&cursor, "an entry is shorter than its header"))?;
-        self.read(shape, &mut cursor)?;
-        if cursor.remaining() > 0 {
-            return Err(located(&cursor, &format!("an entry has {} bytes too many", cursor.remaining())));
-        }
-        Ok(())
-    }
-
-    /// Reads entries that follow each other without offsets, and keeps the wanted ones.
-    pub(crate) fn in_a_row(
-        &mut self,
-        shape: &Shape,
-        bytes: &[u8],
-        header: usize,
-        entries: usize,
-        wanted: &Range<usize>,
-        place: &Place,
-    ) -> Result<()> {
-        let mut cursor = Cursor::new(bytes, place);
-        if matches!(shape, Shape::Rest(_)) {
-            return Err(place.error(0, "it has no entry offsets, so that its entries do not end"));
-        }
-        let mut before = Self::new(shape);
-        for entry in 0..entries.min(wanted.end) {
-            cursor.take(header)?;
-            if entry < wanted.start {
-                before.read(shape, &mut cursor)?;
-            } else {
-                self.read(shape, &mut cursor)?;
+    /// Appends what stands beneath a null.
+    pub(crate) fn push_default(&mut self) {
+        match self {
+            Self::Numbers { prim, bytes } => bytes.resize(bytes.len() + prim.width(), 0),
+            Self::Text { ends, bytes } => ends.push(bytes.len()),
+            Self::List { ends, items } => ends.push(items.len()),
+            Self::Fixed { len, size, items } => {
+                *len += 1;
+                (0..*size).for_each(|_| items.push_default());
+            }
+            Self::Struct { len, fields } => {
+                *len += 1;
+                fields.iter_mut().for_each(Self::push_default);
+            }
+            Self::Nothing { len } => *len += 1,
+            Self::Optional { valid, item } => {
+                valid.push(false);
+                item.push_default();
             }
         }
-        Ok(())
-    }
-
-    fn read(&mut self, shape: &Shape, cursor: &mut Cursor<'_>) -> Result<()> {
-        match (self, shape) {
-            (Self::Numbers { bytes, .. }, Shape::Bits) => {
-                let flags = cursor.take(4)?;
-                bytes.extend_from_slice(flags);
-                if u32::from(flags[3]) & IS_REFERENCED != 0 {
-                    cursor.take(2)?;
-                }
-            }
-            (Self::Numbers { prim, bytes }, _) => bytes.extend_from_slice(cursor.take(prim.width())?),
-            (Self::Text { ends, bytes }, shape) => {
-                let text = match shape {
-                    Shape::LongText => {
-                        let n = cursor.count(1)?;
-                        cursor.take(n)?
-                    }
-                    _ => cursor.text_bytes()?,
-                };
-                bytes.extend_from_slice(text);
-                ends.push(bytes.len());
-            }
-            (Self::List { ends, items }, Shape::List(item)) => {
-                match (items.as_mut(), item.as_ref()) {
-                    (Self::Numbers { prim, bytes }, _) => {
-                        let n = cursor.count(prim.width())?;
-                        bytes.extend_from_slice(cursor.take(n * prim.width())?);
-                    }
-                    (items, item) => {
-                        for _ in 0..cursor.count(1)? {
-                            items.read(item, cursor)?;
-                        }
-                    }
-                }
-                ends.push(items.len());
-            }
-            (Self::List { ends, items }, Shape::Rest(item)) => {
-                while cursor.remaining() > 0 {
-                    items.read(item, cursor)?;
-                }
-                ends.push(items.len());
-            }
-            (Self::List { .. }, _) => {
-                return Err(cursor.error("a list where none belongs"));
-            }
-        }
-        Ok(())
     }
 
     /// Puts the values of several baskets together.
@@ -158,24 +110,87 @@ impl Nested {
                 ends.extend(more_ends.into_iter().map(|end| end + base));
                 items.append(*more);
             }
+            (Self::Fixed { len, items, .. }, Self::Fixed { len: more_len, items: more, .. }) => {
+                *len += more_len;
+                items.append(*more);
+            }
+            (Self::Struct { len, fields }, Self::Struct { len: more_len, fields: more }) => {
+                *len += more_len;
+                fields.iter_mut().zip(more).for_each(|(field, more)| field.append(more));
+            }
+            (Self::Optional { valid, item }, Self::Optional { valid: more_valid, item: more }) => {
+                valid.extend_from_slice(&more_valid);
+                item.append(*more);
+            }
+            (Self::Nothing { len }, Self::Nothing { len: more }) => *len += more,
             // All parts were made from one shape.
             _ => {}
         }
     }
 
-    pub(crate) fn finish(self, place: &Place) -> Result<ArrayRef> {
-        match self {
-            Self::Numbers { prim, bytes } => {
+    /// The array of all values.
+    pub(crate) fn finish(self, shape: &Shape, place: &Place) -> Result<ArrayRef> {
+        let arrow = |e: arrow_schema::ArrowError| place.error(0, e.to_string());
+        match (self, shape) {
+            (out, Shape::Headed(inner)) => out.finish(inner, place),
+            (Self::Numbers { prim, bytes }, _) => {
                 let item = Item { prim, dims: Vec::new() };
                 let items = bytes.len() / prim.width();
                 build::items(&item, &[Piece { bytes: &bytes, spans: Spans::All, items }], place)
             }
-            Self::Text { ends, bytes } => {
+            (Self::Text { ends, bytes }, Shape::Opaque) => {
+                let array = BinaryArray::try_new(offsets(ends, place)?, Buffer::from_vec(bytes), None);
+                Ok(Arc::new(array.map_err(arrow)?))
+            }
+            (Self::Text { ends, bytes }, _) => {
                 let offsets = offsets(ends, place)?;
                 let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), None);
                 Ok(Arc::new(array.map_err(|e| place.error(0, format!("its text is not UTF-8: {e}")))?))
             }
-            Self::List { ends, items } => build::list(offsets(ends, place)?, items.finish(place)?, place),
+            (Self::List { ends, items }, Shape::List(item) | Shape::Rest(item)) => {
+                let (field, values) = (item.field("item"), items.finish(item, place)?);
+                let list = ListArray::try_new(Arc::new(field), offsets(ends, place)?, values, None);
+                Ok(Arc::new(list.map_err(arrow)?))
+            }
+            (Self::List { ends, items }, Shape::Clones(record, _)) => {
+                let shape = Shape::Pointer(Arc::clone(record));
+                let values = items.finish(&shape, place)?;
+                let list =
+                    ListArray::try_new(Arc::new(shape.field("item")), offsets(ends, place)?, values, None);
+                Ok(Arc::new(list.map_err(arrow)?))
+            }
+            (Self::Fixed { items, .. }, Shape::Fixed(item, n)) => {
+                let (field, values) = (item.field("item"), items.finish(item, place)?);
+                let list = FixedSizeListArray::try_new(Arc::new(field), *n as i32, values, None);
+                Ok(Arc::new(list.map_err(arrow)?))
+            }
+            (
+                Self::Struct { len, fields },
+                Shape::Record(record) | Shape::Pointer(record) | Shape::Named(record),
+            ) => {
+                if fields.is_empty() {
+                    return Ok(Arc::new(StructArray::new_empty_fields(len, None)));
+                }
+                let arrays = fields.into_iter().zip(&record.fields);
+                let arrays = arrays.map(|(field, (_, shape))| field.finish(shape, place));
+                let arrays = arrays.collect::<Result<Vec<_>>>()?;
+                let array = StructArray::try_new(record.arrow_fields(), arrays, None);
+                Ok(Arc::new(array.map_err(arrow)?))
+            }
+            (Self::Nothing { len }, _) => Ok(Arc::new(NullArray::new(len))),
+            // A null array has no other nulls.
+            (Self::Optional { item, .. }, Shape::Optional(inner)) if inner.data_type() == DataType::Null => {
+                item.finish(inner, place)
+            }
+            (Self::Optional { valid, item }, shape) => {
+                let array = match shape {
+                    Shape::Optional(inner) => item.finish(inner, place)?,
+                    shape => item.finish(shape, place)?,
+                };
+                let data = array.to_data().into_builder().nulls(Some(NullBuffer::from(valid))).build();
+                Ok(make_array(data.map_err(arrow)?))
+            }
+            _ => Err(place.error(0, "values of one shape where another belongs")),
         }
     }
 }
@@ -186,66 +201,4 @@ fn offsets(ends: Vec<usize>, place: &Place) -> Result<OffsetBuffer<i32>> {
     }
     let offsets: Vec<i32> = std::iter::once(0).chain(ends.into_iter().map(|end| end as i32)).collect();
     Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
-}
-
-#[cfg(test)]
-mod tests {
-    use arrow_array::cast::AsArray;
-
-    use super::*;
-
-    fn check(shape: &Shape, header: usize, entries: &[&[u8]]) -> std::result::Result<ArrayRef, String> {
-        let place = Place::new(&"test".into(), "a basket", 100);
-        let mut nested = Nested::new(shape);
-        let mut at = 0;
-        for entry in entries {
-            nested.entry(shape, entry, at, header, &place).map_err(|e| e.to_string())?;
-            at += entry.len();
-        }
-        nested.finish(&place).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn nested_values_are_read_by_hand() {
-        let list = |item| Shape::List(Box::new(item));
-        let shape = list(list(Shape::Number(Prim::U16)));
-        let entries: [&[u8]; 2] = [&[0, 0, 0, 2, 0, 0, 0, 1, 0, 7, 0, 0, 0, 2, 1, 0, 0, 9], &[0, 0, 0, 0]];
-        let array = check(&shape, 0, &entries).expect("this is right");
-        let outer = array.as_list::<i32>();
-        assert_eq!(outer.offsets().to_vec(), [0, 2, 2]);
-        let inner = outer.values().as_list::<i32>();
-        assert_eq!(inner.offsets().to_vec(), [0, 1, 3]);
-        assert_eq!(
-            inner.values().as_primitive::<arrow_array::types::UInt16Type>().values().to_vec(),
-            [7, 256, 9]
-        );
-
-        let strings = check(&list(Shape::Text), 2, &[&[9, 9, 0, 0, 0, 2, 1, b'a', 0], &[9, 9, 0, 0, 0, 0]]);
-        let strings = strings.expect("this is right");
-        let texts: Vec<_> = strings.as_list::<i32>().values().as_string::<i32>().iter().flatten().collect();
-        assert_eq!(texts, ["a", ""]);
-    }
-
-    #[test]
-    fn broken_values_say_where() {
-        let list = Shape::List(Box::new(Shape::Text));
-        for (shape, header, entry, part) in [
-            (
-                &list,
-                0,
-                [0x7F, 0xFF, 0xFF, 0xFF, 0].as_slice(),
-                "a count of 2147483647 does not fit the 1 bytes left",
-            ),
-            (&list, 0, &[0, 0, 0, 1, 9, b'a'], "9 bytes are needed, 1 are left"),
-            (&list, 0, &[0, 0, 0, 0, 1], "an entry has 1 bytes too many"),
-            (&list, 6, &[0, 0], "an entry is shorter than its header"),
-            (&Shape::Text, 0, &[1, 0xFF], "its text is not UTF-8"),
-        ] {
-            let error = check(shape, header, &[entry]).expect_err("this is broken");
-            assert!(
-                error.contains(part) && error.contains("test at byte 100"),
-                "{error:?} should contain {part:?}"
-            );
-        }
-    }
 }

@@ -388,7 +388,12 @@ fn named() -> &'static Arc<Layout> {
             title: String::new(),
             type_name: "TString".into(),
             step: Step::Text,
+            element: crate::streamer::Element::default(),
         };
-        Arc::new(Layout { class: "TNamed".into(), members: vec![member("fName"), member("fTitle")] })
+        Arc::new(Layout {
+            class: "TNamed".into(),
+            checksum: 0,
+            members: vec![member("fName"), member("fTitle")],
+        })
     })
 }

@@ -12,10 +12,12 @@ use rayon::prelude::*;
 
 use crate::basket::Basket;
 use crate::build::{self, Piece, Spans};
+use crate::decode;
 use crate::error::{Place, Result};
-use crate::layout::{Item, Layout, Shape, VECTOR_HEADER};
+use crate::layout::{Item, Layout, VECTOR_HEADER};
 use crate::nested::Nested;
 use crate::prim::Prim;
+use crate::shape::Shape;
 use crate::tree::Tree;
 
 /// Reads columns that the caller has found readable and long enough.
@@ -184,7 +186,7 @@ fn array(
         Layout::Record(fields) => record(fields, parts, &place),
         Layout::Jagged { item, header } => jagged_array(item, *header, parts, counts, &place),
         Layout::Bits(shape) if parts.iter().all(|part| part.basket.offsets.is_some()) => {
-            nested_array(shape, 0, parts, &place)
+            nested_array(shape, parts, &place)
         }
         Layout::Bits(shape) => {
             let item = Item { prim: Prim::U32, dims: Vec::new() };
@@ -193,7 +195,7 @@ fn array(
                 _ => jagged_array(&item, 0, parts, counts, &place),
             }
         }
-        Layout::Nested { shape, header } => nested_array(shape, *header, parts, &place),
+        Layout::Nested(shape) => nested_array(shape, parts, &place),
     }
 }
 
@@ -220,9 +222,9 @@ fn jagged_array(
     build::list(offsets.finish(place)?, values, place)
 }
 
-fn nested_array(shape: &Shape, header: usize, parts: &[Part<'_>], place: &Place) -> Result<ArrayRef> {
-    let nested = parts.par_iter().map(|part| nested(part, shape, header)).collect::<Result<Vec<_>>>()?;
-    Nested::concat(shape, nested).finish(place)
+fn nested_array(shape: &Shape, parts: &[Part<'_>], place: &Place) -> Result<ArrayRef> {
+    let nested = parts.par_iter().map(|part| decode::basket(shape, &part.basket, &part.wanted));
+    Nested::concat(shape, nested.collect::<Result<Vec<_>>>()?).finish(shape, place)
 }
 
 /// Finds the items of a jagged basket, and appends their numbers to the offsets.
@@ -293,25 +295,4 @@ fn record(fields: &[(String, Item)], parts: &[Part<'_>], place: &Place) -> Resul
         at += item.width();
     }
     build::record(arrays, place)
-}
-
-fn nested(part: &Part<'_>, shape: &Shape, header: usize) -> Result<Nested> {
-    let mut out = Nested::new(shape);
-    let values = part.basket.values();
-    match &part.basket.offsets {
-        Some(offsets) => {
-            let offsets = &offsets[part.wanted.start..=part.wanted.end];
-            for w in offsets.windows(2) {
-                out.entry(
-                    shape,
-                    &values[w[0] as usize..w[1] as usize],
-                    w[0] as usize,
-                    header,
-                    &part.basket.place,
-                )?;
-            }
-        }
-        None => out.in_a_row(shape, values, header, part.basket.entries, &part.wanted, &part.basket.place)?,
-    }
-    Ok(out)
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::Result;
 use crate::file::Record;
-use crate::object::{Object, Reader, Value};
+use crate::object::{Object, ObjectId, Reader, Value};
 use crate::prim::Prim;
 
 /// One member of a class.
@@ -18,6 +18,21 @@ pub(crate) struct Member {
     pub(crate) title: String,
     pub(crate) type_name: String,
     pub(crate) step: Step,
+    pub(crate) element: Element,
+}
+
+/// What else a TStreamerElement says of a member.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Element {
+    /// The element's own class, such as "TStreamerSTL".
+    pub(crate) kind: Arc<str>,
+    pub(crate) code: i32,
+    /// The sizes of a fixed array.
+    pub(crate) dims: Vec<usize>,
+    /// The member that counts a varying array's items.
+    pub(crate) count: Option<Arc<str>>,
+    /// The version of a base class.
+    pub(crate) base_version: Option<i32>,
 }
 
 /// How a member is read.
@@ -45,6 +60,8 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) class: Arc<str>,
+    /// A hash of the members, by which classes without versions tell theirs.
+    pub(crate) checksum: u32,
     pub(crate) members: Vec<Member>,
 }
 
@@ -52,6 +69,8 @@ pub(crate) struct Layout {
 #[derive(Debug, Default)]
 pub(crate) struct Streamers {
     layouts: BTreeMap<Arc<str>, BTreeMap<i32, Arc<Layout>>>,
+    /// Class names by their names without spaces: "A<B> >" is written in several ways.
+    squeezed: BTreeMap<String, Arc<str>>,
 }
 
 impl Streamers {
@@ -66,7 +85,14 @@ impl Streamers {
         self.get(class, i32::MAX)
     }
 
+    /// All versions of a class, whose name may be spelt with other spaces.
+    pub(crate) fn versions(&self, class: &str) -> Option<&BTreeMap<i32, Arc<Layout>>> {
+        let own = || self.layouts.get(self.squeezed.get(&class.replace(' ', ""))?);
+        self.layouts.get(class).or_else(own).or_else(|| built_in().layouts.get(class))
+    }
+
     fn insert(&mut self, version: i32, layout: Layout) {
+        self.squeezed.insert(layout.class.replace(' ', ""), Arc::clone(&layout.class));
         self.layouts.entry(Arc::clone(&layout.class)).or_default().insert(version, Arc::new(layout));
     }
 
@@ -90,11 +116,14 @@ fn layout(info: &Object, reader: &Reader<'_>, left: &mut usize) -> Option<(i32, 
     let version = i32::try_from(info.int("fClassVersion")?).ok()?;
     let elements = info.object("fElements", reader)?;
     *left = left.checked_sub(elements.items.len())?;
-    let members = elements.items.iter().map(|&id| member(reader.get(id?)?)).collect::<Option<Vec<_>>>()?;
-    Some((version, Layout { class: info.text("fName")?.into(), members }))
+    let ints = |element: &Object, name: &str| element.ints(name, reader.record());
+    let element = |id: &Option<ObjectId>| reader.get((*id)?).and_then(|e| member(e, &ints(e, "fMaxIndex")));
+    let members = elements.items.iter().map(element).collect::<Option<Vec<_>>>()?;
+    let checksum = info.int("fCheckSum").unwrap_or(0) as u32;
+    Some((version, Layout { class: info.text("fName")?.into(), checksum, members }))
 }
 
-fn member(element: &Object) -> Option<Member> {
+fn member(element: &Object, max_index: &[i64]) -> Option<Member> {
     let name: Arc<str> = element.text("fName")?.into();
     let title = element.text("fTitle").unwrap_or_default().to_owned();
     let type_name = element.text("fTypeName")?.to_owned();
@@ -116,7 +145,21 @@ fn member(element: &Object) -> Option<Member> {
         67 => Step::TNamed,
         other => Step::Other(other),
     };
-    Some(Member { name, title, type_name, step })
+    let dims = usize::try_from(element.int("fArrayDim").unwrap_or(0)).unwrap_or(0);
+    let dims: Vec<usize> = max_index.iter().take(dims).filter_map(|&n| usize::try_from(n).ok()).collect();
+    let element = Element {
+        kind: Arc::clone(&element.class),
+        code,
+        // Old files leave the dimensions out.
+        dims: match dims.iter().try_fold(1usize, |all, &n| all.checked_mul(n)) {
+            _ if len == 0 => Vec::new(),
+            Some(all) if all == len => dims,
+            _ => vec![len],
+        },
+        count: element.text("fCountName").map(Into::into),
+        base_version: element.int("fBaseVersion").and_then(|n| i32::try_from(n).ok()).filter(|&n| n >= 0),
+    };
+    Some(Member { name, title, type_name, step, element })
 }
 
 /// The members of the objects that make up the streamer list itself: always written the same way.
@@ -128,7 +171,8 @@ pub(crate) fn built_in() -> &'static Streamers {
             let mut words = line.split_whitespace();
             let (Some(class), Some(version)) = (words.next(), words.next()) else { continue };
             let members = words.filter_map(built_in_member).collect();
-            streamers.insert(version.parse().unwrap_or(0), Layout { class: class.into(), members });
+            streamers
+                .insert(version.parse().unwrap_or(0), Layout { class: class.into(), checksum: 0, members });
         }
         streamers
     })
@@ -149,7 +193,7 @@ fn built_in_member(word: &str) -> Option<Member> {
             Err(_) => Step::Counted(Prim::from_name(number)?, count.into()),
         },
     };
-    Some(Member { name, title: String::new(), type_name: String::new(), step })
+    Some(Member { name, title: String::new(), type_name: String::new(), step, element: Element::default() })
 }
 
 /// class, version, members. The streamer list's own classes, then those of trees at the versions of ROOT 5.34 and 6.

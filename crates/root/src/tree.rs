@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use rayon::prelude::*;
 
 use crate::branch::{self, Branch, Leaves, Owner, Walk};
+use crate::classes::Classes;
 use crate::error::{Error, Place, Result};
 use crate::file::{KeyInfo, Record, RootFile};
 use crate::layout::{Item, Layout, interpret};
 use crate::object::Reader;
 use crate::prim::Prim;
 use crate::read;
-use crate::streamer::Streamers;
 
 /// A tree: a table whose columns are read one by one, over any range of entries.
 pub struct Tree {
@@ -94,7 +95,8 @@ impl Tree {
         let mut columns = Columns {
             tree: &key.path,
             leaves: &leaves,
-            streamers: &streamers,
+            classes: Classes::new(&streamers),
+            file,
             columns: Vec::new(),
             sources: Vec::new(),
         };
@@ -173,6 +175,29 @@ impl Tree {
         }
     }
 
+    /// Reads the first basket of each column of objects, and lists those that fail as unreadable, with the reason. A
+    /// file describes the members of its classes; it does not say which classes have C++ code of their own that writes
+    /// other bytes. That shows only in the data, which [`RootFile::tree`] does not read.
+    pub fn check_objects(&mut self) {
+        let first = |source: &Source| match &source.layout {
+            Some(Layout::Nested(shape)) if shape.has_objects() => source.branch.starts.get(1).copied(),
+            _ => None,
+        };
+        let ends: Vec<_> = self.sources.iter().map(first).collect();
+        let failed: Vec<(usize, Error)> = ends
+            .par_iter()
+            .enumerate()
+            .filter_map(|(i, end)| read::columns(self, &[i], &(0..(*end)?)).err().map(|e| (i, e)))
+            .collect();
+        for (i, error) in failed {
+            self.columns[i].kind = Err(match error {
+                Error::Malformed { reason, .. } => reason,
+                error => error.to_string(),
+            });
+            self.sources[i].layout = None;
+        }
+    }
+
     /// What somebody who asked for a name that is not there may have meant.
     fn hint(&self, name: &str) -> String {
         let close = |column: &&Column| {
@@ -205,7 +230,8 @@ impl Tree {
             metadata.insert("title".to_owned(), column.title.clone());
             metadata.insert("cpp_type".to_owned(), column.type_name.clone());
             metadata.extend(column.unit.clone().map(|unit| ("unit".to_owned(), unit)));
-            fields.push(Field::new(*name, kind, false).with_metadata(metadata));
+            let nullable = matches!(&self.sources[i].layout, Some(Layout::Nested(shape)) if shape.nullable());
+            fields.push(Field::new(*name, kind, nullable).with_metadata(metadata));
         }
         Ok(Arc::new(Schema::new(fields)))
     }
@@ -218,6 +244,17 @@ impl Tree {
     /// [`Error::Malformed`] for bytes that are not what the format says.
     pub fn read(&self, columns: &[&str], entries: Range<u64>) -> Result<RecordBatch> {
         let schema = self.schema(columns)?;
+        let wanted = self.checked(columns, &entries)?;
+        let rows = usize::try_from(entries.end - entries.start)
+            .map_err(|_| self.place.error(0, "more entries than memory can hold"))?;
+        let arrays: Vec<ArrayRef> = read::columns(self, &wanted, &entries)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(schema, arrays, &options)
+            .map_err(|e| self.place.error(0, format!("the columns do not fit together: {e}")))
+    }
+
+    /// The columns of some names, if all have the entries that are asked for.
+    pub(crate) fn checked(&self, columns: &[&str], entries: &Range<u64>) -> Result<Vec<usize>> {
         let mut wanted = Vec::with_capacity(columns.len());
         for name in columns {
             wanted.push(self.index(name)?);
@@ -227,8 +264,6 @@ impl Tree {
                 format!("entries {} to {} are asked for, of {}", entries.start, entries.end, self.entries);
             return Err(self.place.error(0, reason));
         }
-        let rows = usize::try_from(entries.end - entries.start)
-            .map_err(|_| self.place.error(0, "more entries than memory can hold"))?;
         for &i in &wanted {
             if self.columns[i].entries < entries.end {
                 let has = self.columns[i].entries;
@@ -236,10 +271,11 @@ impl Tree {
                 return Err(self.unreadable(i, &reason));
             }
         }
-        let arrays: Vec<ArrayRef> = read::columns(self, &wanted, &entries)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(schema, arrays, &options)
-            .map_err(|e| self.place.error(0, format!("the columns do not fit together: {e}")))
+        Ok(wanted)
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(crate) fn file(&self) -> &RootFile {
@@ -265,7 +301,8 @@ impl Tree {
 struct Columns<'a> {
     tree: &'a str,
     leaves: &'a Leaves,
-    streamers: &'a Streamers,
+    classes: Classes<'a>,
+    file: &'a RootFile,
     columns: Vec<Column>,
     sources: Vec<Source>,
 }
@@ -286,7 +323,12 @@ impl Columns<'_> {
     fn add(&mut self, branch: Branch, owner: &Owner, alone: bool) {
         let interpreted = match (&branch.unknown, &branch.broken) {
             (Some(reason), _) | (None, Some(reason)) => Err((branch.class_name.clone(), reason.clone())),
-            (None, None) if alone => interpret(&branch, owner, self.leaves, self.streamers),
+            (None, None) if alone && branch.is_clones && !owner.is_branch => {
+                let shape = crate::clones::shape(&branch, self.file, &mut self.classes);
+                let name = || "TClonesArray".to_owned();
+                shape.map(|shape| (Layout::Nested(shape), name())).map_err(|reason| (name(), reason))
+            }
+            (None, None) if alone => interpret(&branch, owner, self.leaves, &mut self.classes),
             (None, None) => {
                 let item = Item { prim: Prim::I32, dims: Vec::new() };
                 Ok((Layout::Fixed(item), "int32_t".to_owned()))

@@ -25,9 +25,9 @@ def digest(layout, state):
     if layout.is_option:
         raise TypeError("an optional type")
     if layout.is_record:
-        if layout.is_tuple:
-            raise TypeError("a tuple")
-        fields = [f"{name}:{digest(layout.content(name), state)}" for name in layout.fields]
+        # The items of a map are tuples here, and have names there.
+        names = ["key", "value"] if layout.is_tuple else layout.fields
+        fields = [f"{name}:{digest(layout.content(i), state)}" for i, name in enumerate(names)]
         return "{" + ",".join(fields) + "}"
     if layout.is_numpy:
         if layout.data.ndim > 1:
@@ -50,12 +50,22 @@ def digest(layout, state):
     raise TypeError(type(layout).__name__)
 
 
+def alone(branch):
+    """Whether a branch is a fixed array of objects, which uproot wraps in a list of length one."""
+    if not isinstance(branch.interpretation, (uproot.AsObjects, uproot.AsJagged)):
+        return False
+    length = getattr(branch.streamer, "array_length", 0) if branch.streamer is not None else 0
+    return length > 0 and not branch._streamer_isTClonesArray
+
+
 def column(branch):
     try:
         interpretation = branch.interpretation
         if isinstance(interpretation, Exception):
             raise interpretation
         array = branch.array(library="ak")
+        if alone(branch) and array.ndim > 1 and awkward.all(awkward.num(array) == 1):
+            array = array[:, 0]
         state = xxhash.xxh64()
         kind = digest(awkward.to_layout(awkward.to_packed(array)), state)
         return {"entries": len(array), "kind": kind, "digest": state.hexdigest()}

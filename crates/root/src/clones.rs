@@ -1,0 +1,44 @@
+//! A `TClonesArray` in one piece: neither the branch nor the file's list of classes tells what it holds, the data do.
+
+use crate::branch::Branch;
+use crate::classes::Classes;
+use crate::cursor::Cursor;
+use crate::error::{Place, Result};
+use crate::file::RootFile;
+use crate::object::IS_REFERENCED;
+use crate::shape::Shape;
+
+/// The shape of a branch that holds a `TClonesArray`, whose first basket is read for it.
+pub(crate) fn shape(
+    branch: &Branch,
+    file: &RootFile,
+    classes: &mut Classes<'_>,
+) -> std::result::Result<Shape, String> {
+    let Some(stored) = branch.stored.first() else {
+        return Err("a TClonesArray without baskets, which does not tell its class".into());
+    };
+    let entries = branch.starts.get(1).copied().unwrap_or(0);
+    let label = format!("branch {}", branch.path).into();
+    let basket = stored.open(file, &label, entries as usize).map_err(|e| e.to_string())?;
+    let class = class(basket.values(), &basket.place, branch.is_object).map_err(|e| e.to_string())?;
+    classes.clones(class.rsplit_once(';').map_or(class.as_str(), |(class, _)| class), branch.is_object)
+}
+
+/// "class;version" of the items.
+fn class(entry: &[u8], place: &Place, named: bool) -> Result<String> {
+    let mut cursor = Cursor::new(entry, place);
+    if named {
+        cursor.text_bytes()?;
+        cursor.take(1)?;
+    }
+    let _byte_count = cursor.u32()?;
+    if cursor.u16()? > 2 {
+        let _version = cursor.u16()?;
+        let _id = cursor.u32()?;
+        if cursor.u32()? & IS_REFERENCED != 0 {
+            cursor.take(2)?;
+        }
+    }
+    let _name = cursor.text()?;
+    cursor.text()
+}
