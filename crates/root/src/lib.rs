@@ -47,10 +47,12 @@ mod nested;
 mod object;
 mod prim;
 mod read;
+mod storage;
 mod streamer;
 mod tree;
 mod unit;
 
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
+pub use storage::RemoteOptions;
 pub use tree::{Column, Tree};
