@@ -204,6 +204,14 @@ impl RootFile {
         self.inner.bytes.len()
     }
 
+    /// Some of the file's bytes as they are; fewer than `len` where the file ends before.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] where a server does not hand them out, [`Error::Malformed`] where `seek` lies beyond the end.
+    pub fn bytes(&self, seek: u64, len: usize) -> Result<Cow<'_, [u8]>> {
+        self.read(seek, len, &Place::new(self.name(), "bytes", seek))
+    }
+
     /// The file's size in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.inner.bytes.len()

@@ -14,6 +14,9 @@
 //! | `Double32_t`, `Float16_t` | `Float64`, `Float32` |
 //! | a split object, `std::vector` of objects or `TClonesArray` | a column for each member, "branch/member" |
 //!
+//! Files are on this machine, or on http(s), S3 and XRootD servers ([`RootFile::open`]; cargo features `http`, `s3` and
+//! `xrootd`, all on unless turned off). Of a remote file only the bytes that are needed are fetched, in few requests.
+//!
 //! A column that cannot be read is listed with the reason ([`Column::kind`]) and does not disturb the others.
 //! Bytes that are not what the format says are an [`Error`] that names the file, the object and the offset: no input
 //! makes the reader panic, run for ever, or allocate more than the file's size and its codec can account for.
@@ -54,5 +57,5 @@ mod unit;
 
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
-pub use storage::RemoteOptions;
+pub use storage::{RemoteOptions, is_url};
 pub use tree::{Column, Tree};

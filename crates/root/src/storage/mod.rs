@@ -21,6 +21,7 @@ mod url;
 mod xrootd;
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,11 @@ impl Default for RemoteOptions {
             patience: Duration::from_secs(120),
         }
     }
+}
+
+/// Whether [`crate::RootFile::open`] takes a path for the address of a remote file: `SCHEME://...`.
+pub fn is_url(path: impl AsRef<Path>) -> bool {
+    Url::of(path.as_ref()).is_some()
 }
 
 /// Why an attempt failed.
@@ -132,7 +138,7 @@ pub(crate) fn open(url: &Url, options: &RemoteOptions) -> Result<Opened> {
     match found.map_err(|failure| failure.at(&place, url.host()))? {
         Found::Whole(bytes) => Ok(Opened::Whole(bytes)),
         Found::Parts { storage, first } => {
-            Ok(Opened::Remote(Remote::new(&name, url.host(), storage, options, first)))
+            Ok(Opened::Remote(Remote::new(&name, url.host(), storage, options, &first)))
         }
     }
 }

@@ -74,6 +74,18 @@ impl Blocks {
         Some(out)
     }
 
+    /// The numbers of the blocks that a range still needs: from the first to the last of them.
+    fn missing(&self, range: &Range<u64>) -> Range<u64> {
+        let (mut first, mut end) = (range.start / BLOCK, range.end.div_ceil(BLOCK));
+        while first + 1 < end && self.blocks.contains_key(&first) {
+            first += 1;
+        }
+        while first + 1 < end && self.blocks.contains_key(&(end - 1)) {
+            end -= 1;
+        }
+        first..end
+    }
+
     /// Keeps what was read from a block's start on. The first block stays; of the others the oldest make room.
     fn keep(&mut self, start: u64, bytes: &[u8]) {
         for (i, block) in bytes.chunks(BLOCK as usize).enumerate() {
@@ -123,10 +135,10 @@ impl Remote {
         host: &str,
         storage: Box<dyn Storage>,
         options: &RemoteOptions,
-        first: Vec<u8>,
+        first: &[u8],
     ) -> Self {
         let mut blocks = Blocks::default();
-        blocks.keep(0, &first);
+        blocks.keep(0, first);
         Self {
             name: Arc::clone(name),
             host: host.to_owned(),
@@ -159,6 +171,10 @@ impl Remote {
         answer.map_err(|failure| failure.at(place, &self.host))
     }
 
+    fn one_range(&self, range: Range<u64>, place: &Place) -> Result<Vec<u8>> {
+        self.request(std::slice::from_ref(&range), place).map(|mut answer| answer.swap_remove(0))
+    }
+
     /// Reads metadata: small reads, one after the other, near each other. Fewer bytes than `len` where the file ends.
     pub(crate) fn read(&self, seek: u64, len: usize, place: &Place) -> Result<Vec<u8>> {
         let range = Wanted { seek, len, object: Arc::clone(&place.object) }.range(self.len());
@@ -169,19 +185,26 @@ impl Remote {
             return Ok(bytes);
         }
         if range.end - range.start > LARGEST_KEPT {
-            return Ok(self.request(std::slice::from_ref(&range), place)?.swap_remove(0));
+            return self.one_range(range, place);
         }
         let size = self.len();
-        let start = range.start / BLOCK * BLOCK;
-        let mut end = range.end.next_multiple_of(BLOCK).min(size);
+        let missing = lock(&self.blocks).missing(&range);
+        let start = missing.start * BLOCK;
+        let mut end = (missing.end * BLOCK).min(size);
         // The list of keys, the classes and often the trees stand together at the file's end.
         if size - end <= 2 * BLOCK {
             end = size;
         }
-        let bytes = self.request(&[start..end], place)?.swap_remove(0);
-        lock(&self.blocks).keep(start, &bytes);
-        let at = (range.start - start) as usize;
-        Ok(bytes[at..at + (range.end - range.start) as usize].to_vec())
+        let bytes = self.one_range(start..end, place)?;
+        let mut blocks = lock(&self.blocks);
+        blocks.keep(start, &bytes);
+        let found = blocks.get(&range);
+        drop(blocks);
+        match found {
+            Some(bytes) => Ok(bytes),
+            // Other threads read so much meanwhile that a block is gone again.
+            None => self.one_range(range, place),
+        }
     }
 
     /// Reads ranges in few requests, several at once, and hands the bytes of each to `each`, in parallel on rayon's pool.
@@ -349,8 +372,8 @@ mod tests {
         let storage = Counting { len, bad, requests: Arc::clone(&requests) };
         let options =
             RemoteOptions { attempts: 2, backoff: Duration::from_micros(1), ..RemoteOptions::default() };
-        let first = (0..len.min(BLOCK)).map(byte).collect();
-        (Remote::new(&"test".into(), "host", Box::new(storage), &options, first), requests)
+        let first: Vec<_> = (0..len.min(BLOCK)).map(byte).collect();
+        (Remote::new(&"test".into(), "host", Box::new(storage), &options, &first), requests)
     }
 
     fn wanted(ranges: &[(u64, usize)]) -> Vec<Wanted> {
@@ -368,10 +391,12 @@ mod tests {
             (5 * BLOCK + 1, 10, Some(5 * BLOCK..6 * BLOCK)),
             (5 * BLOCK + 100, 500, None),
             (7 * BLOCK - 1, 2, Some(6 * BLOCK..8 * BLOCK)),
+            (5 * BLOCK, 4 * BLOCK as usize, Some(8 * BLOCK..9 * BLOCK)),
+            (3 * BLOCK, 3 * BLOCK as usize, Some(3 * BLOCK..5 * BLOCK)),
             (18 * BLOCK, 1, Some(18 * BLOCK..20 * BLOCK + 5)),
             (20 * BLOCK, 100, None),
             (20 * BLOCK + 5, 100, None),
-            (0, 18 * BLOCK as usize, Some(0..18 * BLOCK)),
+            (0, 18 * BLOCK as usize, Some(BLOCK..18 * BLOCK)),
         ] {
             lock(&requests).clear();
             let bytes = remote.read(seek, len, &place).expect("it can be read");

@@ -17,6 +17,9 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// How long the end of a session may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Of an answer: which request it is for, what it is, and how many bytes follow.
+type Header = ([u8; 2], Option<Status>, usize);
+
 /// What came of a request.
 pub(super) enum Reply {
     Data(Vec<u8>),
@@ -255,7 +258,7 @@ impl Session {
     }
 
     /// A message that was not asked for: `None`, unless it brings an answer that was announced.
-    fn attention(&mut self, len: usize) -> Result<Option<([u8; 2], Option<Status>, usize)>, Fault> {
+    fn attention(&mut self, len: usize) -> Result<Option<Header>, Fault> {
         let Some(rest) = len.checked_sub(4) else {
             return Err(Fault::again(format!("{} sends a message of {len} bytes", self.server)));
         };
@@ -287,7 +290,7 @@ impl Session {
         self.stream.set_read_timeout(Some(later)).map_err(|e| self.lost(&e))
     }
 
-    fn header(&mut self) -> Result<([u8; 2], Option<Status>, usize), Fault> {
+    fn header(&mut self) -> Result<Header, Fault> {
         let head = self.take(8)?;
         let code = u16::from_be_bytes([head[2], head[3]]);
         let len = wire::u32_at(&head, 4).unwrap_or_default();
