@@ -325,7 +325,7 @@ fn whole(body: Body, len: Option<u64>, timeout: Duration) -> Result<Vec<u8>, Fau
 /// there are more.
 fn up_to(body: Body, most: u64, timeout: Duration) -> Result<Vec<u8>, Fault> {
     let mut body = body.into_reader().take(most.saturating_add(1));
-    let mut out = Vec::with_capacity(FIRST_BUFFER.min(most as usize + 1));
+    let mut out = Vec::with_capacity(FIRST_BUFFER.min((most as usize).saturating_add(1)));
     let mut buffer = vec![0; 64 << 10];
     let mut pace = Pace::new(timeout);
     loop {

@@ -65,6 +65,7 @@ pub(super) fn plan(wanted: &[(usize, Range<u64>)], limits: &Limits) -> Vec<Batch
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "ranges are what is tested")]
 mod tests {
     use super::*;
 

@@ -188,11 +188,14 @@ impl Remote {
             return self.one_range(range, place);
         }
         let size = self.len();
-        let missing = lock(&self.blocks).missing(&range);
+        let (missing, has_end) = {
+            let blocks = lock(&self.blocks);
+            (blocks.missing(&range), blocks.blocks.contains_key(&((size - 1) / BLOCK)))
+        };
         let start = missing.start * BLOCK;
-        let mut end = (missing.end * BLOCK).min(size);
+        let mut end = missing.end.saturating_mul(BLOCK).min(size);
         // The list of keys, the classes and often the trees stand together at the file's end.
-        if size - end <= 2 * BLOCK {
+        if size - end <= 2 * BLOCK && !has_end {
             end = size;
         }
         let bytes = self.one_range(start..end, place)?;

@@ -211,7 +211,7 @@ mod tests {
             match (object, expected) {
                 (Ok(object), Ok(expected)) => assert_eq!(object.address(), expected, "{url}"),
                 (Err(fault), Err(expected)) => {
-                    assert!(fault.reason.contains(expected), "{url}: {}", fault.reason)
+                    assert!(fault.reason.contains(expected), "{url}: {}", fault.reason);
                 }
                 (found, _) => panic!("{url}: {:?}", found.map(|object| object.address())),
             }

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use fiducial_root::RootFile;
 
 use super::http_server::{Peer, Request, Server};
-use super::{check, fixture, fixture_bytes, options, read_all};
+use super::{check, fixture_bytes, options, read_all, shared};
 
 type Expected<'a> = Result<(), &'a [&'a str]>;
 
@@ -274,11 +274,8 @@ fn three_columns_take_five_requests() {
 /// A larger file: metadata alone is a small part of it, and a column is few requests.
 #[test]
 fn a_real_file_is_read_in_few_requests() {
-    let path = fixture().join("../../../../../../shared/data/root/nanoAOD_2015_CMS_Open_Data_ttbar.root");
-    let Ok(bytes) = std::fs::read(&path) else {
-        eprintln!("skipped: {} is not there", path.display());
-        return;
-    };
+    let Some(path) = shared("nanoAOD_2015_CMS_Open_Data_ttbar.root") else { return };
+    let bytes = std::fs::read(&path).expect("the file is readable");
     let local = RootFile::open(&path).expect("it opens");
     let total = bytes.len();
     let server = Server::start(move |request, peer| peer.honest(request, &bytes));

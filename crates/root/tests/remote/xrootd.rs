@@ -5,7 +5,7 @@ use std::time::Duration;
 use fiducial_root::{RemoteOptions, RootFile};
 
 use super::xrootd_fake::*;
-use super::{check, fixture_bytes, options};
+use super::{check, fixture_bytes, options, shared};
 
 type Expected<'a> = Result<(), &'a [&'a str]>;
 type Manners = fn(&Call, &mut Peer<'_>, &[u8]);
@@ -383,12 +383,8 @@ fn three_columns_take_few_requests() {
 /// Ranges that are apart come by vector reads, and one that comes for other ranges is refused.
 #[test]
 fn vector_reads() {
-    let path =
-        super::fixture().join("../../../../../../shared/data/root/nanoAOD_2015_CMS_Open_Data_ttbar.root");
-    let Ok(bytes) = std::fs::read(&path) else {
-        eprintln!("skipped: {} is not there", path.display());
-        return;
-    };
+    let Some(path) = shared("nanoAOD_2015_CMS_Open_Data_ttbar.root") else { return };
+    let bytes = std::fs::read(&path).expect("the file is readable");
     let columns = ["nMuon", "Muon_pt", "MET_pt"];
     let read = |file: &RootFile| {
         let tree = file.tree("Events").expect("the tree is there");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fiducial_root::{RemoteOptions, RootFile};
 
-use super::{check, fixture, options, read_all};
+use super::{check, fixture, options, read_all, shared};
 
 /// A directory that ends with the test.
 struct Directory(PathBuf);
@@ -122,11 +122,8 @@ fn the_real_server_is_read() {
     check("redirected", &redirector.expect("the first one started").url("/data/codecs.root"), Ok(()));
 
     for name in ["nanoAOD_2015_CMS_Open_Data_ttbar.root", "uproot-issue79.root"] {
-        let path = fixture().join("../../../../../../shared/data/root").join(name);
-        if std::fs::copy(&path, directory.0.join("data").join(name)).is_err() {
-            eprintln!("skipped: {} is not there", path.display());
-            continue;
-        }
+        let Some(path) = shared(name) else { continue };
+        std::fs::copy(&path, directory.0.join("data").join(name)).expect("the file can be copied");
         let url = server.url(&format!("/data/{name}"));
         let patient = RemoteOptions { read_timeout: Duration::from_secs(10), ..options() };
         let remote =

@@ -253,7 +253,7 @@ pub(super) fn redirect(server: &str, body: &[u8]) -> Result<Target, Fault> {
 pub(super) fn stat(text: &[u8]) -> Option<(u64, String)> {
     let text = String::from_utf8_lossy(text);
     let mut words = text.trim_matches('\0').split_ascii_whitespace().skip(1);
-    let size = words.next()?.parse().ok()?;
+    let size = u64::try_from(words.next()?.parse::<i64>().ok()?).ok()?;
     Some((size, words.nth(1).unwrap_or_default().trim_matches('\0').to_owned()))
 }
 
@@ -301,6 +301,7 @@ mod tests {
             ("123 4567 16", Some((4567, ""))),
             ("123", None),
             ("1 -5 16 17", None),
+            ("1 18446744073709551615 16 17", None),
             ("", None),
         ] {
             let expected = expected.map(|(size, time)| (size, time.to_owned()));
