@@ -5,7 +5,7 @@ use std::time::Duration;
 use fiducial_root::{RemoteOptions, RootFile};
 
 use super::xrootd_fake::*;
-use super::{check, fixture_bytes, options, shared};
+use super::{check, fixture_bytes, options, read_some, shared};
 
 type Expected<'a> = Result<(), &'a [&'a str]>;
 type Manners = fn(&Call, &mut Peer<'_>, &[u8]);
@@ -383,14 +383,9 @@ fn three_columns_take_few_requests() {
 /// Ranges that are apart come by vector reads, and one that comes for other ranges is refused.
 #[test]
 fn vector_reads() {
-    let Some(path) = shared("nanoAOD_2015_CMS_Open_Data_ttbar.root") else { return };
+    let Some(path) = shared("nano_tt_v15.root") else { return };
     let bytes = std::fs::read(&path).expect("the file is readable");
-    let columns = ["nMuon", "Muon_pt", "MET_pt"];
-    let read = |file: &RootFile| {
-        let tree = file.tree("Events").expect("the tree is there");
-        tree.read(&columns, 0..tree.entries())
-    };
-    let local = read(&RootFile::open(&path).expect("it opens")).expect("it is readable");
+    let local = RootFile::open(&path).and_then(|file| read_some(&file)).expect("it is readable");
     for is_right in [true, false] {
         let bytes = bytes.clone();
         let server = Server::start(move |call, peer| {
@@ -402,7 +397,7 @@ fn vector_reads() {
         });
         let options = RemoteOptions { read_timeout: Duration::from_secs(5), ..options() };
         let file = RootFile::open_with(server.url(), &options).expect("it opens");
-        let found = read(&file);
+        let found = read_some(&file);
         assert!(!server.calls(Kind::Readv).is_empty(), "no vector read");
         match found {
             Ok(batch) => assert!(is_right && batch == local),
