@@ -70,10 +70,10 @@ fn every_kind_of_answer_is_read_or_told() {
             "a redirect that becomes stale",
             |r, p, b| match r.path.as_str() {
                 "/codecs.root" => {
-                    p.empty("307 Temporary Redirect", &[("Location", &format!("/{}", r.number))])
+                    p.empty("307 Temporary Redirect", &[("Location", &format!("/{}", r.number))]);
                 }
                 path if r.number > path[1..].parse::<usize>().unwrap_or(0) + 2 => {
-                    p.empty("403 Forbidden", &[])
+                    p.empty("403 Forbidden", &[]);
                 }
                 _ => p.honest(r, b),
             },
@@ -279,13 +279,12 @@ fn a_real_file_is_read_in_few_requests() {
     let local = RootFile::open(&path).expect("it opens");
     let server = Server::start(move |request, peer| peer.honest(request, &bytes));
     let file = RootFile::open_with(server.url(), &options()).expect("it opens");
-    file.tree("Events").expect("the tree is there");
-    let opened = server.requests().len();
-    assert!(opened <= 3, "{:?}", server.requests());
+    assert!(file.tree_names().expect("its keys can be read").contains(&"Events".to_owned()));
+    assert!(server.requests().len() <= 2, "{:?}", server.requests());
     assert_eq!(read_some(&file).expect("it is readable"), read_some(&local).expect("it is readable"));
     let requests = server.requests();
-    eprintln!("{} requests, {opened} of them to open: {requests:?}", requests.len());
-    assert!(requests.len() <= 12, "{requests:?}");
+    // Two to open, one for the tree's record, and one for each basket, since these columns lie far apart.
+    assert!(requests.len() <= 11, "{requests:?}");
     let connections: BTreeSet<_> = requests.iter().map(|request| request.connection).collect();
     assert!(connections.len() <= 6, "{requests:?}");
 }

@@ -34,23 +34,19 @@ impl Moto {
                     server = ThreadedMotoServer('127.0.0.1', 0, verbose=False); server.start()\n\
                     print('%s:%s' % server.get_host_and_port(), flush=True)\n\
                     sys.stdin.read()";
-        let mut child = Command::new(python)
-            .args(["-c", code])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("Python starts");
-        let mut address = String::new();
-        let _ = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut address));
-        if address.trim().is_empty() {
+        let mut command = Command::new(python);
+        command.args(["-c", code]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut moto = Self { child: command.spawn().expect("Python starts"), address: String::new() };
+        let _ = moto.child.stdout.take().map(|out| BufReader::new(out).read_line(&mut moto.address));
+        if moto.address.trim().is_empty() {
             let mut text = String::new();
-            let _ = child.stderr.take().map(|mut err| err.read_to_string(&mut text));
+            let _ = moto.child.stderr.take().map(|mut err| err.read_to_string(&mut text));
             assert!(text.contains("No module named"), "moto does not start: {text}");
             eprintln!("skipped: moto is not installed for FIDUCIAL_TEST_PYTHON");
             return None;
         }
-        Some(Self { child, address: address.trim().to_owned() })
+        moto.address.truncate(moto.address.trim_end().len());
+        Some(moto)
     }
 
     fn put(&self, path: &str, headers: &str, body: &[u8]) {

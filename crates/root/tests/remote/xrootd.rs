@@ -154,7 +154,7 @@ fn every_kind_of_answer_is_read_or_told() {
             "a certificate is wanted",
             |c, p, f| match c.kind {
                 Kind::Login => {
-                    p.answer(c, OK, &[&[5; 16][..], b"&P=gsi,v:10600,c:ssl&P=ztn,0:4096:\0"].concat())
+                    p.answer(c, OK, &[&[5; 16][..], b"&P=gsi,v:10600,c:ssl&P=ztn,0:4096:\0"].concat());
                 }
                 _ => right(c, p, f),
             },
@@ -402,7 +402,7 @@ fn vector_reads() {
         match found {
             Ok(batch) => assert!(is_right && batch == local),
             Err(error) => {
-                assert!(!is_right && error.to_string().contains("a vector read's answer is not for"))
+                assert!(!is_right && error.to_string().contains("a vector read's answer is not for"));
             }
         }
     }
