@@ -5,7 +5,7 @@
 //! small cache for metadata, ranges that are asked for together, several requests at once, and further attempts.
 #![cfg_attr(
     not(any(feature = "http", feature = "xrootd")),
-    allow(dead_code, reason = "without any kind of server nothing is remote")
+    allow(dead_code, unused_variables, reason = "without any kind of server nothing is remote")
 )]
 
 #[cfg(feature = "http")]
