@@ -5,7 +5,11 @@
 //! small cache for metadata, ranges that are asked for together, several requests at once, and further attempts.
 #![cfg_attr(
     not(all(feature = "http", feature = "xrootd")),
-    allow(dead_code, unused_variables, reason = "what only the kinds of servers that are left out would use")
+    allow(
+        dead_code,
+        unused_variables,
+        reason = "what only the kinds of servers that are left out would use"
+    )
 )]
 
 #[cfg(feature = "http")]
