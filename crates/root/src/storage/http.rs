@@ -20,6 +20,9 @@ const PARALLEL: usize = 6;
 /// The largest file that is fetched in one piece from a server that hands out no ranges.
 const LARGEST_WHOLE: u64 = 256 << 20;
 
+/// What is read of the text that comes with an error.
+const LARGEST_DETAILS: u64 = 4 << 10;
+
 /// What a buffer starts with; beyond that it grows as bytes come, whatever a server has promised.
 const FIRST_BUFFER: usize = 1 << 20;
 
@@ -108,7 +111,7 @@ pub(super) fn find(address: Address, options: &RemoteOptions) -> Result<Found, F
     let agent = agent(options);
     let timeout = options.read_timeout;
     let text = address.text();
-    match ask(&agent, &text, &(0..BLOCK))? {
+    match ask(&agent, &text, &(0..BLOCK), timeout)? {
         Answer::Part { range, version, at, body } => {
             let expected = 0..version.len.min(BLOCK);
             if range != expected {
@@ -168,7 +171,8 @@ impl Http {
             direct = None;
         }
         let is_direct = direct.is_some();
-        let answer = ask(&self.agent, &direct.unwrap_or_else(|| self.address.text()), span);
+        let address = direct.unwrap_or_else(|| self.address.text());
+        let answer = ask(&self.agent, &address, span, self.timeout);
         let answer = answer.map_err(|fault| {
             // Where a redirect led to may be valid for a while only: the next attempt starts from the front.
             Fault { again: fault.again || is_direct, ..fault }
@@ -198,7 +202,7 @@ impl Http {
 }
 
 /// Asks for a range, redirects followed.
-fn ask(agent: &Agent, address: &str, range: &Range<u64>) -> Result<Answer, Fault> {
+fn ask(agent: &Agent, address: &str, range: &Range<u64>, timeout: Duration) -> Result<Answer, Fault> {
     let value = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
     let answer = agent.get(address).header("Range", value).call();
     let answer = answer.map_err(|error| match error {
@@ -208,10 +212,10 @@ fn ask(agent: &Agent, address: &str, range: &Range<u64>) -> Result<Answer, Fault
         ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed => Fault::last(error.to_string()),
         _ => Fault::again(error.to_string()),
     })?;
-    interpret(answer)
+    interpret(answer, timeout)
 }
 
-fn interpret(answer: Response<Body>) -> Result<Answer, Fault> {
+fn interpret(answer: Response<Body>, timeout: Duration) -> Result<Answer, Fault> {
     let at = answer.get_uri().clone();
     let authority = at.authority().map(ToString::to_string).unwrap_or_default();
     let status = answer.status();
@@ -248,19 +252,19 @@ fn interpret(answer: Response<Body>) -> Result<Answer, Fault> {
         }
         408 | 425 | 429 | 500..=599 => {
             let wait = text(headers, "retry-after").and_then(|seconds| seconds.trim().parse().ok());
-            let reason = format!("{authority} answered {status}{}", details(answer.into_body()));
+            let reason = format!("{authority} answered {status}{}", details(answer.into_body(), timeout));
             Err(Fault { wait: wait.map(Duration::from_secs), ..Fault::again(reason) })
         }
-        _ => Err(Fault::last(format!("{authority} answered {status}{}", details(answer.into_body())))),
+        _ => {
+            Err(Fault::last(format!("{authority} answered {status}{}", details(answer.into_body(), timeout))))
+        }
     }
 }
 
 /// What S3 servers say of an error beside its status.
-fn details(body: Body) -> String {
-    let mut text = String::new();
-    if body.into_reader().take(4096).read_to_string(&mut text).is_err() {
-        return String::new();
-    }
+fn details(body: Body, timeout: Duration) -> String {
+    let Ok(bytes) = up_to(body, LARGEST_DETAILS, timeout) else { return String::new() };
+    let text = String::from_utf8_lossy(&bytes);
     let field = |name: &str| Some(text.split_once(&format!("<{name}>"))?.1.split_once("</")?.0);
     match (field("Code"), field("Message")) {
         (Some(code), Some(message)) => format!(" ({code}: {message})"),
