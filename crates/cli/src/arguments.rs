@@ -73,7 +73,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A ROOT or Parquet file
+    /// A ROOT or Parquet file, or the address of a remote ROOT file: https://, s3:// or root://
     pub(crate) file: PathBuf,
     /// Show this tree alone
     #[arg(long)]
@@ -92,7 +92,7 @@ end and stored in the dataset. The dataset appears whole or not at all.")]
 pub(crate) struct Prepare {
     /// The view that names columns, selection and splits
     pub(crate) view: PathBuf,
-    /// ROOT or Parquet files
+    /// ROOT or Parquet files, or addresses of remote ROOT files
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Directory to make

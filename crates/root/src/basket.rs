@@ -175,15 +175,15 @@ impl Stored {
         Ok(Header::read(&mut cursor)?.1.entries)
     }
 
-    /// Reads and decompresses the basket, which must hold `entries` entries.
+    /// Decompresses the basket, whose bytes `data` are and which must hold `entries` entries.
     pub(crate) fn open<'a>(
         &self,
-        file: &'a RootFile,
+        data: Cow<'a, [u8]>,
+        file: &RootFile,
         object: &Arc<str>,
         entries: usize,
     ) -> Result<Basket<'a>> {
         let place = Place::new(file.name(), Arc::clone(object), self.seek);
-        let data = file.read(self.seek, self.bytes, &place)?;
         let mut cursor = Cursor::new(&data, &place);
         let key = Key::read(&mut cursor)?;
         if key.class_name != "TBasket" {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why something in a ROOT file could not be read.
 ///
@@ -16,6 +17,28 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A server did not hand out the bytes.
+    #[error(
+        "read {object} of {file} at byte {offset}: {reason} ({host} was tried in {attempts} {} over {:.1} s)",
+        if *attempts == 1 { "attempt" } else { "attempts" },
+        elapsed.as_secs_f64()
+    )]
+    Remote {
+        /// The address, without passwords and tokens.
+        file: Arc<str>,
+        /// The header, directory, tree or column that was being read.
+        object: Arc<str>,
+        /// Where the first of the bytes that were asked for lie in the file.
+        offset: u64,
+        /// The host of the address, or its bucket.
+        host: String,
+        /// What became of the last attempt.
+        reason: String,
+        /// How many attempts were made.
+        attempts: u32,
+        /// From the first attempt to the last one's end.
+        elapsed: Duration,
     },
     /// The bytes are not what the format says.
     #[error("read {object} of {file} at byte {offset}{}: {reason}", Within(*within))]

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use crate::compress;
 use crate::cursor::Cursor;
 use crate::error::{Error, Place, Result};
+use crate::storage::{self, Opened, Remote, RemoteOptions, Url, Wanted};
 use crate::streamer::Streamers;
 use crate::tree::Tree;
 
@@ -16,6 +19,9 @@ const MAX_DEPTH: usize = 64;
 
 /// A directory's own record: a version, two dates, two sizes and three positions of 64 bits at most.
 const DIRECTORY_LEN: usize = 42;
+
+/// The file's header: a mark of 4 bytes, 7 numbers of 32 bits at most, 3 positions of 64 bits at most, a byte.
+const HEADER_LEN: usize = 57;
 
 /// An open ROOT file. Cheap to clone: clones share the mapping.
 #[derive(Clone)]
@@ -33,6 +39,7 @@ struct Inner {
 enum Bytes {
     Mapped(memmap2::Mmap),
     Owned(Vec<u8>),
+    Remote(Remote),
 }
 
 struct Header {
@@ -103,13 +110,59 @@ pub(crate) struct Record<'a> {
     pub(crate) place: Place,
 }
 
+impl Bytes {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Mapped(map) => map.len() as u64,
+            Self::Owned(vec) => vec.len() as u64,
+            Self::Remote(remote) => remote.len(),
+        }
+    }
+
+    fn read(&self, seek: u64, len: usize, place: &Place) -> Result<Cow<'_, [u8]>> {
+        let data = match self {
+            Self::Mapped(map) => &map[..],
+            Self::Owned(vec) => &vec[..],
+            Self::Remote(remote) if seek <= remote.len() => {
+                return remote.read(seek, len, place).map(Cow::Owned);
+            }
+            Self::Remote(_) => &[],
+        };
+        match usize::try_from(seek).ok().and_then(|seek| data.get(seek..)) {
+            Some(data) => Ok(Cow::Borrowed(&data[..len.min(data.len())])),
+            None => {
+                Err(place.error(0, format!("it starts beyond the end of the file, {} bytes", self.len())))
+            }
+        }
+    }
+}
+
 impl RootFile {
-    /// Maps a file into memory and reads its header.
+    /// Opens a file: a path, which is mapped into memory, or the address of a remote file.
+    ///
+    /// Addresses are `https://HOST/PATH`, `http://`, `s3://BUCKET/KEY` and `root://HOST[:PORT]//PATH`. Of a remote file
+    /// only what is asked for is read.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be opened, [`Error::Malformed`] where it is no ROOT file.
+    /// [`Error::Io`] where the file cannot be opened, [`Error::Remote`] where a server does not hand it out,
+    /// [`Error::Malformed`] where it is no ROOT file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, &RemoteOptions::default())
+    }
+
+    /// As [`RootFile::open`], with another patience for servers than the default.
+    ///
+    /// # Errors
+    /// As [`RootFile::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &RemoteOptions) -> Result<Self> {
         let path = path.as_ref();
+        if let Some(url) = Url::of(path) {
+            let bytes = match storage::open(&url, options)? {
+                Opened::Remote(remote) => Bytes::Remote(remote),
+                Opened::Whole(bytes) => Bytes::Owned(bytes),
+            };
+            return Self::new(&url.shown(), bytes);
+        }
         let io = |source| Error::Io { path: path.to_path_buf(), source };
         let file = std::fs::File::open(path).map_err(io)?;
         let bytes = if file.metadata().map_err(io)?.len() == 0 {
@@ -132,12 +185,8 @@ impl RootFile {
 
     fn new(name: &str, bytes: Bytes) -> Result<Self> {
         let name: Arc<str> = name.into();
-        let data = match &bytes {
-            Bytes::Mapped(map) => &map[..],
-            Bytes::Owned(vec) => &vec[..],
-        };
         let place = Place::new(&name, "the header", 0);
-        let header = Header::read(data, &place)?;
+        let header = Header::read(&bytes.read(0, HEADER_LEN, &place)?, &place)?;
         Ok(Self { inner: Arc::new(Inner { name, bytes, header, streamers: OnceLock::new() }) })
     }
 
@@ -150,27 +199,45 @@ impl RootFile {
         self.inner.header.version % 1_000_000
     }
 
-    pub(crate) fn data(&self) -> &[u8] {
-        match &self.inner.bytes {
-            Bytes::Mapped(map) => map,
-            Bytes::Owned(vec) => vec,
-        }
+    /// The file's size in bytes.
+    pub fn size(&self) -> u64 {
+        self.inner.bytes.len()
+    }
+
+    /// Some of the file's bytes as they are; fewer than `len` where the file ends before.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] where a server does not hand them out, [`Error::Malformed`] where `seek` lies beyond the end.
+    pub fn bytes(&self, seek: u64, len: usize) -> Result<Cow<'_, [u8]>> {
+        self.read(seek, len, &Place::new(self.name(), "bytes", seek))
     }
 
     /// The file's size in bytes.
     pub(crate) fn len(&self) -> u64 {
-        self.data().len() as u64
+        self.inner.bytes.len()
     }
 
     /// Up to `len` bytes from `seek` on: fewer where the file ends before.
     pub(crate) fn read(&self, seek: u64, len: usize, place: &Place) -> Result<Cow<'_, [u8]>> {
-        let data = self.data();
-        match usize::try_from(seek).ok().and_then(|seek| data.get(seek..)) {
-            Some(data) => Ok(Cow::Borrowed(&data[..len.min(data.len())])),
-            None => {
-                Err(place.error(0, format!("it starts beyond the end of the file, {} bytes", data.len())))
-            }
+        self.inner.bytes.read(seek, len, place)
+    }
+
+    /// Reads several ranges and hands the bytes of each, with its number, to `each`, in parallel; the results stand in
+    /// the order of `wanted`. From a server they come in few requests, and not more of them at once than memory has
+    /// a bound for; on this machine they are read where they lie. Ranges that lie near each other need not be joined.
+    pub(crate) fn read_each<'a, T: Send>(
+        &'a self,
+        wanted: &[Wanted],
+        each: impl Fn(usize, Cow<'a, [u8]>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        if let Bytes::Remote(remote) = &self.inner.bytes {
+            return remote.read_each(wanted, each);
         }
+        let read = |(i, wanted): (usize, &Wanted)| {
+            let place = Place::new(self.name(), Arc::clone(&wanted.object), wanted.seek);
+            each(i, self.read(wanted.seek, wanted.len, &place)?)
+        };
+        wanted.par_iter().enumerate().map(read).collect()
     }
 
     /// Reads the record of `len` bytes whose key stands at `seek`, decompressed.

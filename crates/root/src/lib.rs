@@ -27,6 +27,9 @@
 //! columns of a friend. A class whose own C++ code writes other bytes than the file describes shows only in its data:
 //! reading it is an error, which [`Tree::check_objects`] finds beforehand.
 //!
+//! Files are on this machine, or on http(s), S3 and XRootD servers ([`RootFile::open`]; cargo features `http`, `s3` and
+//! `xrootd`, all on unless turned off). Of a remote file only the bytes that are needed are fetched, in few requests.
+//!
 //! A column that cannot be read is listed with the reason ([`Column::kind`]) and does not disturb the others.
 //! Bytes that are not what the format says are an [`Error`] that names the file, the object and the offset: no input
 //! makes the reader panic, run for ever, or allocate more than the file's size and its codec can account for.
@@ -67,6 +70,7 @@ mod prim;
 mod read;
 mod select;
 mod shape;
+mod storage;
 mod streamer;
 mod tree;
 mod unit;
@@ -75,4 +79,5 @@ pub use chain::Chain;
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
 pub use filter::Friend;
+pub use storage::{RemoteOptions, is_url};
 pub use tree::{Column, Tree};

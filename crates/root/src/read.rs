@@ -3,6 +3,7 @@
 //! First all baskets of all columns are decompressed in parallel; then each column's length is known, its buffers are
 //! made once, and the values of its baskets are converted into them in parallel.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::layout::{Item, Layout, VECTOR_HEADER};
 use crate::nested::Nested;
 use crate::prim::Prim;
 use crate::shape::Shape;
+use crate::storage::Wanted;
 use crate::tree::Tree;
 
 /// Reads columns that the caller has found readable and long enough.
@@ -99,20 +101,34 @@ fn load<'a>(
     }
     todo.sort_unstable();
     todo.dedup();
-    let parts = todo.par_iter().map(|&(column, i)| part(tree, column, i, entries));
-    let parts = parts.collect::<Result<Vec<_>>>()?;
+    let wanted: Vec<_> = todo.iter().map(|&(column, i)| wanted(tree, column, i)).collect();
+    let open = |n: usize, data| part(tree, todo[n].0, todo[n].1, data, entries);
+    let parts = tree.file().read_each(&wanted, open)?;
     for ((column, _), part) in todo.into_iter().zip(parts) {
         out.entry(column).or_default().push(part);
     }
     Ok(())
 }
 
-fn part<'a>(tree: &'a Tree, column: usize, i: usize, entries: &Range<u64>) -> Result<Part<'a>> {
+/// Where a basket's bytes lie in the file: nowhere, if they are in the tree's own record.
+fn wanted(tree: &Tree, column: usize, i: usize) -> Wanted {
+    let source = tree.source(column);
+    let (seek, len) = source.branch.stored.get(i).map_or((0, 0), |stored| (stored.seek, stored.bytes));
+    Wanted { seek, len, object: Arc::clone(&source.label) }
+}
+
+fn part<'a>(
+    tree: &'a Tree,
+    column: usize,
+    i: usize,
+    data: Cow<'a, [u8]>,
+    entries: &Range<u64>,
+) -> Result<Part<'a>> {
     let source = tree.source(column);
     let branch = &source.branch;
     let (start, end) = (branch.starts[i], branch.starts[i + 1]);
     let basket = match branch.stored.get(i) {
-        Some(stored) => stored.open(tree.file(), &source.label, (end - start) as usize)?,
+        Some(stored) => stored.open(data, tree.file(), &source.label, (end - start) as usize)?,
         None => {
             let (record, place) = tree.record();
             let place = Place::new(tree.file().name(), Arc::clone(&source.label), place.offset);

@@ -72,7 +72,7 @@ pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
     let summary = FileSummary {
         format: "fiducial-inspect/1",
         file: options.file.display().to_string(),
-        bytes: std::fs::metadata(&options.file).map_or(0, |metadata| metadata.len()),
+        bytes: file.size(),
         trees,
         objects: file
             .keys()?

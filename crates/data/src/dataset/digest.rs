@@ -24,6 +24,19 @@ pub(crate) fn digest_file(path: &Path) -> Result<(u64, String), Error> {
     }
 }
 
+/// Size and SHA-256 of a file that comes in pieces, from front to back.
+pub(crate) fn digest_pieces<B: AsRef<[u8]>>(
+    pieces: impl Iterator<Item = Result<B, Error>>,
+) -> Result<(u64, String), Error> {
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    for piece in pieces {
+        let piece = piece?;
+        hash.update(piece.as_ref());
+        bytes += piece.as_ref().len() as u64;
+    }
+    Ok((bytes, hex(&hash.finalize())))
+}
+
 /// A new file that hashes what is written to it, so that no file is read again for its hash.
 pub(crate) struct HashingFile {
     path: PathBuf,
@@ -89,6 +102,8 @@ mod tests {
         std::fs::write(&path, "abc").unwrap();
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest_file(path.path()).unwrap(), (3, expected.to_owned()));
+        let pieces = ["a", "", "bc"].into_iter().map(Ok);
+        assert_eq!(digest_pieces(pieces).unwrap(), (3, expected.to_owned()));
         assert_ne!(digest_parts(["ab", "c"]), digest_parts(["a", "bc"]));
     }
 }

@@ -39,7 +39,7 @@ use crate::source::{Error, ParquetSource, Source};
 
 pub(crate) use card::card;
 pub(crate) use croissant::croissant;
-pub(crate) use digest::{HashingFile, digest_file, digest_parts};
+pub(crate) use digest::{HashingFile, digest_file, digest_parts, digest_pieces};
 pub use manifest::{
     About, ColumnInfo, CutflowStep, Document, FORMAT, Manifest, ROW_ID, ShardFile, SourceCutflow, SourceFile,
     SplitRows,

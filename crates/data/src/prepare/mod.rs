@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::dataset::{About, Dataset, FORMAT, MANIFEST, SourceFile, digest_file, digest_parts};
+use crate::dataset::{About, Dataset, FORMAT, MANIFEST, SourceFile, digest_parts};
 use crate::source::{self, Error, Source};
 use crate::view::View;
 
@@ -153,16 +153,25 @@ fn open(view: &View, files: &[PathBuf]) -> Result<Vec<Box<dyn Source>>, Error> {
 }
 
 fn hash(sources: &[Box<dyn Source>]) -> Result<Vec<SourceFile>, Error> {
-    let digests: Vec<_> = sources.par_iter().map(|source| digest_file(source.path())).collect();
+    let digests: Vec<_> = sources.par_iter().map(|source| source.digest()).collect();
     let mut first_row_id = 0;
     let files = sources.iter().zip(digests).map(|(source, digest)| {
         let (bytes, sha256) = digest?;
-        let file = source.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file = file_name(source.path());
         let start = first_row_id;
         first_row_id += source.rows();
         Ok(SourceFile { file, sha256, bytes, rows: source.rows(), first_row_id: start })
     });
     files.collect()
+}
+
+/// The last part of a path; of an address without its query, which often is somebody's token.
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match name.split_once('?') {
+        Some((name, _)) if fiducial_root::is_url(path) => name.to_owned(),
+        _ => name.into_owned(),
+    }
 }
 
 /// SHA-256 of all that decides what a dataset holds, and how it describes itself.

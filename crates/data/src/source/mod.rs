@@ -23,6 +23,7 @@ use std::path::Path;
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 
+use crate::dataset::digest_file;
 pub use error::Error;
 pub use parquet::ParquetSource;
 pub use root::RootSource;
@@ -56,6 +57,14 @@ pub trait Source: Send + Sync {
     /// Ranges of rows, in order and without gaps, whose borders follow the file's clusters or row groups.
     fn partitions(&self) -> Vec<Range<u64>>;
 
+    /// The file's size in bytes, and the SHA-256 of all of them. Of a remote file this fetches everything.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn digest(&self) -> Result<(u64, String), Error> {
+        digest_file(self.path())
+    }
+
     /// Reads columns, in the order asked for, over a range of rows.
     ///
     /// # Errors
@@ -63,13 +72,17 @@ pub trait Source: Send + Sync {
     fn read(&self, columns: &[&str], rows: Range<u64>) -> Result<RecordBatch, Error>;
 }
 
-/// Opens a ROOT or Parquet file: which one it is, its first four bytes say, not its name.
+/// Opens a ROOT or Parquet file: which one it is, its first four bytes say, not its name. The address of a remote file
+/// (`https://`, `s3://`, `root://`) is that of a ROOT file.
 ///
 /// `tree` names the tree of a ROOT file; `None` takes the only one.
 ///
 /// # Errors
 /// When the file cannot be opened, is neither ROOT nor Parquet, does not have the tree, or has several and none is named.
 pub fn open(path: &Path, tree: Option<&str>) -> Result<Box<dyn Source>, Error> {
+    if fiducial_root::is_url(path) {
+        return Ok(Box::new(RootSource::open(path, tree)?));
+    }
     let mut magic = [0; 4];
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     file.read_exact(&mut magic).map_err(Error::io("read the first four bytes of", path))?;

@@ -10,16 +10,21 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use fiducial_root::{Column, RootFile, Tree};
 
 use super::{DESCRIPTION, Error, Source, UNIT, check_request, partitions};
+use crate::dataset::{digest_file, digest_pieces};
+
+/// Bytes of a remote file that are hashed at once.
+const PIECE: usize = 8 << 20;
 
 /// One tree of a ROOT file.
 pub struct RootSource {
     path: PathBuf,
+    file: RootFile,
     tree: Tree,
     schema: SchemaRef,
 }
 
 impl RootSource {
-    /// Opens a tree of a ROOT file; `None` takes the only one.
+    /// Opens a tree of a ROOT file, a path or the address of a remote file; `None` takes the only one.
     ///
     /// # Errors
     /// When the file cannot be read, does not have the tree, or has several (or none) and none is named.
@@ -38,7 +43,7 @@ impl RootSource {
         };
         let tree = file.tree(name).map_err(root)?;
         let fields: Vec<Field> = tree.columns().iter().filter_map(field).collect();
-        Ok(Self { path: path.to_owned(), schema: Arc::new(Schema::new(fields)), tree })
+        Ok(Self { path: path.to_owned(), schema: Arc::new(Schema::new(fields)), file, tree })
     }
 
     /// The tree itself.
@@ -82,6 +87,15 @@ impl Source for RootSource {
 
     fn partitions(&self) -> Vec<Range<u64>> {
         partitions(self.tree.clusters())
+    }
+
+    fn digest(&self) -> Result<(u64, String), Error> {
+        if !fiducial_root::is_url(&self.path) {
+            return digest_file(&self.path);
+        }
+        let root = |source| Error::Root { path: self.path.clone(), source: Box::new(source) };
+        let pieces = (0..self.file.size()).step_by(PIECE);
+        digest_pieces(pieces.map(|seek| self.file.bytes(seek, PIECE).map_err(root)))
     }
 
     fn read(&self, columns: &[&str], rows: Range<u64>) -> Result<RecordBatch, Error> {
