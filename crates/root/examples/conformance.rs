@@ -2,7 +2,7 @@
 //!
 //! `FIDUCIAL_TEST_PYTHON=python cargo run --release -p fiducial-root --example conformance -- DIR... [--all]`
 //!
-//! A line a tree, and a line for each column that is not equal, with the reason. `--all` lists the equal ones too.
+//! A line a tree or ntuple, and a line for each column that is not equal, with the reason. `--all` lists the equal ones too.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let all = flags.iter().any(|flag| flag == "--all");
     let Some(python) = common::python() else { return Ok(()) };
     let mut totals = [0; 5];
-    println!("| file | tree | columns | equal | different | only uproot | only here | neither |");
+    println!("| file | tree or ntuple | columns | equal | different | only uproot | only here | neither |");
     println!("|---|---|---|---|---|---|---|---|");
     let mut details = Vec::new();
     for path in &paths {

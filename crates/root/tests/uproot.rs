@@ -60,3 +60,8 @@ fn the_embedded_sample_is_equal() {
 fn real_files_are_equal() {
     check(&common::shared_files());
 }
+
+#[test]
+fn real_ntuples_are_equal() {
+    check(&common::shared_ntuples());
+}
