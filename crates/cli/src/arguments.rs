@@ -75,7 +75,7 @@ pub(crate) enum Command {
 pub(crate) struct Inspect {
     /// A ROOT or Parquet file
     pub(crate) file: PathBuf,
-    /// Show this tree alone
+    /// Show this tree or ntuple alone
     #[arg(long)]
     pub(crate) tree: Option<String>,
     /// Print JSON (format fiducial-inspect/1)

@@ -358,3 +358,124 @@ fn cast(from: Prim, to: Prim, values: &[u8], out: &mut [u8]) -> Result<(), Strin
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(kind: u16, bits: u16, range: Option<(f64, f64)>) -> Result<ColumnKind, String> {
+        ColumnKind::of(&ColumnRecord { kind, bits, field: 0, representation: 0, first: None, range })
+    }
+
+    #[test]
+    fn pages_decode_to_known_numbers() {
+        const F32: Target = Target::Number(Prim::F32);
+        const I16: Target = Target::Number(Prim::I16);
+        let float = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+        let index = |values: &[u64]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+        type Row<'a> = (&'a str, (u16, u16), Target, &'a [u8], usize, usize, Vec<u8>);
+        let rows: &[Row<'_>] = &[
+            (
+                "bits",
+                (0x00, 1),
+                Target::Number(Prim::Bool),
+                &[0b101, 0b10],
+                10,
+                1,
+                vec![0, 1, 0, 0, 0, 0, 0, 0, 1],
+            ),
+            ("bits as numbers", (0x00, 1), I16, &[0b110], 3, 0, vec![0, 0, 1, 0, 1, 0]),
+            ("int16", (0x05, 16), I16, &[1, 2, 3, 4], 2, 1, vec![3, 4]),
+            // 0, -1, 1, -2 are 0, 1, 2, 3 in zigzag.
+            ("split int16", (0x11, 16), I16, &[0, 1, 2, 3, 0, 0, 0, 0], 4, 1, vec![255, 255, 1, 0, 254, 255]),
+            (
+                "split uint16 as uint32",
+                (0x12, 16),
+                Target::Number(Prim::U32),
+                &[1, 2, 3, 4],
+                2,
+                0,
+                vec![1, 3, 0, 0, 2, 4, 0, 0],
+            ),
+            // Sign, five bits of exponent, ten of mantissa: 1.5, -2, 2^-24, infinity.
+            (
+                "half",
+                (0x0B, 16),
+                F32,
+                &[0, 0x3E, 0, 0xC0, 1, 0, 0, 0x7C],
+                4,
+                0,
+                float(&[1.5, -2.0, 5.960_464_5e-8, f32::INFINITY]),
+            ),
+            // Ten bits of 1.0 (0x3F800000) are 0x0FE, of -2.0 (0xC0000000) 0x300, from the lowest bit up.
+            ("truncated", (0x1C, 10), F32, &[0xFE, 0x00, 0x0C], 2, 0, float(&[1.0, -2.0])),
+            ("quantised", (0x1D, 4), F32, &[0xF0, 0x05], 3, 0, float(&[-1.0, 14.0, 4.0])),
+            ("index32", (0x0E, 32), Target::Index, &[1, 0, 0, 0, 3, 0, 0, 0], 2, 1, index(&[3])),
+            // 2, then one more, then three more.
+            (
+                "split index32",
+                (0x1A, 32),
+                Target::Index,
+                &[2, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+                3,
+                1,
+                index(&[3, 6]),
+            ),
+            (
+                "switch",
+                (0x10, 96),
+                Target::Switch,
+                &[5, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0],
+                1,
+                0,
+                vec![5, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0],
+            ),
+        ];
+        for (name, (number, bits), target, raw, elements, skip, expected) in rows {
+            let kind = kind(*number, *bits, Some((-1.0, 14.0))).expect("the type is right");
+            assert_eq!(kind.page_len(*elements as u32), raw.len() as u64, "{name}");
+            let mut out = vec![0; expected.len()];
+            decode(&kind, *target, raw, *elements, *skip, &mut out).expect("the page is right");
+            assert_eq!(&out, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn long_pages_are_joined_like_short_ones() {
+        // More than one block of elements, and a rest.
+        for width in [2usize, 4, 8] {
+            let n = 2 * BLOCK + 7;
+            let value = |i: usize, k: usize| (i * 31 + k * 7) as u8;
+            let raw: Vec<u8> = (0..width).flat_map(|k| (0..n).map(move |i| value(i, k))).collect();
+            for skip in [0, 5] {
+                let mut out = vec![0; (n - skip) * width];
+                match width {
+                    2 => join::<2>(&raw, n, skip, &mut out),
+                    4 => join::<4>(&raw, n, skip, &mut out),
+                    _ => join::<8>(&raw, n, skip, &mut out),
+                }
+                let expected: Vec<u8> =
+                    (skip..n).flat_map(|i| (0..width).map(move |k| value(i, k))).collect();
+                assert_eq!(out, expected, "{width} bytes from {skip}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        for (number, bits, range, part) in [
+            (0x1E, 8, None, "column type 0x1e is not known"),
+            (0x07, 16, None, "column type 0x07 has 16 bits"),
+            (0x1C, 32, None, "has 32 bits"),
+            (0x1D, 0, Some((0.0, 1.0)), "has 0 bits"),
+            (0x1D, 8, None, "needs a range"),
+        ] {
+            let reason = kind(number, bits, range).expect_err("this is wrong");
+            assert!(reason.contains(part), "{reason}");
+        }
+        let wide = kind(0x07, 32, None).expect("the type is right");
+        let reason =
+            decode(&wide, Target::Number(Prim::I8), &[200, 0, 0, 0], 1, 0, &mut [0]).expect_err("too large");
+        assert!(reason.contains("200 does not fit the field's type, int8_t"), "{reason}");
+    }
+}
