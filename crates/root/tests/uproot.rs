@@ -8,9 +8,10 @@ use common::Outcome;
 use rayon::prelude::*;
 
 /// Columns that differ because uproot is wrong: it takes the two bytes that name the process of a referenced object for
-/// flags of the next object.
+/// flags of the next object; it reads `std::unique_ptr` as a list, and a quantised `double` as a number of 32 bits.
 fn known(file: &str, column: &str) -> bool {
-    file == "uproot-issue513.root" && column.ends_with(".fBits")
+    (file == "uproot-issue513.root" && column.ends_with(".fBits"))
+        || (file.starts_with("ntuples") && matches!(column, "pointer" | "double_quant12"))
 }
 
 /// Reasons that may stand where uproot does read: objects, which this reader lists and leaves out.
@@ -18,12 +19,14 @@ fn excused(reason: &str) -> bool {
     reason.contains("objects are not read")
 }
 
-fn check(files: &[std::path::PathBuf]) {
+fn check(files: &[std::path::PathBuf], only_ntuples: bool) {
     let Some(python) = common::python() else { return };
     let mut wrong = Vec::new();
     let mut equal = 0;
     // Most of the time is uproot's: one process a file, as many at once as there are cores.
-    let compared = files.par_iter().map(|path| common::compare(&python, path).expect("the comparison runs"));
+    let compared = files
+        .par_iter()
+        .map(|path| common::compare(&python, path, only_ntuples).expect("the comparison runs"));
     for (path, rows) in files.iter().zip(compared.collect::<Vec<_>>()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         for row in rows {
@@ -46,22 +49,22 @@ fn check(files: &[std::path::PathBuf]) {
 
 #[test]
 fn fixtures_are_equal() {
-    check(&common::fixtures());
+    check(&common::fixtures(), false);
 }
 
 #[test]
 fn the_embedded_sample_is_equal() {
-    check(&common::root_files(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benchmarks/jet-tagging/top/sample"),
-    ));
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benchmarks/jet-tagging/top/sample");
+    check(&common::root_files(&sample), false);
 }
 
 #[test]
 fn real_files_are_equal() {
-    check(&common::shared_files());
+    check(&common::shared_files(), false);
 }
 
 #[test]
 fn real_ntuples_are_equal() {
-    check(&common::shared_ntuples());
+    // One of the files also has some hundred old cycles of a tree.
+    check(&common::shared_ntuples(), true);
 }

@@ -1,6 +1,6 @@
 """What uproot reads from ROOT files: a digest of each column, one JSON object a line.
 
-    python uproot_digests.py FILE...
+    python uproot_digests.py [--ntuples] FILE...
 
 The digest is an xxh64 over the values, canonically: for a list its offsets as 64-bit integers and then its items, for
 numbers their little-endian bytes, for text its offsets and bytes, for what may be missing a byte that says so and then
@@ -95,19 +95,34 @@ def column(branch):
         interpretation = getattr(branch, "interpretation", None)
         if isinstance(interpretation, Exception):
             raise interpretation
-        return digests(branch.array(library="ak"))
+        array = branch.array(library="ak")
+        # The type that the field has, which uproot passes over.
+        if "RNTupleCardinality<std::uint32_t>" in getattr(branch, "typename", ""):
+            array = awkward.values_astype(array, "u4")
+        if "RNTupleCardinality<std::uint64_t>" in getattr(branch, "typename", ""):
+            array = awkward.values_astype(array, "u8")
+        return digests(array)
     except Exception as error:  # whatever uproot cannot read
         return {"error": f"{type(error).__name__}: {error}".splitlines()[0][:120]}
 
 
 def ntuple(path, key, table):
-    for field in table.fields:
+    try:
+        fields = table.fields
+    except Exception as error:
+        print(json.dumps({"file": path, "tree": key, "error": str(error).splitlines()[0][:120]}))
+        return
+    for field in fields:
         row = {"file": path, "tree": key, "column": field.name, "how": field.typename[:100]}
         print(json.dumps(row | column(field)), flush=True)
 
 
 def main():
-    for path in sys.argv[1:]:
+    kinds = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
+    paths = sys.argv[1:]
+    if paths[0] == "--ntuples":
+        kinds, paths = kinds[3:], paths[1:]
+    for path in paths:
         try:
             file = uproot.open(path)
             names = file.classnames(recursive=True)
@@ -115,7 +130,7 @@ def main():
             print(json.dumps({"file": path, "error": str(error).splitlines()[0][:120]}))
             continue
         for key, class_name in names.items():
-            if class_name not in ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple"):
+            if class_name not in kinds:
                 continue
             try:
                 tree = file[key]

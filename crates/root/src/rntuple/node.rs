@@ -175,7 +175,7 @@ impl<'a> Builder<'a> {
             1 => self.collection(id, depth),
             2 => {
                 let mut members = Vec::new();
-                self.members(id, &"".into(), depth, &mut members)?;
+                self.members(id, &[], depth, &mut members)?;
                 self.named(members).map(Node::Record)
             }
             3 => self.variant(id, depth),
@@ -264,44 +264,55 @@ impl<'a> Builder<'a> {
         Ok(Node::List { ends, item, of: if optional { Lists::Optional } else { Lists::Items } })
     }
 
-    /// The members of a class, each with the path of base classes that it comes from. Those of base classes come first, as
-    /// in memory.
+    /// The members of a class, each with the base classes that it comes from, the nearest first. Those of base classes come
+    /// first, as in memory.
     fn members(
         &self,
         id: u32,
-        base: &Arc<str>,
+        bases: &[u32],
         depth: usize,
-        out: &mut Vec<(Arc<str>, Member)>,
+        out: &mut Vec<(Vec<u32>, Member)>,
     ) -> Result<(), String> {
         if depth > MAX_DEPTH {
             return Err(format!("its fields nest deeper than {MAX_DEPTH}"));
         }
         for &child in self.children(id) {
             let record = &self.schema.fields[child as usize];
-            let is_base = record.name.starts_with(":_") && record.role == 2;
-            if is_base {
-                let path = self.join(base, &record.type_name, "::")?.into();
-                self.members(child, &path, depth + 1, out)?;
+            if record.name.starts_with(":_") && record.role == 2 {
+                let bases = [bases, &[child]].concat();
+                self.members(child, &bases, depth + 1, out)?;
             } else {
                 let node = Arc::new(self.field(child, depth + 1)?);
                 let name = record.name.as_str().into();
-                out.push((Arc::clone(base), Member { name, field: child, node }));
+                out.push((bases.to_vec(), Member { name, field: child, node }));
             }
         }
         Ok(())
     }
 
-    /// Gives members that have the name of another the path of the base classes that they come from.
-    fn named(&self, members: Vec<(Arc<str>, Member)>) -> Result<Vec<Member>, String> {
-        let mut times: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-        members.iter().for_each(|(_, member)| *times.entry(Arc::clone(&member.name)).or_default() += 1);
-        let rename = |(base, mut member): (Arc<str>, Member)| {
-            if times.get(&member.name).is_some_and(|&n| n > 1) && !base.is_empty() {
-                member.name = self.join(&base, "", &member.name)?.into();
+    /// Gives members that have the name of another as many of their base classes as tell them apart: "Base::x".
+    fn named(&self, members: Vec<(Vec<u32>, Member)>) -> Result<Vec<Member>, String> {
+        let (bases, mut members): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+        let plain: Vec<_> = members.iter().map(|member| Arc::clone(&member.name)).collect();
+        for level in 1..=MAX_DEPTH {
+            let mut times: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+            members.iter().for_each(|member| *times.entry(Arc::clone(&member.name)).or_default() += 1);
+            let mut changed = false;
+            for (i, member) in members.iter_mut().enumerate() {
+                if times.get(&member.name).is_some_and(|&n| n > 1) && bases[i].len() >= level {
+                    let mut path = String::new();
+                    for &base in &bases[i][..level] {
+                        path = self.join(&path, &self.schema.fields[base as usize].type_name, "::")?;
+                    }
+                    member.name = self.join(&path, "", &plain[i])?.into();
+                    changed = true;
+                }
             }
-            Ok(member)
-        };
-        members.into_iter().map(rename).collect()
+            if !changed {
+                break;
+            }
+        }
+        Ok(members)
     }
 
     fn variant(&self, id: u32, depth: usize) -> Result<Node, String> {

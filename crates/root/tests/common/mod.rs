@@ -75,11 +75,16 @@ pub struct Row {
 /// The table that is being compared, and how often each name was seen in it.
 type Open = (String, Result<Table, fiducial_root::Error>, BTreeMap<String, usize>);
 
-/// Compares a file column by column with what uproot reads from it.
-pub fn compare(python: &str, path: &Path) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
+/// Compares a file column by column with what uproot reads from it; of the tables all, or only the ntuples.
+pub fn compare(
+    python: &str,
+    path: &Path,
+    only_ntuples: bool,
+) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uproot_digests.py");
     let output = std::process::Command::new(python)
         .arg(script)
+        .args(only_ntuples.then_some("--ntuples"))
         .arg(path)
         .stderr(std::process::Stdio::null())
         .output()?;
