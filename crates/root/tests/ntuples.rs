@@ -110,7 +110,7 @@ fn every_shape_has_the_known_values() {
         let variant =
             |i: i64, k| if k % 2 == 0 { format!("(2 - {})", i as f64 * 0.5) } else { format!("(1 {i} -)") };
         check(&batch, "variants", |i| list(i % 4, |k| variant(i, k)));
-        check(&batch, "bits", |i| list(11, |k| (i * 37 >> k & 1).to_string()));
+        check(&batch, "bits", |i| list(11, |k| (((i * 37) >> k) & 1).to_string()));
         check(&batch, "atomic", |i| (i - 7).to_string());
         check(&batch, "colour", |i| if i % 2 == 0 { "7".into() } else { "1".into() });
         let point = |id: i64, base: i64, own: i64, hits: i64, hit: i64| {
@@ -190,7 +190,7 @@ fn fields_that_were_added_late_start_with_zeros() {
         0 => format!("(2 - {})", i as f32 * 0.5),
         _ => format!("(1 {i} -)"),
     });
-    check(&batch, "bits", |i| late(i, list(3, |k| (i >> k & 1).to_string()), "[0 0 0]"));
+    check(&batch, "bits", |i| late(i, list(3, |k| ((i >> k) & 1).to_string()), "[0 0 0]"));
 }
 
 #[test]

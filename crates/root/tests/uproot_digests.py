@@ -110,7 +110,8 @@ def ntuple(path, key, table):
     try:
         fields = table.fields
     except Exception as error:
-        print(json.dumps({"file": path, "tree": key, "error": str(error).splitlines()[0][:120]}))
+        error = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+        print(json.dumps({"file": path, "tree": key, "error": error}))
         return
     for field in fields:
         row = {"file": path, "tree": key, "column": field.name, "how": field.typename[:100]}

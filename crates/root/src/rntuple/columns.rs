@@ -8,6 +8,8 @@ use crate::prim::Prim;
 pub(crate) enum Stored {
     Bit,
     Number(Prim),
+    /// A character: a byte of a text, or a `char`, which has a sign.
+    Char,
     /// A real number of 16 bits.
     Half,
     /// The ends of lists, counted from the start of the cluster, in 32 or 64 bits.
@@ -42,7 +44,8 @@ impl ColumnKind {
         let split = |stored, bits| (stored, true, bits, bits);
         let (stored, split, least, most) = match column.kind {
             0x00 => plain(Stored::Bit, 1),
-            0x01 | 0x02 | 0x04 => plain(Stored::Number(Prim::U8), 8),
+            0x01 | 0x04 => plain(Stored::Number(Prim::U8), 8),
+            0x02 => plain(Stored::Char, 8),
             0x03 => plain(Stored::Number(Prim::I8), 8),
             0x05 => plain(Stored::Number(Prim::I16), 16),
             0x06 => plain(Stored::Number(Prim::U16), 16),
@@ -87,6 +90,7 @@ impl ColumnKind {
         !self.split
             && match (self.stored, target) {
                 (Stored::Number(stored), Target::Number(wanted)) => stored == wanted,
+                (Stored::Char, Target::Number(wanted)) => matches!(wanted, Prim::I8 | Prim::U8),
                 (Stored::Index { wide }, Target::Index) => wide,
                 (Stored::Switch, Target::Switch) => true,
                 _ => false,
@@ -96,7 +100,7 @@ impl ColumnKind {
     /// Why the elements cannot be read as `target`, if they cannot.
     pub(crate) fn refuses(&self, target: Target) -> Option<String> {
         let fits = match (self.stored, target) {
-            (Stored::Bit, Target::Number(to)) => !is_real(to),
+            (Stored::Bit | Stored::Char, Target::Number(to)) => !is_real(to),
             (Stored::Number(from), Target::Number(to)) => is_real(from) == is_real(to),
             (Stored::Half | Stored::Truncated | Stored::Quantised { .. }, Target::Number(to)) => is_real(to),
             (Stored::Index { .. }, Target::Index) | (Stored::Switch, Target::Switch) => true,
@@ -166,6 +170,11 @@ pub(crate) fn decode(
             native(kind, from.width(), raw, elements, skip, &mut values);
             cast(from, to, &values, out)
         }
+        (Stored::Char, Target::Number(Prim::I8 | Prim::U8)) => {
+            out.copy_from_slice(&raw[wanted]);
+            Ok(())
+        }
+        (Stored::Char, Target::Number(to)) => cast(Prim::I8, to, &raw[wanted], out),
         (Stored::Bit, Target::Number(to)) => {
             let values: Vec<u8> = wanted.map(|i| raw[i / 8] >> (i % 8) & 1).collect();
             cast(Prim::U8, to, &values, out)
@@ -322,7 +331,7 @@ fn cast(from: Prim, to: Prim, values: &[u8], out: &mut [u8]) -> Result<(), Strin
     if is_real(from) {
         match from {
             Prim::F32 => {
-                reals(values.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))), to, out)
+                reals(values.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))), to, out);
             }
             _ => reals(values.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)), to, out),
         }
@@ -385,6 +394,8 @@ mod tests {
                 vec![0, 1, 0, 0, 0, 0, 0, 0, 1],
             ),
             ("bits as numbers", (0x00, 1), I16, &[0b110], 3, 0, vec![0, 0, 1, 0, 1, 0]),
+            ("char", (0x02, 8), Target::Number(Prim::I8), &[1, 200], 2, 1, vec![200]),
+            ("char as int16", (0x02, 8), I16, &[200], 1, 0, vec![200, 255]),
             ("int16", (0x05, 16), I16, &[1, 2, 3, 4], 2, 1, vec![3, 4]),
             // 0, -1, 1, -2 are 0, 1, 2, 3 in zigzag.
             ("split int16", (0x11, 16), I16, &[0, 1, 2, 3, 0, 0, 0, 0], 4, 1, vec![255, 255, 1, 0, 254, 255]),

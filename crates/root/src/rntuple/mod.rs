@@ -29,6 +29,9 @@ use crate::error::{Error, Place, Result};
 use crate::file::{KeyInfo, RootFile};
 use crate::tree::Column;
 
+/// Members are listed until they repeat as many nodes for each field. Real ones need as many as records nest, two or three.
+const NODES_PER_FIELD: usize = 32;
+
 /// An ntuple (ROOT's RNTuple): a table whose columns are read one by one, over any range of entries.
 ///
 /// A column is a top-level field, with whatever is within it:
@@ -102,8 +105,9 @@ impl Ntuple {
             listing.add(id, schema.fields[id as usize].name.clone(), listing.builder.node(id));
         }
         let top = listing.columns.len();
+        let mut budget = schema.fields.len().saturating_mul(NODES_PER_FIELD);
         for i in 0..top {
-            listing.add_members(i);
+            listing.add_members(i, &mut budget);
         }
         let Listing { mut columns, nodes, .. } = listing;
         let by_name = number_names(&mut columns);
@@ -281,16 +285,21 @@ impl Listing<'_> {
         self.nodes.push(node.ok());
     }
 
-    /// Lists the members of the records within a column. A member whose path is too long to be true is left out: it can be
-    /// read within its column.
-    fn add_members(&mut self, column: usize) {
+    /// Lists the members of the records within a column. Each repeats the lists that it is in, and a record its members: a
+    /// broken file could make that endless. What is then left out can be read within its column.
+    fn add_members(&mut self, column: usize, budget: &mut usize) {
         let mut open = vec![column];
         while let Some(i) = open.pop() {
             let members = self.nodes[i].as_ref().map(|node| node.members()).unwrap_or_default();
             let first = self.columns.len();
             for Member { name, field, node } in members {
-                if let Ok(path) = self.builder.join(&self.columns[i].name, ".", &name) {
-                    self.add(field, path, Ok(node));
+                match (budget.checked_sub(node.size()), self.builder.join(&self.columns[i].name, ".", &name))
+                {
+                    (Some(left), Ok(path)) => {
+                        *budget = left;
+                        self.add(field, path, Ok(node));
+                    }
+                    _ => return,
                 }
             }
             open.extend((first..self.columns.len()).rev());

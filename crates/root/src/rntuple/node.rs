@@ -100,6 +100,16 @@ impl Node {
         }
     }
 
+    /// How many nodes there are from here down.
+    pub(crate) fn size(&self) -> usize {
+        1 + match self {
+            Self::Number { .. } | Self::Lengths { .. } => 0,
+            Self::List { item, .. } | Self::Array { item, .. } => item.size(),
+            Self::Record(members) => members.iter().map(|member| member.node.size()).sum(),
+            Self::Variant { items, .. } => items.iter().map(|item| item.size()).sum(),
+        }
+    }
+
     /// The members of the records in this node, each within the lists that the record is in: of a list of records with
     /// `pt` and `eta`, a list of `pt` and one of `eta`.
     pub(crate) fn members(&self) -> Vec<Member> {
@@ -249,6 +259,7 @@ impl<'a> Builder<'a> {
         Ok(match ColumnKind::of(&self.schema.columns[column as usize])?.stored {
             Stored::Bit => Prim::Bool,
             Stored::Number(prim) => prim,
+            Stored::Char => Prim::I8,
             Stored::Half | Stored::Truncated | Stored::Quantised { .. } => Prim::F32,
             stored @ (Stored::Index { .. } | Stored::Switch) => {
                 return Err(format!("a column of {stored:?} holds no numbers"));

@@ -180,7 +180,8 @@ pub(crate) struct Totals {
 pub(crate) fn totals(clusters: &[Cluster], schema: &Schema) -> Vec<Totals> {
     let mut out = vec![Totals::default(); schema.columns.len()];
     for cluster in clusters {
-        for (id, (totals, column)) in out.iter_mut().zip(&schema.columns).enumerate() {
+        let listed = out.iter_mut().zip(&schema.columns).take(cluster.columns.len());
+        for (id, (totals, column)) in listed.enumerate() {
             let (pages, elements) = cluster.pages(id as u32);
             totals.pages += pages.len();
             totals.compressed =

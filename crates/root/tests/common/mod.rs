@@ -228,7 +228,7 @@ impl Digest {
 
     fn numbers<T: ArrowPrimitiveType>(&mut self, array: &dyn Array, name: &str) -> String {
         // The digest is of little-endian bytes, as the native ones are on every machine that this project builds for.
-        for value in array.as_primitive::<T>().values().iter() {
+        for value in array.as_primitive::<T>().values() {
             self.state.update(arrow_buffer::ToByteSlice::to_byte_slice(value));
         }
         name.into()
