@@ -31,7 +31,8 @@ pub fn envelopes(file: &[u8]) -> Vec<Envelope> {
 /// Restores kind and length of each envelope and makes its checksum that of what it holds now.
 pub fn repair(bytes: &mut [u8], original: &[u8], envelopes: &[Envelope]) {
     let mut headers: Vec<([u8; 8], [u8; 8])> = Vec::new();
-    for &Envelope { start, end, kind } in envelopes.iter().filter(|envelope| envelope.end <= bytes.len()) {
+    let len = bytes.len();
+    for &Envelope { start, end, kind } in envelopes.iter().filter(|envelope| envelope.end <= len) {
         bytes[start..start + 8].copy_from_slice(&original[start..start + 8]);
         // A footer has eight bytes of flags before the checksum of its header.
         let at = if kind == 2 { start + 16 } else { start + 8 };
