@@ -3,14 +3,14 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 /// An uncompressed envelope: where it starts and ends, and its kind (1: header, 2: footer, 3: page list).
-pub struct Envelope {
+pub(crate) struct Envelope {
     start: usize,
     end: usize,
     kind: u64,
 }
 
 /// The envelopes of a file, found by their checksums.
-pub fn envelopes(file: &[u8]) -> Vec<Envelope> {
+pub(crate) fn envelopes(file: &[u8]) -> Vec<Envelope> {
     let mut out = Vec::new();
     for (start, word) in file.windows(8).enumerate() {
         let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
@@ -29,7 +29,7 @@ pub fn envelopes(file: &[u8]) -> Vec<Envelope> {
 }
 
 /// Restores kind and length of each envelope and makes its checksum that of what it holds now.
-pub fn repair(bytes: &mut [u8], original: &[u8], envelopes: &[Envelope]) {
+pub(crate) fn repair(bytes: &mut [u8], original: &[u8], envelopes: &[Envelope]) {
     let mut headers: Vec<([u8; 8], [u8; 8])> = Vec::new();
     let len = bytes.len();
     for &Envelope { start, end, kind } in envelopes.iter().filter(|envelope| envelope.end <= len) {
