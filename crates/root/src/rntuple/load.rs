@@ -183,8 +183,11 @@ fn allocate(ntuple: &Ntuple, load: &Load<'_>, plan: &[Piece]) -> Result<MutableB
     let Some(bytes) = bytes.filter(|&bytes| bytes as u64 <= limit) else {
         return refuse("claim more bytes than such a file can hold: read fewer entries at once");
     };
-    // Arrow's buffers end the process where there is no memory; a vector lets us ask.
-    if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+    // Arrow's buffers end the process where there is no memory; a vector lets us ask. Unseen, it would be optimised away.
+    let mut probe = Vec::<u8>::new();
+    let there_is_memory = probe.try_reserve_exact(bytes).is_ok();
+    drop(std::hint::black_box(probe));
+    if !there_is_memory {
         return refuse(&format!(
             "take {bytes} bytes, for which there is no memory: read fewer entries at once"
         ));
