@@ -137,9 +137,10 @@ fn mutated_envelopes_with_right_checksums_end_in_answers_or_errors() {
     for path in files {
         let original = std::fs::read(&path).expect("the file is readable");
         let envelopes = repair::envelopes(&original);
-        if envelopes.is_empty() {
-            continue;
-        }
+        assert!(
+            !envelopes.is_empty() || !path.ends_with("ntuples_plain.root"),
+            "nothing was found to repair"
+        );
         check_with(&[path], 1000, |bytes, original| repair::repair(bytes, original, &envelopes));
     }
 }
