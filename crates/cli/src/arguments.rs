@@ -75,7 +75,7 @@ pub(crate) enum Command {
 pub(crate) struct Inspect {
     /// A ROOT or Parquet file, or the address of a remote ROOT file: https://, s3:// or root://
     pub(crate) file: PathBuf,
-    /// Show this tree alone
+    /// Show this tree or ntuple alone
     #[arg(long)]
     pub(crate) tree: Option<String>,
     /// Print JSON (format fiducial-inspect/1)

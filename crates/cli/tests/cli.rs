@@ -58,7 +58,11 @@ fn inspect_says_of_each_column_its_type_or_why_it_cannot_be_read() {
         return;
     }
     let sandbox = Sandbox::new();
-    for file in ["root/uproot-HZZ-objects.root", "root/nanoAOD_2015_CMS_Open_Data_ttbar.root"] {
+    for file in [
+        "root/uproot-HZZ-objects.root",
+        "root/nanoAOD_2015_CMS_Open_Data_ttbar.root",
+        "rntuple/nano_dy_rntuple.root",
+    ] {
         let path = shared().join(file);
         let json = sandbox.run(&["inspect", "--json", path.to_str().unwrap()]).ok();
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();

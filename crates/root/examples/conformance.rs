@@ -1,8 +1,9 @@
 //! Compares what this crate reads with what uproot reads, column by column, over every ROOT file of a directory:
 //!
-//! `FIDUCIAL_TEST_PYTHON=python cargo run --release -p fiducial-root --example conformance -- DIR... [--all]`
+//! `FIDUCIAL_TEST_PYTHON=python cargo run --release -p fiducial-root --example conformance -- DIR... [--all] [--ntuples]`
 //!
-//! A line a tree, and a line for each column that is not equal, with the reason. `--all` lists the equal ones too.
+//! A line a tree or ntuple, and a line for each column that is not equal, with the reason. `--all` lists the equal ones
+//! too; `--ntuples` passes over trees.
 //! `--markdown` prints the page `docs/root-conformance.md` instead: the lines, and the reasons with their numbers.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
 
@@ -17,13 +18,14 @@ use rayon::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (flags, paths): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
-    let (all, markdown) = (flags.iter().any(|flag| flag == "--all"), flags.iter().any(|f| f == "--markdown"));
+    let flag = |name: &str| flags.iter().any(|flag| flag == name);
+    let (all, markdown, only_ntuples) = (flag("--all"), flag("--markdown"), flag("--ntuples"));
     let Some(python) = common::python() else { return Ok(()) };
     let mut files: Vec<PathBuf> = Vec::new();
     for path in paths.iter().map(Path::new) {
         files.extend(if path.is_dir() { common::root_files(path) } else { vec![path.to_path_buf()] });
     }
-    let compared = files.par_iter().map(|path| common::compare(&python, path).map_err(|e| e.to_string()));
+    let compared = files.par_iter().map(|path| common::compare(&python, path, only_ntuples).map_err(|e| e.to_string()));
     let compared: Vec<_> = compared.collect();
     if markdown {
         println!("{HEAD}");

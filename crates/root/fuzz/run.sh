@@ -1,8 +1,8 @@
 #!/bin/sh
-# Builds the fuzz target with coverage and the address sanitizer, debug assertions and overflow checks, and runs it.
+# Builds the fuzz targets with coverage and the address sanitizer, debug assertions and overflow checks, and runs one.
 # It does by hand what `cargo fuzz run file` does, so that neither cargo-fuzz nor a nightly toolchain is needed.
 #
-#     ./run.sh SECONDS
+#     ./run.sh SECONDS [file|ntuple]
 #
 # What it finds it leaves in artifacts/; new inputs go to a corpus of its own, beside the committed one.
 set -eu
@@ -14,6 +14,14 @@ export RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cpasses=sancov-module -Ccod
 -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
 cargo build --release --target "$host"
-mkdir -p artifacts work
-exec "$CARGO_TARGET_DIR/$host/release/file" work corpus/file -max_total_time="${1:-600}" -max_len=65536 \
+name=${2:-file}
+mkdir -p artifacts "work/$name"
+corpus=corpus/$name
+# Any bytes become an ntuple by way of the fixture; it is the corpus too.
+if [ "$name" = ntuple ]; then
+    corpus=work/seed
+    mkdir -p "$corpus"
+    cp ../tests/fixtures/ntuples_plain.root "$corpus/"
+fi
+exec "$CARGO_TARGET_DIR/$host/release/$name" "work/$name" "$corpus" -max_total_time="${1:-600}" -max_len=65536 \
     -rss_limit_mb=2048 -timeout=20 -artifact_prefix=artifacts/

@@ -56,14 +56,31 @@ fn blocks<'a>(data: &'a [u8], size: usize, place: &'a Place) -> Result<Vec<Block
 
 /// Decompresses a payload that must come to exactly `size` bytes.
 pub(crate) fn decompress(data: &[u8], size: usize, place: &Place) -> Result<Vec<u8>> {
-    let blocks = blocks(data, size, place)?;
     let mut out = Vec::new();
-    if out.try_reserve_exact(size).is_err() {
-        return Err(place.error(0, format!("there is no memory for {size} bytes")));
+    decompress_into(data, size, &mut out, place)?;
+    Ok(out)
+}
+
+/// As [`decompress`], to the start of a vector that grows where it is too short.
+pub(crate) fn decompress_into(data: &[u8], size: usize, out: &mut Vec<u8>, place: &Place) -> Result<()> {
+    let blocks = blocks(data, size, place)?;
+    if out.len() < size {
+        if out.try_reserve_exact(size - out.len()).is_err() {
+            return Err(place.error(0, format!("there is no memory for {size} bytes")));
+        }
+        out.resize(size, 0);
     }
-    out.resize(size, 0);
-    let mut rest = out.as_mut_slice();
-    for block in &blocks {
+    fill(data, &blocks, &mut out[..size], place)
+}
+
+/// As [`decompress`], to memory that is there already and is filled exactly.
+pub(crate) fn decompress_to(data: &[u8], out: &mut [u8], place: &Place) -> Result<()> {
+    fill(data, &blocks(data, out.len(), place)?, out, place)
+}
+
+fn fill(data: &[u8], blocks: &[Block<'_>], out: &mut [u8], place: &Place) -> Result<()> {
+    let mut rest = out;
+    for block in blocks {
         let (target, after) = rest.split_at_mut(block.size);
         rest = after;
         if let Err(reason) = one(block, target) {
@@ -72,7 +89,7 @@ pub(crate) fn decompress(data: &[u8], size: usize, place: &Place) -> Result<Vec<
             return Err(place.error(within, format!("a {tag} block does not decompress: {reason}")));
         }
     }
-    Ok(out)
+    Ok(())
 }
 
 thread_local! {

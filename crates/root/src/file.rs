@@ -10,8 +10,10 @@ use rayon::prelude::*;
 use crate::compress;
 use crate::cursor::Cursor;
 use crate::error::{Error, Place, Result};
+use crate::rntuple::Ntuple;
 use crate::storage::{self, Opened, Remote, RemoteOptions, Url, Wanted};
 use crate::streamer::Streamers;
+use crate::table::Table;
 use crate::tree::Tree;
 
 /// Directories nest no deeper than this; a file that says otherwise is broken.
@@ -360,8 +362,28 @@ impl RootFile {
     /// # Errors
     /// As [`RootFile::keys`].
     pub fn tree_names(&self) -> Result<Vec<String>> {
+        self.names(is_tree)
+    }
+
+    /// The ntuples of the file (ROOT's RNTuple), each once, as "dir/name".
+    ///
+    /// # Errors
+    /// As [`RootFile::keys`].
+    pub fn ntuple_names(&self) -> Result<Vec<String>> {
+        self.names(is_ntuple)
+    }
+
+    /// The trees and ntuples of the file, each once, as "dir/name", in the order of the file.
+    ///
+    /// # Errors
+    /// As [`RootFile::keys`].
+    pub fn table_names(&self) -> Result<Vec<String>> {
+        self.names(|key| is_tree(key) || is_ntuple(key))
+    }
+
+    fn names(&self, is_wanted: impl Fn(&KeyInfo) -> bool) -> Result<Vec<String>> {
         let mut seen = BTreeSet::new();
-        let mut names: Vec<_> = self.keys()?.into_iter().filter(is_tree).map(|key| key.path).collect();
+        let mut names: Vec<_> = self.keys()?.into_iter().filter(is_wanted).map(|key| key.path).collect();
         names.retain(|name| seen.insert(name.clone()));
         Ok(names)
     }
@@ -371,22 +393,47 @@ impl RootFile {
     /// # Errors
     /// [`Error::NotFound`], or [`Error::Malformed`] where its record cannot be read.
     pub fn tree(&self, name: &str) -> Result<Tree> {
+        Tree::open(self, &self.find("tree", name, is_tree)?)
+    }
+
+    /// Reads the description of an ntuple, named as trees are.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::Malformed`] where it cannot be read.
+    pub fn ntuple(&self, name: &str) -> Result<Ntuple> {
+        Ntuple::open(self, &self.find("ntuple", name, is_ntuple)?)
+    }
+
+    /// Reads the description of a tree or an ntuple, whichever has the name.
+    ///
+    /// # Errors
+    /// As [`RootFile::tree`] and [`RootFile::ntuple`].
+    pub fn table(&self, name: &str) -> Result<Table> {
+        let key = self.find("tree or ntuple", name, |key| is_tree(key) || is_ntuple(key))?;
+        match is_tree(&key) {
+            true => Tree::open(self, &key).map(Table::Tree),
+            false => Ntuple::open(self, &key).map(Table::Ntuple),
+        }
+    }
+
+    /// The key of a name, "dir/name" or "dir/name;cycle".
+    fn find(&self, kind: &str, name: &str, is_wanted: impl Fn(&KeyInfo) -> bool) -> Result<KeyInfo> {
         let (path, cycle) = match name.rsplit_once(';') {
             Some((path, cycle)) => (path, cycle.parse::<i16>().ok()),
             None => (name, None),
         };
         let mut found = BTreeMap::new();
-        for key in self.keys()?.into_iter().filter(is_tree) {
+        for key in self.keys()?.into_iter().filter(&is_wanted) {
             if key.path == path && cycle.is_none_or(|cycle| cycle == key.cycle) {
                 found.insert(key.cycle, key);
             }
         }
         match found.pop_last() {
-            Some((_, key)) => Tree::open(self, &key),
+            Some((_, key)) => Ok(key),
             None => {
-                let names = self.tree_names()?.join(", ");
+                let names = self.names(is_wanted)?.join(", ");
                 let what =
-                    format!("tree {name:?} (it has: {})", if names.is_empty() { "none" } else { &names });
+                    format!("{kind} {name:?} (it has: {})", if names.is_empty() { "none" } else { &names });
                 Err(Error::NotFound { file: Arc::clone(self.name()), what })
             }
         }
@@ -395,6 +442,10 @@ impl RootFile {
 
 fn is_tree(key: &KeyInfo) -> bool {
     matches!(key.class_name.as_str(), "TTree" | "TNtuple" | "TNtupleD")
+}
+
+fn is_ntuple(key: &KeyInfo) -> bool {
+    key.class_name == "ROOT::RNTuple"
 }
 
 /// The object's bytes behind a key: as they are where the sizes agree, else decompressed.

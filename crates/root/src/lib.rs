@@ -1,7 +1,8 @@
 //! The ROOT file format: bytes to Arrow arrays.
 //!
-//! A reader of its own, without ROOT and without other crates for ROOT files. It opens a file, lists its trees, and
-//! reads columns over ranges of entries as Arrow arrays, decoded basket by basket in parallel.
+//! A reader of its own, without ROOT and without other crates for ROOT files. It opens a file, lists its trees and ntuples,
+//! and reads columns over ranges of entries as Arrow arrays, decoded in parallel basket by basket or page by page.
+//! [`RootFile::table`] opens either; [`Ntuple`] says what its columns become. Of trees:
 //!
 //! | in the tree | in Arrow |
 //! |---|---|
@@ -68,10 +69,12 @@ mod nested;
 mod object;
 mod prim;
 mod read;
+mod rntuple;
 mod select;
 mod shape;
 mod storage;
 mod streamer;
+mod table;
 mod tree;
 mod unit;
 
@@ -79,5 +82,7 @@ pub use chain::Chain;
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
 pub use filter::Friend;
+pub use rntuple::Ntuple;
 pub use storage::{RemoteOptions, is_url};
+pub use table::Table;
 pub use tree::{Column, Tree};

@@ -31,24 +31,26 @@ pub struct Tree {
     place: Place,
 }
 
-/// A column of a tree.
+/// A column of a tree or an ntuple.
 #[derive(Debug, Clone)]
 pub struct Column {
-    /// The path of the branch, "branch" or "branch/sub-branch". Where branches have equal names, the second is "name;2".
+    /// The path of the branch, "branch" or "branch/sub-branch"; the name of the field. Of equal names the second is "name;2".
     pub name: String,
-    /// The branch's title, often its description.
+    /// The branch's title, often its description; the field's description.
     pub title: String,
     /// The C++ type, such as "float[]" or "std::vector<int32_t>".
     pub type_name: String,
     /// The Arrow type, or the reason why the column cannot be read.
     pub kind: std::result::Result<DataType, String>,
+    /// Whether entries may have no value.
+    pub nullable: bool,
     /// Entries in the column: the tree's, unless the branch was filled less often.
     pub entries: u64,
     /// Bytes in the file.
     pub compressed_bytes: u64,
     /// Bytes when decompressed.
     pub uncompressed_bytes: u64,
-    /// Baskets, the units of reading.
+    /// Baskets or pages, the units of reading.
     pub baskets: usize,
     /// The unit, where the title gives one, as `[GeV]`.
     pub unit: Option<String>,
@@ -346,6 +348,7 @@ impl Columns<'_> {
             title: branch.title.clone(),
             type_name,
             kind,
+            nullable: false,
             entries: branch.entries,
             compressed_bytes: branch.zip_bytes,
             uncompressed_bytes: branch.total_bytes,

@@ -1,6 +1,8 @@
 //! Broken files: whatever the bytes, an answer or an error, soon, and no panic.
 
 mod common;
+#[path = "common/repair.rs"]
+mod repair;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -61,13 +63,13 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
 /// Reads everything; what fails is passed over. Returns the number of readable columns.
 fn read_all(bytes: Vec<u8>) -> usize {
     let Ok(file) = RootFile::from_bytes("mutated", bytes) else { return 0 };
-    let Ok(names) = file.tree_names() else { return 0 };
+    let Ok(names) = file.table_names() else { return 0 };
     let mut readable = 0;
     for name in names {
-        let Ok(tree) = file.tree(&name) else { continue };
-        for column in tree.columns() {
+        let Ok(table) = file.table(&name) else { continue };
+        for column in table.columns().iter().chain(table.members()) {
             if column.kind.is_ok() {
-                readable += usize::from(tree.read(&[&column.name], 0..column.entries).is_ok());
+                readable += usize::from(table.read(&[&column.name], 0..column.entries).is_ok());
             }
         }
     }
@@ -75,6 +77,10 @@ fn read_all(bytes: Vec<u8>) -> usize {
 }
 
 fn check(paths: &[PathBuf], mutations: u64) {
+    check_with(paths, mutations, |_, _| {});
+}
+
+fn check_with(paths: &[PathBuf], mutations: u64, repair: impl Fn(&mut [u8], &[u8])) {
     for path in paths {
         let original = std::fs::read(path).expect("the file is readable");
         let start = Instant::now();
@@ -89,6 +95,7 @@ fn check(paths: &[PathBuf], mutations: u64) {
                     mutate(&mut bytes, &mut random);
                 }
             }
+            repair(&mut bytes, &original);
             let start = Instant::now();
             read_all(bytes);
             assert!(
@@ -112,6 +119,30 @@ fn mutated_real_files_end_in_answers_or_errors() {
     // Larger files are read as often elsewhere; here they would take minutes.
     files.retain(|path| path.metadata().is_ok_and(|meta| meta.len() < 500_000));
     check(&files, 200);
+}
+
+#[test]
+fn mutated_ntuples_end_in_answers_or_errors() {
+    let mut files = common::shared_ntuples();
+    files.retain(|path| path.metadata().is_ok_and(|meta| meta.len() < 50_000));
+    check(&files, 1000);
+}
+
+/// Checksums would hide what happens behind them.
+#[test]
+fn mutated_envelopes_with_right_checksums_end_in_answers_or_errors() {
+    let mut files = common::fixtures();
+    files.extend(common::shared_ntuples());
+    files.retain(|path| path.metadata().is_ok_and(|meta| meta.len() < 50_000));
+    for path in files {
+        let original = std::fs::read(&path).expect("the file is readable");
+        let envelopes = repair::envelopes(&original);
+        assert!(
+            !envelopes.is_empty() || !path.ends_with("ntuples_plain.root"),
+            "nothing was found to repair"
+        );
+        check_with(&[path], 1000, |bytes, original| repair::repair(bytes, original, &envelopes));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `fiducial inspect`.
 
 use arrow_schema::DataType;
-use fiducial_root::{Column, RootFile, Tree};
+use fiducial_root::{Column, RootFile, Table};
 use serde::Serialize;
 
 use crate::arguments::Inspect;
@@ -20,6 +20,9 @@ struct FileSummary {
 
 #[derive(Serialize)]
 struct TreeSummary {
+    /// For a person: a program finds the class among the objects.
+    #[serde(skip)]
+    kind: &'static str,
     name: String,
     title: String,
     entries: u64,
@@ -52,22 +55,21 @@ struct ObjectSummary {
 
 pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
     let file = RootFile::open(&options.file)?;
-    let names = file.tree_names()?;
+    let names = file.table_names()?;
     if let Some(wanted) = &options.tree
         && !names.contains(wanted)
     {
-        return Err(Failure::input(format!("find tree \"{wanted}\" in {}", options.file.display())).hint(
-            format!(
-                "the file has {}",
-                if names.is_empty() { "no tree".to_owned() } else { names.join(", ") }
-            ),
-        ));
+        let what = format!("find tree or ntuple \"{wanted}\" in {}", options.file.display());
+        return Err(Failure::input(what).hint(format!(
+            "the file has {}",
+            if names.is_empty() { "no tree and no ntuple".to_owned() } else { names.join(", ") }
+        )));
     }
     let wanted = |name: &&String| options.tree.as_ref().is_none_or(|tree| tree == *name);
     let trees: Vec<TreeSummary> = names
         .iter()
         .filter(wanted)
-        .map(|name| Ok(summarise(&file.tree(name)?)))
+        .map(|name| Ok(summarise(&file.table(name)?)))
         .collect::<Result<_, Failure>>()?;
     let summary = FileSummary {
         format: "fiducial-inspect/1",
@@ -94,12 +96,16 @@ pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
     }
 }
 
-fn summarise(tree: &Tree) -> TreeSummary {
-    let columns: Vec<ColumnSummary> = tree.columns().iter().map(column).collect();
+fn summarise(table: &Table) -> TreeSummary {
+    let columns: Vec<ColumnSummary> = table.columns().iter().map(column).collect();
     TreeSummary {
-        name: tree.name().to_owned(),
-        title: tree.title().to_owned(),
-        entries: tree.entries(),
+        kind: match table {
+            Table::Tree(_) => "tree",
+            Table::Ntuple(_) => "ntuple",
+        },
+        name: table.name().to_owned(),
+        title: table.title().to_owned(),
+        entries: table.entries(),
         compressed_bytes: columns.iter().map(|column| column.compressed_bytes).sum(),
         uncompressed_bytes: columns.iter().map(|column| column.uncompressed_bytes).sum(),
         columns,
@@ -142,7 +148,8 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
     let mut text = format!("{} ({})\n", summary.file, bytes(summary.bytes));
     for tree in &summary.trees {
         text += &format!(
-            "\ntree {}{}\n{} entries, {} columns, {} on disk, {} in memory\n\n",
+            "\n{} {}{}\n{} entries, {} columns, {} on disk, {} in memory\n\n",
+            tree.kind,
             tree.name,
             if tree.title.is_empty() || tree.title == tree.name {
                 String::new()
@@ -183,7 +190,7 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
         }
     }
     let others: Vec<&ObjectSummary> =
-        summary.objects.iter().filter(|object| !is_tree(&object.class_name)).collect();
+        summary.objects.iter().filter(|object| !is_table(&object.class_name)).collect();
     if !one_tree && !others.is_empty() {
         text += "\nother objects\n";
         let rows: Vec<Vec<String>> = others
@@ -201,6 +208,6 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
     text
 }
 
-fn is_tree(class_name: &str) -> bool {
-    matches!(class_name, "TTree" | "TNtuple" | "TNtupleD")
+fn is_table(class_name: &str) -> bool {
+    matches!(class_name, "TTree" | "TNtuple" | "TNtupleD" | "ROOT::RNTuple")
 }

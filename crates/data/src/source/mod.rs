@@ -75,7 +75,7 @@ pub trait Source: Send + Sync {
 /// Opens a ROOT or Parquet file: which one it is, its first four bytes say, not its name. The address of a remote file
 /// (`https://`, `s3://`, `root://`) is that of a ROOT file.
 ///
-/// `tree` names the tree of a ROOT file; `None` takes the only one.
+/// `tree` names the tree or ntuple of a ROOT file; `None` takes the only one.
 ///
 /// # Errors
 /// When the file cannot be opened, is neither ROOT nor Parquet, does not have the tree, or has several and none is named.

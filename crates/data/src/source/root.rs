@@ -1,4 +1,4 @@
-//! ROOT trees as a source.
+//! ROOT trees and ntuples as a source.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema, SchemaRef};
-use fiducial_root::{Column, RootFile, Tree};
+use fiducial_root::{Column, RootFile, Table};
 
 use super::{DESCRIPTION, Error, Source, UNIT, check_request, partitions};
 use crate::dataset::{digest_file, digest_pieces};
@@ -15,40 +15,43 @@ use crate::dataset::{digest_file, digest_pieces};
 /// Bytes of a remote file that are hashed at once.
 const PIECE: usize = 8 << 20;
 
-/// One tree of a ROOT file.
+/// One tree or ntuple of a ROOT file.
 pub struct RootSource {
     path: PathBuf,
     file: RootFile,
-    tree: Tree,
+    table: Table,
     schema: SchemaRef,
 }
 
 impl RootSource {
-    /// Opens a tree of a ROOT file, a path or the address of a remote file; `None` takes the only one.
+    /// Opens a tree or ntuple of a ROOT file, a path or the address of a remote file; `None` takes the only one.
     ///
     /// # Errors
     /// When the file cannot be read, does not have the tree, or has several (or none) and none is named.
     pub fn open(path: &Path, tree: Option<&str>) -> Result<Self, Error> {
         let root = |source| Error::Root { path: path.to_owned(), source: Box::new(source) };
         let file = RootFile::open(path).map_err(root)?;
-        let names = file.tree_names().map_err(root)?;
+        let names = file.table_names().map_err(root)?;
         let name = match (tree, names.as_slice()) {
             (Some(name), _) => name,
             (None, [only]) => only.as_str(),
-            (None, []) => return Err(Error::malformed(path, "it holds no tree")),
+            (None, []) => return Err(Error::malformed(path, "it holds no tree and no ntuple")),
             (None, several) => {
-                let reason = format!("it holds several trees ({}): name one in `tree`", several.join(", "));
+                let reason =
+                    format!("it holds several trees or ntuples ({}): name one in `tree`", several.join(", "));
                 return Err(Error::malformed(path, reason));
             }
         };
-        let tree = file.tree(name).map_err(root)?;
-        let fields: Vec<Field> = tree.columns().iter().filter_map(field).collect();
-        Ok(Self { path: path.to_owned(), schema: Arc::new(Schema::new(fields)), file, tree })
+        let table = file.table(name).map_err(root)?;
+        // Expressions work on numbers: of records within an ntuple's columns they need the members.
+        let columns = table.columns().iter().chain(table.members());
+        let fields: Vec<Field> = columns.filter_map(field).collect();
+        Ok(Self { path: path.to_owned(), schema: Arc::new(Schema::new(fields)), file, table })
     }
 
-    /// The tree itself.
-    pub fn tree(&self) -> &Tree {
-        &self.tree
+    /// The tree or ntuple itself.
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 }
 
@@ -65,7 +68,7 @@ fn field(column: &Column) -> Option<Field> {
     if !title.is_empty() && !is_leaf_list && !title.starts_with(&column.name) {
         metadata.insert(DESCRIPTION.to_owned(), title.to_owned());
     }
-    Some(Field::new(&column.name, data_type.clone(), false).with_metadata(metadata))
+    Some(Field::new(&column.name, data_type.clone(), column.nullable).with_metadata(metadata))
 }
 
 impl Source for RootSource {
@@ -74,7 +77,7 @@ impl Source for RootSource {
     }
 
     fn rows(&self) -> u64 {
-        self.tree.entries()
+        self.table.entries()
     }
 
     fn schema(&self) -> SchemaRef {
@@ -82,11 +85,11 @@ impl Source for RootSource {
     }
 
     fn unreadable(&self, column: &str) -> Option<String> {
-        self.tree.column(column).and_then(|column| column.kind.as_ref().err().cloned())
+        self.table.column(column).and_then(|column| column.kind.as_ref().err().cloned())
     }
 
     fn partitions(&self) -> Vec<Range<u64>> {
-        partitions(self.tree.clusters())
+        partitions(self.table.clusters())
     }
 
     fn digest(&self) -> Result<(u64, String), Error> {
@@ -102,7 +105,7 @@ impl Source for RootSource {
         if let Some(empty) = check_request(self, columns, &rows)? {
             return Ok(empty);
         }
-        self.tree
+        self.table
             .read(columns, rows)
             .map_err(|source| Error::Root { path: self.path.clone(), source: Box::new(source) })
     }

@@ -1,18 +1,18 @@
-//! Any bytes, taken for a ROOT file: list it, open its trees, read every column.
+//! Any bytes, taken for a ROOT file: list it, open its trees and ntuples, read every column.
 #![no_main]
 
 use fiducial_root::RootFile;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(file) = RootFile::from_bytes("fuzz", bytes.to_vec()) else { return };
-    let Ok(names) = file.tree_names() else { return };
+    let Ok(names) = file.table_names() else { return };
     for name in names {
-        let Ok(tree) = file.tree(&name) else { continue };
-        let _ = tree.clusters();
-        for column in tree.columns() {
+        let Ok(table) = file.table(&name) else { continue };
+        let _ = table.clusters();
+        for column in table.columns() {
             // All entries, and a part, which starts within a basket.
             for range in [0..column.entries, column.entries / 3..column.entries / 2] {
-                let _ = tree.read(&[&column.name], range);
+                let _ = table.read(&[&column.name], range);
             }
         }
     }

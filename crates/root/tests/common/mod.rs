@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrowPrimitiveType, types};
-use arrow_schema::DataType;
-use fiducial_root::{RootFile, Tree};
+use arrow_schema::{DataType, Field};
+use arrow_select::filter::filter;
+use fiducial_root::{RootFile, Table};
 use xxhash_rust::xxh64::Xxh64;
 
 /// The interpreter with uproot, or `None` with a word why the test is skipped.
@@ -25,7 +26,12 @@ pub fn shared_files() -> Vec<PathBuf> {
     root_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/root"))
 }
 
-/// The small files that `make_fixtures.py` makes.
+/// Real ntuples beside the checkout.
+pub fn shared_ntuples() -> Vec<PathBuf> {
+    root_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/rntuple"))
+}
+
+/// The small files that `make_fixtures.py` and `make_ntuples.py` make.
 pub fn fixtures() -> Vec<PathBuf> {
     root_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"))
 }
@@ -66,14 +72,19 @@ pub struct Row {
     pub detail: String,
 }
 
-/// The tree that is being compared, and how often each name was seen in it.
-type Open = (String, Result<Tree, fiducial_root::Error>, BTreeMap<String, usize>);
+/// The table that is being compared, and how often each name was seen in it.
+type Open = (String, Result<Table, fiducial_root::Error>, BTreeMap<String, usize>);
 
-/// Compares a file column by column with what uproot reads from it.
-pub fn compare(python: &str, path: &Path) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
+/// Compares a file column by column with what uproot reads from it; of the tables all, or only the ntuples.
+pub fn compare(
+    python: &str,
+    path: &Path,
+    only_ntuples: bool,
+) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uproot_digests.py");
     let output = std::process::Command::new(python)
         .arg(script)
+        .args(only_ntuples.then_some("--ntuples"))
         .arg(path)
         .stderr(std::process::Stdio::null())
         .output()?;
@@ -96,8 +107,7 @@ pub fn compare(python: &str, path: &Path) -> Result<Vec<Row>, Box<dyn std::error
             }
         };
         if open.as_ref().is_none_or(|(open, ..)| *open != name) {
-            let tree = if name.is_empty() { file.tree("") } else { file.tree(&name) };
-            open = Some((name.clone(), tree, BTreeMap::new()));
+            open = Some((name.clone(), file.table(&name), BTreeMap::new()));
         }
         let Some((_, tree, seen)) = &mut open else { continue };
         let ours = match tree {
@@ -105,15 +115,22 @@ pub fn compare(python: &str, path: &Path) -> Result<Vec<Row>, Box<dyn std::error
             Err(e) => Err(e.to_string()),
         };
         let kind = (text("kind"), text("digest"));
+        let wide = (text("wide_kind"), text("wide_digest"));
+        let is_ntuple = matches!(tree, Ok(Table::Ntuple(_)));
         let (outcome, detail) = match (ours, theirs["error"].as_str()) {
             (Ok(ours), None)
-                if ours == kind
-                    || ((kind.0.contains("unknown") || ours.0.contains("unknown")) && ours.1 == kind.1) =>
+                if ours.plain == kind
+                    || ((kind.0.contains("unknown") || ours.plain.0.contains("unknown"))
+                        && ours.plain.1 == kind.1) =>
             {
-                (Outcome::Equal, ours.0)
+                (Outcome::Equal, ours.plain.0)
             }
-            (Ok(ours), None) => (Outcome::Different, format!("{} instead of {}", ours.0, kind.0)),
-            (Ok(ours), Some(error)) => (Outcome::OnlyHere, format!("{}; uproot: {error}", ours.0)),
+            // uproot takes the types of an ntuple's columns; here those of the C++ fields count, such as double and char.
+            (Ok(ours), None) if is_ntuple && ours.wide == wide => {
+                (Outcome::Equal, format!("{} for {}", ours.plain.0, kind.0))
+            }
+            (Ok(ours), None) => (Outcome::Different, format!("{} instead of {}", ours.plain.0, kind.0)),
+            (Ok(ours), Some(error)) => (Outcome::OnlyHere, format!("{}; uproot: {error}", ours.plain.0)),
             (Err(reason), None) => (Outcome::Missing, format!("{reason}; uproot: {}", text("how"))),
             (Err(reason), Some(_)) => (Outcome::Neither, reason),
         };
@@ -122,85 +139,111 @@ pub fn compare(python: &str, path: &Path) -> Result<Vec<Row>, Box<dyn std::error
     Ok(rows)
 }
 
+/// Type and digest, and those of the wide form: real numbers of any size as 64 bits, characters without a sign.
+struct Digests {
+    plain: (String, String),
+    wide: (String, String),
+}
+
 /// The type and digest of a column: of those with the same name in uproot, the one that was seen `times` times before.
-fn read(tree: &Tree, name: &str, seen: &mut BTreeMap<String, usize>) -> Result<(String, String), String> {
+fn read(table: &Table, name: &str, seen: &mut BTreeMap<String, usize>) -> Result<Digests, String> {
     let times = seen.entry(name.to_owned()).and_modify(|n| *n += 1).or_insert(1);
     let name = if *times > 1 { format!("{name};{times}") } else { name.to_owned() };
-    let column = tree.column(&name).ok_or("there is no such column")?;
+    let column = table.column(&name).ok_or("there is no such column")?;
     column.kind.clone()?;
-    let batch = tree.read(&[&name], 0..column.entries).map_err(|e| e.to_string())?;
-    Ok(digest_of(batch.column(0).as_ref()))
+    let batch = table.read(&[&name], 0..column.entries).map_err(|e| e.to_string())?;
+    let of = |wide| digest_of(batch.schema_ref().field(0), batch.column(0).as_ref(), wide);
+    Ok(Digests { plain: of(false), wide: of(true) })
 }
 
 /// The type of an array, and the digest of its values and offsets.
-pub fn digest_of(array: &dyn Array) -> (String, String) {
-    let mut state = Xxh64::new(0);
-    let kind = digest(array, &mut state);
-    (kind, format!("{:016x}", state.digest()))
+pub fn digest_of(field: &Field, array: &dyn Array, wide: bool) -> (String, String) {
+    let mut state = Digest { state: Xxh64::new(0), wide };
+    let kind = state.field(field, array);
+    (kind, format!("{:016x}", state.state.digest()))
 }
 
-fn digest(array: &dyn Array, state: &mut Xxh64) -> String {
-    if let Some(nulls) = array.nulls() {
-        nulls.iter().for_each(|valid| state.update(&[u8::from(valid)]));
-        return format!("?{}", values(array, state));
+struct Digest {
+    state: Xxh64,
+    wide: bool,
+}
+
+impl Digest {
+    /// A field that may be null: which values are there, and then those.
+    fn field(&mut self, field: &Field, array: &dyn Array) -> String {
+        if !field.is_nullable() {
+            return self.values(array);
+        }
+        let valid: arrow_array::BooleanArray = (0..array.len()).map(|i| Some(array.is_valid(i))).collect();
+        valid.values().iter().for_each(|value| self.state.update(&[u8::from(value)]));
+        let there = filter(array, &valid).expect("the lengths agree");
+        format!("?{}", self.values(there.as_ref()))
     }
-    values(array, state)
-}
 
-fn values(array: &dyn Array, state: &mut Xxh64) -> String {
-    match array.data_type() {
-        DataType::Boolean => {
-            array.as_boolean().values().iter().for_each(|value| state.update(&[u8::from(value)]));
-            "bool".into()
+    fn values(&mut self, array: &dyn Array) -> String {
+        match array.data_type() {
+            DataType::Boolean => {
+                array.as_boolean().values().iter().for_each(|value| self.state.update(&[u8::from(value)]));
+                "bool".into()
+            }
+            DataType::Int8 => self.numbers::<types::Int8Type>(array, if self.wide { "n1" } else { "i1" }),
+            DataType::UInt8 => self.numbers::<types::UInt8Type>(array, if self.wide { "n1" } else { "u1" }),
+            DataType::Int16 => self.numbers::<types::Int16Type>(array, "i2"),
+            DataType::UInt16 => self.numbers::<types::UInt16Type>(array, "u2"),
+            DataType::Int32 => self.numbers::<types::Int32Type>(array, "i4"),
+            DataType::UInt32 => self.numbers::<types::UInt32Type>(array, "u4"),
+            DataType::Int64 => self.numbers::<types::Int64Type>(array, "i8"),
+            DataType::UInt64 => self.numbers::<types::UInt64Type>(array, "u8"),
+            DataType::Float32 if self.wide => {
+                let values = array.as_primitive::<types::Float32Type>().values();
+                values.iter().for_each(|&x| self.state.update(&f64::from(x).to_le_bytes()));
+                "f8".into()
+            }
+            DataType::Float32 => self.numbers::<types::Float32Type>(array, "f4"),
+            DataType::Float64 => self.numbers::<types::Float64Type>(array, "f8"),
+            DataType::Utf8 => {
+                let text = array.as_string::<i32>();
+                offsets(text.offsets(), &mut self.state);
+                let (first, last) = (text.offsets()[0] as usize, text.offsets()[text.len()] as usize);
+                self.state.update(&text.value_data()[first..last]);
+                "text".into()
+            }
+            DataType::Binary => {
+                let bytes = array.as_binary::<i32>();
+                offsets(bytes.offsets(), &mut self.state);
+                let (first, last) = (bytes.offsets()[0] as usize, bytes.offsets()[bytes.len()] as usize);
+                self.state.update(&bytes.value_data()[first..last]);
+                "bytes".into()
+            }
+            // Objects of a class that the file does not describe: there are none.
+            DataType::Null => "unknown".into(),
+            DataType::List(item) => {
+                let list = array.as_list::<i32>();
+                offsets(list.offsets(), &mut self.state);
+                let (first, last) = (list.offsets()[0] as usize, list.offsets()[list.len()] as usize);
+                format!("list[{}]", self.field(item, list.values().slice(first, last - first).as_ref()))
+            }
+            DataType::FixedSizeList(item, n) => {
+                format!("{n}*{}", self.field(item, array.as_fixed_size_list().values().as_ref()))
+            }
+            DataType::Struct(fields) => {
+                let mut columns: Vec<_> = fields.iter().zip(array.as_struct().columns()).collect();
+                columns.sort_by(|(a, _), (b, _)| a.name().cmp(b.name()));
+                let fields =
+                    columns.into_iter().map(|(f, c)| format!("{}:{}", f.name(), self.field(f, c.as_ref())));
+                format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+            }
+            other => format!("{other}"),
         }
-        DataType::Int8 => numbers::<types::Int8Type>(array, state, "i1"),
-        DataType::UInt8 => numbers::<types::UInt8Type>(array, state, "u1"),
-        DataType::Int16 => numbers::<types::Int16Type>(array, state, "i2"),
-        DataType::UInt16 => numbers::<types::UInt16Type>(array, state, "u2"),
-        DataType::Int32 => numbers::<types::Int32Type>(array, state, "i4"),
-        DataType::UInt32 => numbers::<types::UInt32Type>(array, state, "u4"),
-        DataType::Int64 => numbers::<types::Int64Type>(array, state, "i8"),
-        DataType::UInt64 => numbers::<types::UInt64Type>(array, state, "u8"),
-        DataType::Float32 => numbers::<types::Float32Type>(array, state, "f4"),
-        DataType::Float64 => numbers::<types::Float64Type>(array, state, "f8"),
-        DataType::Utf8 => {
-            let text = array.as_string::<i32>();
-            offsets(text.offsets(), state);
-            state.update(text.value_data());
-            "text".into()
-        }
-        DataType::Binary => {
-            let bytes = array.as_binary::<i32>();
-            offsets(bytes.offsets(), state);
-            state.update(bytes.value_data());
-            "bytes".into()
-        }
-        DataType::List(_) => {
-            let list = array.as_list::<i32>();
-            offsets(list.offsets(), state);
-            format!("list[{}]", digest(list.values().as_ref(), state))
-        }
-        DataType::FixedSizeList(_, n) => {
-            format!("{n}*{}", digest(array.as_fixed_size_list().values().as_ref(), state))
-        }
-        DataType::Struct(fields) => {
-            let columns = fields.iter().zip(array.as_struct().columns());
-            let fields: Vec<_> =
-                columns.map(|(f, c)| format!("{}:{}", f.name(), digest(c.as_ref(), state))).collect();
-            format!("{{{}}}", fields.join(","))
-        }
-        // Objects of a class that the file does not describe: there are none.
-        DataType::Null => "unknown".into(),
-        other => format!("{other}"),
     }
-}
 
-fn numbers<T: ArrowPrimitiveType>(array: &dyn Array, state: &mut Xxh64, name: &str) -> String {
-    // The digest is of little-endian bytes, as the native ones are on every machine that this project builds for.
-    state.update(array.as_primitive::<T>().values().inner().as_slice());
-    name.into()
+    fn numbers<T: ArrowPrimitiveType>(&mut self, array: &dyn Array, name: &str) -> String {
+        // The digest is of little-endian bytes, as the native ones are on every machine that this project builds for.
+        self.state.update(array.as_primitive::<T>().values().inner().as_slice());
+        name.into()
+    }
 }
 
 fn offsets(offsets: &[i32], state: &mut Xxh64) {
-    offsets.iter().for_each(|&offset| state.update(&i64::from(offset).to_le_bytes()));
+    offsets.iter().for_each(|&offset| state.update(&i64::from(offset - offsets[0]).to_le_bytes()));
 }

@@ -1,0 +1,235 @@
+//! Loads elements of columns: finds their pages, fetches these at once, and decodes them in parallel.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::ops::Range;
+
+use arrow_buffer::{Buffer, MutableBuffer};
+use rayon::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Ntuple;
+use super::columns::{self, ColumnKind, Target};
+use super::pages::Page;
+use crate::compress;
+use crate::error::{Error, Place, Result};
+
+/// The most bytes of a column in memory for each byte of the file. Pages of equal content are stored once, so that
+/// columns can be much larger than files; a column of one value has a page of 1 MiB for some twenty bytes of page list.
+const MAX_RATIO: u64 = 16_384;
+/// Columns may always have as many bytes as this.
+const MIN_LIMIT: u64 = 64 << 20;
+
+/// Memory for decompressed pages that a thread keeps: pages are 1 MiB at most, unless somebody asks for more.
+const KEPT: usize = 16 << 20;
+
+/// Elements of one cluster that are wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Span {
+    pub(crate) cluster: usize,
+    /// Counted from the start of the cluster.
+    pub(crate) range: Range<u64>,
+    /// Elements in the cluster, where that is known beforehand.
+    pub(crate) total: Option<u64>,
+    /// Whether the range is all of the cluster.
+    pub(crate) whole: bool,
+}
+
+impl Span {
+    pub(crate) fn len(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+}
+
+/// A column of which some elements are wanted, as native numbers in one buffer.
+pub(crate) struct Load<'n> {
+    pub(crate) columns: &'n [u32],
+    pub(crate) target: Target,
+    pub(crate) spans: Vec<Span>,
+}
+
+/// A page of which some elements are wanted.
+struct Part {
+    page: Page,
+    kind: ColumnKind,
+    wanted: Range<usize>,
+    target: Target,
+}
+
+impl Part {
+    fn bytes(&self) -> usize {
+        self.wanted.len() * self.target.width()
+    }
+}
+
+/// The pages of one load, in order: with zeros where a column was added later.
+enum Piece {
+    Zeros(usize),
+    Part(Part),
+}
+
+/// Loads several columns.
+pub(crate) fn load(ntuple: &Ntuple, loads: &[Load<'_>]) -> Result<Vec<Buffer>> {
+    let plans = loads.iter().map(|load| plan(ntuple, load)).collect::<Result<Vec<_>>>()?;
+    let parts = || {
+        plans.iter().flatten().filter_map(|piece| match piece {
+            Piece::Part(part) => Some(part),
+            Piece::Zeros(_) => None,
+        })
+    };
+    let stored = fetch(ntuple, parts().map(|part| part.page))?;
+    let mut buffers = Vec::with_capacity(loads.len());
+    for (load, plan) in loads.iter().zip(&plans) {
+        buffers.push(allocate(ntuple, load, plan)?);
+    }
+    // Every page gets the place in its column's buffer that is its own.
+    let mut targets = Vec::with_capacity(stored.len());
+    for (buffer, plan) in buffers.iter_mut().zip(&plans) {
+        let mut rest = buffer.as_slice_mut();
+        for piece in plan {
+            let bytes = match piece {
+                Piece::Zeros(bytes) => *bytes,
+                Piece::Part(part) => part.bytes(),
+            };
+            let (target, after) = rest.split_at_mut(bytes);
+            rest = after;
+            if matches!(piece, Piece::Part(_)) {
+                targets.push(target);
+            }
+        }
+    }
+    let work: Vec<_> = parts().zip(stored).zip(targets).collect();
+    work.into_par_iter().try_for_each(|((part, stored), target)| decode(ntuple, part, &stored, target))?;
+    Ok(buffers.into_iter().map(Buffer::from).collect())
+}
+
+/// The bytes of all pages that are wanted, checksums included: the one place that asks the file for them.
+fn fetch<'a>(ntuple: &'a Ntuple, pages: impl Iterator<Item = Page>) -> Result<Vec<Cow<'a, [u8]>>> {
+    let read = |page: Page| {
+        let bytes = page.bytes.saturating_add(if page.checksum { 8 } else { 0 });
+        ntuple.blobs.read(page.seek, bytes, &page_place(ntuple, &page))
+    };
+    pages.map(read).collect()
+}
+
+fn page_place(ntuple: &Ntuple, page: &Page) -> Place {
+    Place::new(ntuple.blobs.file.name(), std::sync::Arc::clone(&ntuple.page_label), page.seek)
+}
+
+/// The pages that hold the wanted elements.
+fn plan(ntuple: &Ntuple, load: &Load<'_>) -> Result<Vec<Piece>> {
+    let mut out = Vec::new();
+    let width = load.target.width();
+    for span in &load.spans {
+        let cluster = &ntuple.clusters[span.cluster];
+        let id = primary(ntuple, load.columns, span.cluster)?;
+        let column = &ntuple.schema.columns[id as usize];
+        let field = &ntuple.schema.fields[column.field as usize].name;
+        let error = |reason: String| {
+            ntuple.broken(format!("column {id} of field {field:?} in cluster {}: {reason}", span.cluster))
+        };
+        let kind = ColumnKind::of(column).map_err(error)?;
+        let (pages, stored) = cluster.pages(id);
+        let zeros = match span.total {
+            Some(total) if cluster.may_start_late(id, column) => total.saturating_sub(stored),
+            _ => 0,
+        };
+        let elements = zeros + stored;
+        if span.range.end > elements || span.total.is_some_and(|total| total != elements) {
+            let needed = span.total.unwrap_or(span.range.end);
+            return Err(error(format!("its pages hold {elements} elements instead of {needed}")));
+        }
+        // The file is smaller than 2^63 bytes, and so are the numbers of elements that pass what follows.
+        let late = span.range.start.min(zeros)..span.range.end.min(zeros);
+        if !late.is_empty() {
+            let bytes =
+                (late.end - late.start).checked_mul(width as u64).and_then(|n| usize::try_from(n).ok());
+            out.push(Piece::Zeros(bytes.ok_or_else(|| error(format!("{elements} elements are too many")))?));
+        }
+        let mut start = zeros;
+        for page in pages {
+            let end = start + u64::from(page.elements);
+            let (from, to) = (span.range.start.max(start), span.range.end.min(end));
+            if from < to {
+                let wanted = (from - start) as usize..(to - start) as usize;
+                out.push(Piece::Part(Part { page: *page, kind, wanted, target: load.target }));
+            }
+            start = end;
+        }
+    }
+    Ok(out)
+}
+
+/// The column that holds a field's values in a cluster: of several representations the one that is not suppressed.
+pub(crate) fn primary(ntuple: &Ntuple, columns: &[u32], cluster: usize) -> Result<u32> {
+    let columns_there = &ntuple.clusters[cluster];
+    let is_there = |id: &&u32| !columns_there.is_suppressed(**id, &ntuple.schema.columns[**id as usize]);
+    match columns.iter().find(is_there) {
+        Some(&id) => Ok(id),
+        None => Err(ntuple.broken(format!("cluster {cluster} suppresses all of the columns {columns:?}"))),
+    }
+}
+
+/// Zeroed memory for a load, if that much can be there.
+fn allocate(ntuple: &Ntuple, load: &Load<'_>, plan: &[Piece]) -> Result<MutableBuffer> {
+    let bytes = plan.iter().try_fold(0usize, |sum, piece| {
+        sum.checked_add(match piece {
+            Piece::Zeros(bytes) => *bytes,
+            Piece::Part(part) => part.bytes(),
+        })
+    });
+    let limit = ntuple.blobs.file.len().saturating_mul(MAX_RATIO).max(MIN_LIMIT);
+    let refuse = |what: &str| Err(ntuple.broken(format!("the columns {:?} {what}", load.columns)));
+    let Some(bytes) = bytes.filter(|&bytes| bytes as u64 <= limit) else {
+        return refuse("claim more bytes than such a file can hold: read fewer entries at once");
+    };
+    // Arrow's buffers end the process where there is no memory; a vector lets us ask. Unseen, it would be optimised away.
+    let mut probe = Vec::<u8>::new();
+    let there_is_memory = probe.try_reserve_exact(bytes).is_ok();
+    drop(std::hint::black_box(probe));
+    if !there_is_memory {
+        return refuse(&format!(
+            "take {bytes} bytes, for which there is no memory: read fewer entries at once"
+        ));
+    }
+    Ok(MutableBuffer::from_len_zeroed(bytes))
+}
+
+thread_local! {
+    /// Memory for a decompressed page, which the next page uses again.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+fn decode(ntuple: &Ntuple, part: &Part, stored: &[u8], out: &mut [u8]) -> Result<()> {
+    let page = &part.page;
+    let place = || page_place(ntuple, page);
+    let stored = match (page.checksum, stored.split_last_chunk::<8>()) {
+        (false, _) => stored,
+        (true, Some((stored, sum))) if u64::from_le_bytes(*sum) == xxh3_64(stored) => stored,
+        (true, _) => return Err(place().error(0, "a page's checksum is wrong")),
+    };
+    let len = part.kind.page_len(page.elements);
+    let (elements, skip) = (page.elements as usize, part.wanted.start);
+    let describe = |reason: String| -> Error { place().error(0, reason) };
+    if page.bytes == len {
+        return columns::decode(&part.kind, part.target, stored, elements, skip, out).map_err(describe);
+    }
+    if page.bytes > len {
+        return Err(describe(format!(
+            "a page of {elements} elements in {len} bytes is stored in {}",
+            page.bytes
+        )));
+    }
+    if part.kind.is_native(part.target) && part.wanted.len() == elements {
+        return compress::decompress_to(stored, out, &place());
+    }
+    let len = usize::try_from(len).map_err(|_| describe(format!("a page of {len} bytes is too large")))?;
+    SCRATCH.with_borrow_mut(|scratch| {
+        compress::decompress_into(stored, len, scratch, &place())?;
+        let decoded = columns::decode(&part.kind, part.target, &scratch[..len], elements, skip, out);
+        if scratch.capacity() > KEPT {
+            *scratch = Vec::new();
+        }
+        decoded.map_err(describe)
+    })
+}
