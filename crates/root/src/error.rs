@@ -51,6 +51,24 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// The operating system refused to make or write a file.
+    #[error("write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something that the format, or this writer, has no form for.
+    #[error("write {object} to {}: {reason}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The object or column.
+        object: String,
+        /// Why not.
+        reason: String,
+    },
 }
 
 struct Within(u64);

@@ -50,7 +50,9 @@ mod read;
 mod streamer;
 mod tree;
 mod unit;
+mod write;
 
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
 pub use tree::{Column, Tree};
+pub use write::{Compression, RootWriter};
