@@ -55,4 +55,4 @@ mod write;
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
 pub use tree::{Column, Tree};
-pub use write::{Compression, RootWriter};
+pub use write::{Compression, RootWriter, TreeWriter, unwritable_in_tree};

@@ -33,9 +33,9 @@ const FILE_NAME: &str = "fiducial.root";
 const MAX_TEXT: usize = 10_000;
 
 /// What can be written to: a file, or in tests something that fails.
-pub(crate) trait Storage: Write + Seek + Send {}
+pub(crate) trait Storage: Write + Seek + Send + Sync {}
 
-impl<T: Write + Seek + Send> Storage for T {}
+impl<T: Write + Seek + Send + Sync> Storage for T {}
 
 /// A ROOT file that is being written. It appears at its path when [`RootWriter::finish`] has succeeded, and not before;
 /// a writer that is dropped leaves nothing.
