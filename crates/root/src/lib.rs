@@ -55,4 +55,6 @@ mod write;
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
 pub use tree::{Column, Tree};
-pub use write::{Compression, RootWriter, TreeWriter, unwritable_in_tree};
+pub use write::{
+    Compression, NtupleWriter, RootWriter, TreeWriter, unwritable_in_ntuple, unwritable_in_tree,
+};

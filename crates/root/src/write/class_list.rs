@@ -431,3 +431,23 @@ pub(crate) const TLEAFELEMENT: Class = Class {
         number(Number::Int, "fType", "leaf type"),
     ],
 };
+
+/// The anchor of an RNTuple.
+pub(crate) const RNTUPLE: Class = Class {
+    name: "ROOT::RNTuple",
+    version: 2,
+    checksum: 0x28e6_32ec,
+    members: &[
+        number(Number::Ushort, "fVersionEpoch", ""),
+        number(Number::Ushort, "fVersionMajor", ""),
+        number(Number::Ushort, "fVersionMinor", ""),
+        number(Number::Ushort, "fVersionPatch", ""),
+        number(Number::Ulong, "fSeekHeader", ""),
+        number(Number::Ulong, "fNBytesHeader", ""),
+        number(Number::Ulong, "fLenHeader", ""),
+        number(Number::Ulong, "fSeekFooter", ""),
+        number(Number::Ulong, "fNBytesFooter", ""),
+        number(Number::Ulong, "fLenFooter", ""),
+        number(Number::Ulong, "fMaxKeySize", ""),
+    ],
+};

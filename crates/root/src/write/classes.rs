@@ -54,6 +54,7 @@ pub(crate) enum Number {
     Uchar,
     Ushort,
     Uint,
+    Ulong,
     Long64,
     Bool,
 }
@@ -69,6 +70,7 @@ impl Number {
             Self::Uchar => 11,
             Self::Ushort => 12,
             Self::Uint => 13,
+            Self::Ulong => 14,
             Self::Long64 => 16,
             Self::Bool => 18,
         }
@@ -79,7 +81,7 @@ impl Number {
             Self::Char | Self::Uchar | Self::Bool => 1,
             Self::Short | Self::Ushort => 2,
             Self::Int | Self::Uint | Self::Float => 4,
-            Self::Double | Self::Long64 => 8,
+            Self::Double | Self::Ulong | Self::Long64 => 8,
         }
     }
 
@@ -93,6 +95,7 @@ impl Number {
             Self::Uchar => "unsigned char",
             Self::Ushort => "unsigned short",
             Self::Uint => "unsigned int",
+            Self::Ulong => "unsigned long",
             Self::Long64 => "Long64_t",
             Self::Bool => "bool",
         }
@@ -108,6 +111,7 @@ impl Number {
             Self::Uchar => "unsigned char*",
             Self::Ushort => "unsigned short*",
             Self::Uint => "unsigned int*",
+            Self::Ulong => "unsigned long*",
             Self::Long64 => "Long64_t*",
             Self::Bool => "bool*",
         }

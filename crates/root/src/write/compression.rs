@@ -44,9 +44,9 @@ impl Compression {
         Self { codec: Codec::Zstd, level: level.clamp(1, 19) }
     }
 
-    /// The codec's number in ROOT times 100, plus the level.
+    /// The codec's number in ROOT times 100, plus the level: 9 where it is higher, since ROOT knows no other.
     pub(crate) fn setting(self) -> u32 {
-        let level = u32::from(self.level.min(99));
+        let level = u32::from(self.level.min(9));
         match self.codec {
             Codec::None => 0,
             Codec::Zlib => 100 + level,

@@ -28,21 +28,29 @@ pub fn batch(from: i64, to: i64) -> RecordBatch {
         ("f32", Arc::new(Float32Array::from_iter_values(rows().map(|i| i as f32 * 0.5)))),
         ("f64", Arc::new(Float64Array::from_iter_values(rows().map(|i| i as f64 * -0.125)))),
     ];
-    let texts = rows().map(|i| match i % 10 {
+    let lines = rows().map(|i| match i % 10 {
         0 => "x".repeat(300),
         1 => String::new(),
         _ => format!("row {i} \u{b5}"),
     });
-    columns.push(("text", Arc::new(StringArray::from_iter_values(texts))));
+    columns.push(("text", Arc::new(StringArray::from_iter_values(lines))));
 
-    let mut matrix = FixedSizeListBuilder::new(FixedSizeListBuilder::new(Int32Builder::new(), 3), 2);
-    let mut pt = ListBuilder::new(Float32Builder::new());
-    let mut charge = ListBuilder::new(Int32Builder::new());
-    let mut tagged = ListBuilder::new(BooleanBuilder::new());
-    let mut points = ListBuilder::new(FixedSizeListBuilder::new(Float32Builder::new(), 2));
-    let mut names = ListBuilder::new(StringBuilder::new());
-    let mut nested = ListBuilder::new(ListBuilder::new(Float32Builder::new()));
-    let mut words = ListBuilder::new(ListBuilder::new(StringBuilder::new()));
+    // Builders take inner fields for nullable, which in an RNTuple would be `std::optional`.
+    let field = |kind: DataType| Arc::new(Field::new("item", kind, false));
+    let row = field(DataType::FixedSizeList(field(DataType::Int32), 3));
+    let rows_of_three = FixedSizeListBuilder::new(Int32Builder::new(), 3).with_field(field(DataType::Int32));
+    let mut matrix = FixedSizeListBuilder::new(rows_of_three, 2).with_field(row);
+    let floats = || ListBuilder::new(Float32Builder::new()).with_field(field(DataType::Float32));
+    let texts = || ListBuilder::new(StringBuilder::new()).with_field(field(DataType::Utf8));
+    let mut pt = floats();
+    let mut charge = ListBuilder::new(Int32Builder::new()).with_field(field(DataType::Int32));
+    let mut tagged = ListBuilder::new(BooleanBuilder::new()).with_field(field(DataType::Boolean));
+    let point = FixedSizeListBuilder::new(Float32Builder::new(), 2).with_field(field(DataType::Float32));
+    let point_field = field(DataType::FixedSizeList(field(DataType::Float32), 2));
+    let mut points = ListBuilder::new(point).with_field(point_field);
+    let mut names = texts();
+    let mut nested = ListBuilder::new(floats()).with_field(field(DataType::List(field(DataType::Float32))));
+    let mut words = ListBuilder::new(texts()).with_field(field(DataType::List(field(DataType::Utf8))));
     for i in rows() {
         for j in 0..2 {
             for k in 0..3 {
@@ -68,7 +76,6 @@ pub fn batch(from: i64, to: i64) -> RecordBatch {
             points.values().values().append_value(i as f32);
             points.values().append(true);
         }
-        matrix.values();
         pt.append(true);
         charge.append(true);
         tagged.append(true);
@@ -102,6 +109,23 @@ pub fn structs(rows: i64) -> RecordBatch {
     let item = Arc::new(Field::new("item", point.data_type().clone(), false));
     let list = arrow_array::ListArray::new(item, offsets, Arc::new(point.slice(0, n)), None);
     let columns: Vec<(&str, ArrayRef)> = vec![("p", Arc::new(point)), ("hits", Arc::new(list))];
+    RecordBatch::try_from_iter(columns).expect("the columns are of one length")
+}
+
+/// Columns with nulls where i % 5 is 2: a number, a text, a list with nulls in it.
+pub fn nullable(rows: i64) -> RecordBatch {
+    let there = |i: i64| i % 5 != 2;
+    let number: Int32Array = (0..rows).map(|i| there(i).then_some(i as i32)).collect();
+    let text: StringArray = (0..rows).map(|i| there(i).then(|| format!("t{i}"))).collect();
+    let mut list = ListBuilder::new(Float32Builder::new());
+    for i in 0..rows {
+        for k in 0..i % 3 {
+            list.values().append_option((k != 1).then_some(i as f32));
+        }
+        list.append(there(i) || i % 3 > 0);
+    }
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("number", Arc::new(number)), ("text", Arc::new(text)), ("list", Arc::new(list.finish()))];
     RecordBatch::try_from_iter(columns).expect("the columns are of one length")
 }
 
