@@ -52,16 +52,13 @@ fn check(variable: &str, reader: &str, write: fn(&Path, &str, i64)) {
     };
     let directory = tempfile::tempdir().expect("there is room");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/written.py");
-    for compression in ["none", "zlib", "lz4", "zstd"] {
-        for rows in [1, 1000] {
-            let path = directory.path().join(format!("{compression}-{rows}.root"));
-            write(&path, compression, rows);
-            let output =
-                Command::new(&python).arg(&script).arg(reader).arg(&path).arg(rows.to_string()).output();
-            let output = output.expect("Python starts");
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{compression}, {rows} rows:\n{said}");
-        }
+    for (compression, rows) in [("none", 300), ("zlib", 100), ("lz4", 1), ("zstd", 700)] {
+        let path = directory.path().join(format!("{compression}-{rows}.root"));
+        write(&path, compression, rows);
+        let output = Command::new(&python).arg(&script).arg(reader).arg(&path).arg(rows.to_string()).output();
+        let output = output.expect("Python starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{compression}, {rows} rows:\n{said}");
     }
 }
 

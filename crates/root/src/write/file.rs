@@ -459,3 +459,96 @@ impl Directory {
         out.finish().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use arrow_array::{Float32Array, Int32Array, RecordBatch};
+
+    use super::*;
+    use crate::RootFile;
+
+    /// Takes so many bytes, then says that the disk is full.
+    struct Full {
+        room: usize,
+        inner: io::Cursor<Vec<u8>>,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if bytes.len() > self.room {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.room -= bytes.len();
+            self.inner.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Seek for Full {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.inner.seek(to)
+        }
+    }
+
+    fn batch() -> RecordBatch {
+        let x = Float32Array::from_iter_values((0..500).map(|i| i as f32));
+        let n = Int32Array::from_iter_values(0..500);
+        RecordBatch::try_from_iter([("x", Arc::new(x) as _), ("n", Arc::new(n) as _)]).expect("two columns")
+    }
+
+    /// Writes a tree and an RNTuple in several clusters.
+    fn write(mut file: RootWriter) -> Result<()> {
+        let mut tree = file.tree("a/tree", "", &batch().schema())?.cluster_bytes(1000);
+        tree.write(&batch())?;
+        tree.finish()?;
+        let mut ntuple = file.ntuple("ntuple", &batch().schema())?.cluster_bytes(1000);
+        ntuple.write(&batch())?;
+        ntuple.finish()?;
+        file.finish()
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_nothing() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let path = directory.path().join("out.root");
+        let attempt = |room: usize| {
+            let aside = tempfile::NamedTempFile::new_in(directory.path()).expect("there is room");
+            let storage = Box::new(Full { room, inner: io::Cursor::new(Vec::new()) });
+            RootWriter::new(storage, Some(aside.into_temp_path()), &path, Compression::zstd(1))
+                .and_then(write)
+        };
+        let mut room = 0;
+        let mut failures = 0;
+        while let Err(error) = attempt(room) {
+            let text = error.to_string();
+            assert!(text.contains("write") && text.contains("out.root"), "{text}");
+            let left = std::fs::read_dir(directory.path()).expect("it is there").count();
+            assert_eq!(left, 0, "with room for {room} bytes");
+            failures += 1;
+            room += 97;
+        }
+        assert!(failures > 50, "{failures} failures");
+        assert!(path.exists(), "with room for all of it the file is there");
+    }
+
+    #[test]
+    fn positions_beyond_four_gigabytes() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let path = directory.path().join("out.root");
+        let mut file = RootWriter::create(&path, Compression::NONE).expect("it starts");
+        // A hole, which takes no room on disk.
+        file.position += 5 << 30;
+        let position = file.position;
+        file.io(|storage| storage.seek(SeekFrom::Start(position)).map(|_| ())).expect("it seeks");
+        write(file).expect("it writes");
+        let tree = RootFile::open(&path).and_then(|file| file.tree("a/tree")).expect("it opens");
+        let found = tree.read(&["x", "n"], 0..500).expect("it reads");
+        assert_eq!(found.columns(), batch().columns());
+    }
+}
