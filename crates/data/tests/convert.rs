@@ -136,6 +136,36 @@ fn columns_that_cannot_be_read_are_named() {
 }
 
 #[test]
+fn nulls_are_written_where_there_is_a_form_for_them() {
+    use std::sync::Arc;
+
+    use arrow_array::{Int32Array, StringArray};
+    let directory = tempfile::tempdir().expect("there is room");
+    let path = directory.path().join("nulls.parquet");
+    // All three are called nullable; one holds a null.
+    let never = Int32Array::from(vec![1, 2, 3]);
+    let once = StringArray::from(vec![Some("a"), None, Some("c")]);
+    let batch = RecordBatch::try_from_iter_with_nullable([
+        ("never", Arc::new(never) as arrow_array::ArrayRef, true),
+        ("once", Arc::new(once), true),
+    ])
+    .expect("the columns fit");
+    let file = std::fs::File::create(&path).expect("there is room");
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).expect("it starts");
+    writer.write(&batch).expect("it writes");
+    writer.close().expect("it closes");
+    let source = source::open(&path, None).expect("it opens");
+    let tree = directory.path().join("tree.root");
+    let converted = convert(&*source, &tree, "t", &options(&[])).expect("it converts");
+    assert_eq!(converted.columns, ["never"]);
+    assert!(converted.skipped[0].column == "once" && converted.skipped[0].reason.contains("holds nulls"));
+    let ntuple = directory.path().join("ntuple.root");
+    let options = ConvertOptions { form: RootForm::Ntuple, ..options(&[]) };
+    let converted = convert(&*source, &ntuple, "t", &options).expect("it converts");
+    assert!(converted.columns == ["never", "once"] && converted.skipped.is_empty());
+}
+
+#[test]
 fn real_files_come_back_from_trees() {
     let directory = tempfile::tempdir().expect("there is room");
     for (file, tree) in

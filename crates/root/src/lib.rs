@@ -1,4 +1,4 @@
-//! The ROOT file format: bytes to Arrow arrays.
+//! The ROOT file format: bytes to Arrow arrays, and back.
 //!
 //! A reader of its own, without ROOT and without other crates for ROOT files. It opens a file, lists its trees, and
 //! reads columns over ranges of entries as Arrow arrays, decoded basket by basket in parallel.
@@ -31,6 +31,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`RootWriter`] writes trees and RNTuples from Arrow batches, in bounded memory.
 #![deny(missing_docs)]
 
 mod basket;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use fiducial_data::convert::{ConvertOptions, Converted, RootForm, convert, split_object};
-use fiducial_data::source;
+use fiducial_data::source::{self, Error};
 
 use crate::arguments::{Convert, RootFormat};
 use crate::failure::Failure;
@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Convert, quiet: bool) -> Result<(), Failure> {
             last_part,
         ),
     };
-    let converted = convert(&*source, &options.output, &name, &convert_options)?;
+    let converted = convert(&*source, &options.output, &name, &convert_options).map_err(failure)?;
     if !quiet {
         for (from, to) in &converted.renamed {
             eprintln!("note: column {from} is called {to} in {}", options.output.display());
@@ -46,6 +46,18 @@ pub(crate) fn run(options: &Convert, quiet: bool) -> Result<(), Failure> {
         count(converted.columns.len() as u64)
     ))?;
     whole(&converted, options)
+}
+
+/// Settings are the user's, a full disk is nobody's; the rest is the input's.
+fn failure(error: Error) -> Failure {
+    match &error {
+        Error::Settings { .. } => Failure::usage(error),
+        Error::Io { .. } => Failure::other(error),
+        Error::RootWrite { source } if matches!(**source, fiducial_root::Error::Write { .. }) => {
+            Failure::other(error)
+        }
+        _ => error.into(),
+    }
 }
 
 /// The name of a tree without its directories and its cycle.

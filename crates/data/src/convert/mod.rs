@@ -2,7 +2,8 @@
 //!
 //! Rows stream through: some clusters or row groups are read while those before them are written. A column that cannot
 //! be read, or that the target has no form for, is left out and named with the reason in [`Converted::skipped`]: the
-//! caller decides what that means.
+//! caller decides what that means. For a ROOT file, columns that may hold nulls are read once before, to see whether they
+//! do: a tree has no form for nulls, and in an RNTuple they make a field `std::optional`.
 //!
 //! ```
 //! # let directory = std::env::temp_dir().join(format!("fiducial-convert-{}", std::process::id()));
@@ -19,6 +20,7 @@
 //! ```
 
 mod glob;
+mod nulls;
 mod plan;
 mod target;
 
@@ -108,7 +110,6 @@ pub fn convert(
     options: &ConvertOptions,
 ) -> Result<Converted, Error> {
     let target = Target::new(path, options)?;
-    let plan = plan(source, target, &options.columns)?;
     let rows = match &options.rows {
         None => 0..source.rows(),
         Some(rows) if rows.start <= rows.end && rows.end <= source.rows() => rows.clone(),
@@ -123,6 +124,7 @@ pub fn convert(
             return Err(Error::settings("convert", reason));
         }
     };
+    let plan = plan(source, target, &options.columns, &rows)?;
     let batches = Batches { source, plan: &plan, rows: rows.clone() };
     target.write(path, table, options.compression, &batches)?;
     Ok(Converted {
@@ -141,6 +143,7 @@ struct Batches<'a> {
 }
 
 impl Batches<'_> {
+    /// The target's schema; batches may call more fields nullable, though none of theirs is null.
     fn schema(&self) -> &SchemaRef {
         &self.plan.schema
     }

@@ -1,6 +1,7 @@
 //! Which columns are converted, and what they are called.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::Skipped;
 use super::glob::fits;
+use super::nulls::{Nulls, may_be_null, nulls};
 use super::target::Target;
 use crate::source::{Error, Source};
 
@@ -21,15 +23,26 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// A batch of the source with the target's schema.
+    /// A batch of the source with the target's names.
     pub(super) fn dress(&self, path: &Path, batch: &RecordBatch) -> Result<RecordBatch, Error> {
-        RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())
+        let fields = self.schema.fields().iter().zip(batch.schema_ref().fields());
+        let fields = fields.map(|(ours, theirs)| {
+            let nullable = theirs.is_nullable();
+            ours.as_ref().clone().with_data_type(theirs.data_type().clone()).with_nullable(nullable)
+        });
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        RecordBatch::try_new(Arc::new(schema), batch.columns().to_vec())
             .map_err(|error| Error::malformed(path, error.to_string()))
     }
 }
 
 /// Chooses the columns that patterns name, of the source's and in their order.
-pub(super) fn plan(source: &dyn Source, target: Target, patterns: &[String]) -> Result<Plan, Error> {
+pub(super) fn plan(
+    source: &dyn Source,
+    target: Target,
+    patterns: &[String],
+    rows: &Range<u64>,
+) -> Result<Plan, Error> {
     let schema = source.schema();
     let unreadable = source.unreadable_columns();
     let wanted = |name: &str| patterns.is_empty() || patterns.iter().any(|pattern| fits(pattern, name));
@@ -57,12 +70,16 @@ pub(super) fn plan(source: &dyn Source, target: Target, patterns: &[String]) -> 
     let mut fields: Vec<Field> = Vec::new();
     let mut taken = BTreeSet::new();
     let chosen: Vec<_> = schema.fields().iter().filter(|field| wanted(field.name())).collect();
+    let found = found_nulls(source, target, chosen.iter().map(|field| field.as_ref()), rows)?;
     for field in &chosen {
         let name = target.name(field.name(), |name| {
             taken.contains(name) || chosen.iter().any(|other| other.name() == name)
         });
-        let renamed = field.as_ref().clone().with_name(&name);
-        if let Some(reason) = target.unwritable(&renamed) {
+        let nulls = found.get(field.name().as_str());
+        let seen = nulls.map_or_else(|| field.as_ref().clone(), |nulls| nulls.field(field));
+        let renamed = seen.with_name(&name);
+        let has_nulls = nulls.is_some_and(Nulls::any);
+        if let Some(reason) = target.unwritable(&renamed, has_nulls) {
             plan.skipped.push(Skipped { column: field.name().clone(), reason });
             continue;
         }
@@ -82,4 +99,16 @@ pub(super) fn plan(source: &dyn Source, target: Target, patterns: &[String]) -> 
     }
     plan.schema = Arc::new(Schema::new(fields));
     Ok(plan)
+}
+
+/// Of columns that may hold nulls, and where it matters to the target: which do.
+fn found_nulls<'a>(
+    source: &dyn Source,
+    target: Target,
+    fields: impl Iterator<Item = &'a Field>,
+    rows: &Range<u64>,
+) -> Result<BTreeMap<&'a str, Nulls>, Error> {
+    let matters = |field: &&Field| target.minds_nulls() && may_be_null(field);
+    let columns: Vec<_> = fields.filter(matters).map(|field| field.name().as_str()).collect();
+    Ok(columns.iter().copied().zip(nulls(source, &columns, rows)?).collect())
 }

@@ -49,9 +49,15 @@ impl Target {
         }
     }
 
+    /// Whether nulls make a difference to how, or whether, a column can be written.
+    pub(super) fn minds_nulls(self) -> bool {
+        matches!(self, Self::Tree | Self::Ntuple)
+    }
+
     /// Why the target cannot hold a column.
-    pub(super) fn unwritable(self, field: &Field) -> Option<String> {
+    pub(super) fn unwritable(self, field: &Field, has_nulls: bool) -> Option<String> {
         match self {
+            Self::Tree if has_nulls => Some("it holds nulls, for which a tree has no form".to_owned()),
             Self::Tree => unwritable_in_tree(field),
             Self::Ntuple => unwritable_in_ntuple(field),
             Self::Parquet | Self::Arrow => None,
@@ -90,7 +96,7 @@ impl Target {
         batches: &Batches<'_>,
     ) -> Result<(), Error> {
         let compression = compression.unwrap_or_default();
-        let root = |source| Error::Root { path: path.to_owned(), source: Box::new(source) };
+        let root = |source| Error::RootWrite { source: Box::new(source) };
         match self {
             Self::Parquet => parquet(path, compression, batches),
             Self::Arrow => arrow(path, batches),

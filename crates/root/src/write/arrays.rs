@@ -7,7 +7,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::ToByteSlice;
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Schema};
 
 /// Where each list or text of an array starts, and the end; from 0 on, with the items that they count.
 pub(crate) struct Lists {
@@ -92,6 +92,31 @@ fn bytes<T: ArrowPrimitiveType>(array: &ArrayRef, big_endian: bool, out: &mut Ve
             4 => out[start..].as_chunks_mut::<4>().0.iter_mut().for_each(|b| b.reverse()),
             _ => out[start..].as_chunks_mut::<8>().0.iter_mut().for_each(|b| b.reverse()),
         }
+    }
+}
+
+/// Whether a batch's columns are those that were announced. Inner names and nullability are not looked at: nulls are
+/// found where they are met.
+pub(crate) fn same_columns(announced: &Schema, batch: &Schema) -> bool {
+    let (ours, theirs) = (announced.fields(), batch.fields());
+    let mut pairs = ours.iter().zip(theirs);
+    ours.len() == theirs.len()
+        && pairs.all(|(a, b)| a.name() == b.name() && same_type(a.data_type(), b.data_type()))
+}
+
+fn same_type(a: &DataType, b: &DataType) -> bool {
+    match (a, b) {
+        (DataType::List(a), DataType::List(b)) | (DataType::LargeList(a), DataType::LargeList(b)) => {
+            same_type(a.data_type(), b.data_type())
+        }
+        (DataType::FixedSizeList(a, n), DataType::FixedSizeList(b, m)) => {
+            n == m && same_type(a.data_type(), b.data_type())
+        }
+        (DataType::Struct(a), DataType::Struct(b)) => {
+            let mut pairs = a.iter().zip(b);
+            a.len() == b.len() && pairs.all(|(a, b)| same_type(a.data_type(), b.data_type()))
+        }
+        _ => a == b,
     }
 }
 

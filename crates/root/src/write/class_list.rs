@@ -89,6 +89,7 @@ pub(crate) const TOBJARRAY: Class = Class {
         number(Number::Int, "fLast", "Last element in array containing an object"),
     ],
 };
+#[allow(dead_code, reason = "labels of histograms are of this class")]
 pub(crate) const TOBJSTRING: Class = Class {
     name: "TObjString",
     version: 1,

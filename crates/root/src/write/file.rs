@@ -41,6 +41,30 @@ impl<T: Write + Seek + Send + Sync> Storage for T {}
 /// a writer that is dropped leaves nothing.
 ///
 /// Equal contents give equal bytes: dates are fixed (1 January 1995), and the file's UUID is a hash of what it holds.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow_array::{Float32Array, RecordBatch};
+/// use fiducial_root::{Compression, RootFile, RootWriter};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("out.root");
+/// let pt = Arc::new(Float32Array::from(vec![31.5, 20.25]));
+/// let batch = RecordBatch::try_from_iter([("pt", pt as _)]).unwrap();
+///
+/// let mut file = RootWriter::create(&path, Compression::zstd(5))?;
+/// let mut tree = file.tree("events", "two events", &batch.schema())?;
+/// tree.write(&batch)?;
+/// tree.finish()?;
+/// let mut ntuple = file.ntuple("same", &batch.schema())?;
+/// ntuple.write(&batch)?;
+/// ntuple.finish()?;
+/// file.finish()?;
+///
+/// let tree = RootFile::open(&path)?.tree("events")?;
+/// assert_eq!(tree.read(&["pt"], 0..2)?.columns(), batch.columns());
+/// # Ok::<(), fiducial_root::Error>(())
+/// ```
 pub struct RootWriter {
     storage: Box<dyn Storage>,
     aside: Option<tempfile::TempPath>,

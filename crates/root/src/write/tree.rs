@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use rayon::prelude::*;
 
-use super::arrays::rows_within;
+use super::arrays::{rows_within, same_columns};
 use super::class_list::TREE;
 use super::columns::{Plan, Shape, plans};
 use super::compression::Compression;
@@ -150,13 +150,7 @@ impl TreeWriter<'_> {
     }
 
     fn check(&self, batch: &RecordBatch) -> Result<()> {
-        let (ours, theirs) = (self.schema.fields(), batch.schema_ref().fields());
-        let same = ours.len() == theirs.len()
-            && ours
-                .iter()
-                .zip(theirs)
-                .all(|(a, b)| a.name() == b.name() && same_type(a.data_type(), b.data_type()));
-        match same {
+        match same_columns(&self.schema, batch.schema_ref()) {
             true => Ok(()),
             false => Err(self.unwritable(None, "a batch has other columns than were announced")),
         }
@@ -321,11 +315,6 @@ impl TreeWriter<'_> {
 
 fn own_data(pending: &[Pending]) -> impl Fn(&Counter) -> Vec<u8> + '_ {
     |counter| pending[counter.of].counts.iter().flat_map(|n| n.to_be_bytes()).collect()
-}
-
-/// Equal but for what the names and nullability of inner fields are.
-fn same_type(a: &arrow_schema::DataType, b: &arrow_schema::DataType) -> bool {
-    a.equals_datatype(b)
 }
 
 /// The rows of each basket.

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use self::envelope::{Cluster, ClusterGroup, ColumnPages, Locator, PageRecord, footer, header, page_list};
 use self::pages::{Elements, append, page, page_ranges};
 use self::schema::Description;
-use super::arrays::rows_within;
+use super::arrays::{rows_within, same_columns};
 use super::class_list::RNTUPLE;
 use super::file::{KeyOf, RootWriter};
 use crate::error::{Error, Result};
@@ -138,11 +138,7 @@ impl NtupleWriter<'_> {
     /// [`Error::Unwritable`] for a batch of another schema, and for nulls in a field that is not nullable;
     /// [`Error::Write`] where the system refuses.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let (ours, theirs) = (self.schema.fields(), batch.schema_ref().fields());
-        let mut pairs = ours.iter().zip(theirs);
-        if ours.len() != theirs.len()
-            || !pairs.all(|(a, b)| a.name() == b.name() && a.data_type().equals_datatype(b.data_type()))
-        {
+        if !same_columns(&self.schema, batch.schema_ref()) {
             return Err(self.unwritable(None, "a batch has other columns than were announced"));
         }
         let mut at = 0;
