@@ -166,6 +166,32 @@ fn nulls_are_written_where_there_is_a_form_for_them() {
 }
 
 #[test]
+fn lengths_that_differ_late_give_counters_of_their_own() {
+    use std::sync::Arc;
+
+    use arrow_array::ListArray;
+    use arrow_array::types::Float64Type;
+    let directory = tempfile::tempdir().expect("there is room");
+    let path = directory.path().join("lists.parquet");
+    // Equal over the first cluster of 32 MiB; the last row differs.
+    let list = |last: usize| -> arrow_array::ArrayRef {
+        let rows = (0..200).map(|i| Some(vec![Some(0.0); if i == 199 { last } else { 20_000 }]));
+        Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(rows))
+    };
+    let batch = RecordBatch::try_from_iter([("a_x", list(1)), ("a_y", list(2))]).expect("200 rows");
+    let file = std::fs::File::create(&path).expect("there is room");
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).expect("it starts");
+    writer.write(&batch).expect("it writes");
+    writer.close().expect("it closes");
+    let source = source::open(&path, None).expect("it opens");
+    let target = directory.path().join("a.root");
+    convert(&*source, &target, "t", &options(&[])).expect("it converts");
+    let back = source::open(&target, None).expect("it opens");
+    let names: Vec<_> = back.schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["na_x", "a_x", "na_y", "a_y"]);
+}
+
+#[test]
 fn real_files_come_back_from_trees() {
     let directory = tempfile::tempdir().expect("there is room");
     for (file, tree) in

@@ -52,12 +52,13 @@ fn equal_rows_give_equal_bytes() {
     let directory = tempfile::tempdir().expect("there is room");
     let all = rows::batch(0, 500);
     let mut first = None;
-    for (i, step) in [500, 499, 7, 1].into_iter().enumerate() {
-        let path = directory.path().join(format!("{i}.root"));
+    for (threads, step) in [(1, 500), (2, 499), (3, 7), (4, 1)] {
+        let path = directory.path().join(format!("{step}.root"));
         let batches: Vec<_> = (0..500).step_by(step).map(|at| all.slice(at, step.min(500 - at))).collect();
-        write(&path, "events", "zstd", 5000, &batches);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
+        pool.install(|| write(&path, "events", "zstd", 5000, &batches));
         let bytes = std::fs::read(&path).expect("it reads");
-        assert!(*first.get_or_insert(bytes.clone()) == bytes, "batches of {step} rows");
+        assert!(*first.get_or_insert(bytes.clone()) == bytes, "batches of {step} rows on {threads} threads");
     }
     // Other rows give another UUID: the version and 16 bytes at the end of the header.
     let path = directory.path().join("other.root");
@@ -134,8 +135,16 @@ fn lengths_that_differ_later_are_an_error() {
     };
     let batch = |n, m| RecordBatch::try_from_iter([("a_x", list(n)), ("a_y", list(m))]).expect("one row");
     let mut file = RootWriter::create(directory.path().join("x"), Compression::NONE).expect("it starts");
-    let mut tree = file.tree("t", "", &batch(1, 1).schema()).expect("it fits").cluster_bytes(1);
-    let error = [batch(2, 2), batch(2, 3), batch(1, 1)].iter().find_map(|batch| tree.write(batch).err());
+    let batches = [batch(2, 2), batch(2, 3), batch(1, 1)];
+    let mut tree = file.tree("t", "", &batches[0].schema()).expect("it fits").cluster_bytes(1);
+    let error = batches.iter().find_map(|batch| tree.write(batch).err());
     let error = error.expect("lengths differ").to_string();
-    assert!(error.contains("column a_y") && error.contains("differs from a_x in entry 1"), "{error}");
+    assert!(error.contains("column a_y") && error.contains("in entry 1 is not that of a_x"), "{error}");
+    let tree = file.tree("t", "", &batches[0].schema()).expect("it fits").cluster_bytes(1);
+    let mut tree = tree.separate_counters();
+    assert!(batches.iter().all(|batch| tree.write(batch).is_ok()));
+    tree.finish().and_then(|()| file.finish()).expect("it finishes");
+    let tree = RootFile::open(directory.path().join("x")).and_then(|file| file.tree("t")).expect("it opens");
+    let names: Vec<_> = tree.columns().iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["na_x", "a_x", "na_y", "a_y"]);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, Field};
-use fiducial_root::{Compression, RootWriter, unwritable_in_ntuple, unwritable_in_tree};
+use fiducial_root::{Compression, Error as RootError, RootWriter, unwritable_in_ntuple, unwritable_in_tree};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -100,12 +100,13 @@ impl Target {
         match self {
             Self::Parquet => parquet(path, compression, batches),
             Self::Arrow => arrow(path, batches),
-            Self::Tree => {
-                let mut file = RootWriter::create(path, compression).map_err(root)?;
-                let mut tree = file.tree(table, "", batches.schema()).map_err(root)?;
-                batches.for_each(|batch| tree.write(batch).map_err(root))?;
-                tree.finish().and_then(|()| file.finish()).map_err(root)
-            }
+            Self::Tree => match tree(path, table, compression, false, batches) {
+                // Columns that looked as if they had one length do not: then each is counted for itself.
+                Err(Error::RootWrite { source }) if matches!(*source, RootError::Lengths { .. }) => {
+                    tree(path, table, compression, true, batches)
+                }
+                result => result,
+            },
             Self::Ntuple => {
                 let mut file = RootWriter::create(path, compression).map_err(root)?;
                 let mut ntuple = file.ntuple(table, batches.schema()).map_err(root)?;
@@ -114,6 +115,23 @@ impl Target {
             }
         }
     }
+}
+
+fn tree(
+    path: &Path,
+    table: &str,
+    compression: Compression,
+    separate_counters: bool,
+    batches: &Batches<'_>,
+) -> Result<(), Error> {
+    let root = |source| Error::RootWrite { source: Box::new(source) };
+    let mut file = RootWriter::create(path, compression).map_err(root)?;
+    let mut tree = file.tree(table, "", batches.schema()).map_err(root)?;
+    if separate_counters {
+        tree = tree.separate_counters();
+    }
+    batches.for_each(|batch| tree.write(batch).map_err(root))?;
+    tree.finish().and_then(|()| file.finish()).map_err(root)
 }
 
 /// Parquet's codec: of the settings of ROOT those that readers of Parquet know and this one is built with.

@@ -50,11 +50,15 @@ fn difference(counting: &Pending, counted: &Pending) -> Option<usize> {
 
 impl Counters {
     /// Chooses from the names and the lengths of the first cluster: see [`super::RootWriter::tree`].
-    pub(crate) fn choose(plans: &[Plan], pending: &[Pending]) -> Self {
+    /// With `separate` each jagged branch gets a counter of its own.
+    pub(crate) fn choose(plans: &[Plan], pending: &[Pending], separate: bool) -> Self {
         let mut taken: BTreeSet<String> = plans.iter().map(|plan| plan.name.clone()).collect();
         let mut of = vec![None; plans.len()];
-        for (i, plan) in plans.iter().enumerate().filter(|(_, plan)| is_jagged(plan)) {
-            let candidates = [format!("n{}", plan.name), format!("n{}", prefix(&plan.name))];
+        for (i, plan) in plans.iter().enumerate().filter(|(_, plan)| is_jagged(plan) && !separate) {
+            let (name, family) = (&plan.name, prefix(&plan.name));
+            // As uproot, NanoAOD, older ntuples and Delphes call them.
+            let candidates =
+                [format!("n{name}"), format!("n{family}"), format!("N{family}"), format!("{family}_size")];
             of[i] = candidates.iter().find_map(|name| {
                 let column = plans.iter().position(|plan| plan.name == *name && can_count(plan))?;
                 difference(&pending[column], &pending[i]).is_none().then_some(column)
@@ -69,6 +73,7 @@ impl Counters {
             let alike = |j: usize| {
                 is_jagged(&plans[j])
                     && of[j].is_none()
+                    && (j == i || !separate)
                     && prefix(&plans[j].name) == family
                     && pending[j].counts == pending[i].counts
             };
@@ -92,13 +97,13 @@ impl Counters {
         Self { of, own, largest }
     }
 
-    /// Checks a later cluster. An error is a plan and the reason.
+    /// Checks a later cluster. An error is the number of the plan, the name of the other, and the entry.
     pub(crate) fn check(
         &self,
         plans: &[Plan],
         pending: &[Pending],
         entries: u64,
-    ) -> Result<(), (usize, String)> {
+    ) -> Result<(), (usize, String, u64)> {
         for (i, counter) in self.of.iter().enumerate() {
             let Some(counter) = *counter else { continue };
             let (name, row) = match plans.get(counter) {
@@ -110,10 +115,7 @@ impl Counters {
                 }
             };
             if let Some(row) = row {
-                let entry = entries + row as u64;
-                let reason =
-                    format!("its length differs from {name} in entry {entry}, and was the same before");
-                return Err((i, reason));
+                return Err((i, name.clone(), entries + row as u64));
             }
         }
         Ok(())

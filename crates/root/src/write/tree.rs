@@ -40,6 +40,7 @@ pub struct TreeWriter<'a> {
     entries: u64,
     clusters: Vec<u64>,
     counters: Option<Counters>,
+    separate_counters: bool,
     /// One for each plan, then one for each counter that no column holds.
     branches: Vec<Baskets>,
 }
@@ -78,9 +79,10 @@ impl RootWriter {
     /// | `List` of `Utf8` or of lists | `std::vector`, nested |
     /// | `Struct`, `List` of `Struct` | the fields, each as "column_field" |
     ///
-    /// **Counters.** A jagged column `P_x` is counted by the column `nP` where there is one of type `Int32` or `UInt32`;
-    /// otherwise columns of one prefix `P` and of equal lengths share a counter `nP`, and any other has its own, `nP_x`.
-    /// Lengths are compared over the first cluster; columns that share a counter and differ later are an error.
+    /// **Counters.** A jagged column `P_x` is counted by a column `nP_x`, `nP`, `NP` or `P_size` where there is one of type
+    /// `Int32` or `UInt32`; otherwise columns of one prefix `P` and of equal lengths share a counter `nP`, and any other
+    /// has its own, `nP_x`. Lengths are compared over the first cluster; columns that share a counter and differ later
+    /// are an error, [`Error::Lengths`], which [`TreeWriter::separate_counters`] avoids.
     ///
     /// # Errors
     /// [`Error::Unwritable`] for a column that a tree cannot hold, with the reason.
@@ -111,6 +113,7 @@ impl RootWriter {
             entries: 0,
             clusters: Vec::new(),
             counters: None,
+            separate_counters: false,
         })
     }
 }
@@ -124,11 +127,18 @@ impl TreeWriter<'_> {
         self
     }
 
+    /// Gives each jagged column a counter of its own, whatever it is called. To be set before rows are written.
+    #[must_use]
+    pub fn separate_counters(mut self) -> Self {
+        self.separate_counters = true;
+        self
+    }
+
     /// Appends rows. How they come in batches does not change the file.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] for a batch of another schema, for nulls, and where columns that share a counter differ;
-    /// [`Error::Write`] where the system refuses.
+    /// [`Error::Unwritable`] for a batch of another schema and for nulls, [`Error::Lengths`] where columns that share a
+    /// counter differ, [`Error::Write`] where the system refuses.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.check(batch)?;
         let mut at = 0;
@@ -233,13 +243,19 @@ impl TreeWriter<'_> {
     fn count(&mut self) -> Result<()> {
         match &mut self.counters {
             None => {
-                let counters = Counters::choose(&self.plans, &self.pending);
+                let counters = Counters::choose(&self.plans, &self.pending, self.separate_counters);
                 self.branches.resize(self.plans.len() + counters.own.len(), Baskets::default());
                 self.counters = Some(counters);
             }
             Some(counters) => {
-                if let Err((plan, reason)) = counters.check(&self.plans, &self.pending, self.entries) {
-                    return Err(self.unwritable(Some(&self.plans[plan]), reason));
+                if let Err((plan, other, entry)) = counters.check(&self.plans, &self.pending, self.entries) {
+                    return Err(Error::Lengths {
+                        path: self.file.path().to_path_buf(),
+                        tree: self.path.clone(),
+                        column: self.plans[plan].name.clone(),
+                        other,
+                        entry,
+                    });
                 }
             }
         }
@@ -294,7 +310,7 @@ impl TreeWriter<'_> {
         let counters = match self.counters.take() {
             Some(counters) => counters,
             None => {
-                let counters = Counters::choose(&self.plans, &self.pending);
+                let counters = Counters::choose(&self.plans, &self.pending, self.separate_counters);
                 self.branches.resize(self.plans.len() + counters.own.len(), Baskets::default());
                 counters
             }
