@@ -107,9 +107,20 @@ def with_root(path, rows):
     assert file and not file.IsZombie() and not file.TestBit(ROOT.TFile.kRecovered)
     frame = ROOT.RDataFrame("events", path)
     assert frame.Count().GetValue() == rows
+    tree = file.Get("events")
+    is_tree = hasattr(tree, "GetClusterIterator")
+    names = list(expected(0))
+    if is_tree:
+        # RDataFrame and PyROOT (of ROOT 6.40) crash on any `x[n][2]`, of ROOT's own trees too: the leaf itself reads it.
+        names.remove("Jet_points")
+        leaf = tree.GetLeaf("Jet_points")
+        for i in range(rows):
+            tree.GetEntry(i)
+            found = [leaf.GetValue(k) for k in range(leaf.GetLen())]
+            assert found == [x for point in expected(i)["Jet_points"] for x in point], (i, found)
     # All columns are asked for before the first is looked at, so that one loop over the entries gives them all.
-    booked = {name: frame.Take[frame.GetColumnType(name)](name) for name in expected(0)}
-    for name, first in expected(0).items():
+    booked = {name: frame.Take[frame.GetColumnType(name)](name) for name in names}
+    for name in names:
         found = [plain(value) for value in booked[name].GetValue()]
         if name in ("i8", "u8"):
             found = [ord(x) if isinstance(x, str) else x for x in found]
@@ -117,11 +128,8 @@ def with_root(path, rows):
         wanted = [expected(i)[name] for i in range(rows)]
         if rows and name == "matrix" and not isinstance(found[0][0], list):
             wanted = [[x for row in value for x in row] for value in wanted]
-        if rows and name == "Jet_points" and all(not isinstance(x, list) for row in found for x in row):
-            wanted = [[x for point in value for x in point] for value in wanted]
         assert found == wanted, (name, [x for x in zip(found, wanted) if x[0] != x[1]][:3])
-    tree = file.Get("events")
-    if hasattr(tree, "GetClusterIterator"):
+    if is_tree:
         bounds = tree.GetClusterIterator(0)
         starts = []
         while (start := bounds.Next()) < rows:

@@ -236,10 +236,7 @@ fn write_t_branch(
 /// "[nX][3]": what follows the name in a leaf's title.
 fn dimensions(record: &TreeRecord<'_>, branch: usize) -> String {
     let Some(plan) = record.plans.get(branch) else { return String::new() };
-    let dims = match &plan.shape {
-        Shape::Fixed { dims, .. } | Shape::Jagged { dims, .. } => dims,
-        _ => return String::new(),
-    };
+    let (Shape::Fixed { dims, .. } | Shape::Jagged { dims, .. }) = &plan.shape else { return String::new() };
     let counter = record.counters.of[branch].map(|counter| match record.plans.get(counter) {
         Some(plan) => plan.name.clone(),
         None => record.counters.own[counter - record.plans.len()].name.clone(),
