@@ -2,7 +2,6 @@
 #![allow(clippy::print_stderr, reason = "tests say why they are skipped")]
 
 #[path = "common/rows.rs"]
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 mod rows;
 
 use std::path::Path;

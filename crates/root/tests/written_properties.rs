@@ -1,7 +1,6 @@
 //! Arbitrary batches, in arbitrary pieces, come back as they were.
 
 #[path = "common/rows.rs"]
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 mod rows;
 
 use std::sync::Arc;

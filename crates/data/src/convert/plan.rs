@@ -70,7 +70,7 @@ pub(super) fn plan(
     let mut fields: Vec<Field> = Vec::new();
     let mut taken = BTreeSet::new();
     let chosen: Vec<_> = schema.fields().iter().filter(|field| wanted(field.name())).collect();
-    let found = found_nulls(source, target, chosen.iter().map(|field| field.as_ref()), rows)?;
+    let found = found_nulls(source, target, chosen.iter().map(AsRef::as_ref), rows)?;
     for field in &chosen {
         let name = target.name(field.name(), |name| {
             taken.contains(name) || chosen.iter().any(|other| other.name() == name)

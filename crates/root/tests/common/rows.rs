@@ -1,4 +1,5 @@
 //! Batches of every type that can be written, and a comparison that does not mind what inner fields are called.
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field};
 
 /// Rows `from` to `to`; row i has i % 4 items in its lists.
-pub fn batch(from: i64, to: i64) -> RecordBatch {
+pub(crate) fn batch(from: i64, to: i64) -> RecordBatch {
     let rows = || from..to;
     let mut columns: Vec<(&str, ArrayRef)> = vec![
         ("flag", Arc::new(rows().map(|i| Some(i % 3 == 0)).collect::<BooleanArray>())),
@@ -98,7 +99,7 @@ pub fn batch(from: i64, to: i64) -> RecordBatch {
 }
 
 /// A struct, and a list of structs, of `rows` rows.
-pub fn structs(rows: i64) -> RecordBatch {
+pub(crate) fn structs(rows: i64) -> RecordBatch {
     let x: ArrayRef = Arc::new(Float32Array::from_iter_values((0..rows).map(|i| i as f32)));
     let y: ArrayRef = Arc::new(Int32Array::from_iter_values((0..rows).map(|i| -i as i32)));
     let field = |name: &str, array: &ArrayRef| Arc::new(Field::new(name, array.data_type().clone(), false));
@@ -113,7 +114,7 @@ pub fn structs(rows: i64) -> RecordBatch {
 }
 
 /// Columns with nulls where i % 5 is 2: a number, a text, a list with nulls in it.
-pub fn nullable(rows: i64) -> RecordBatch {
+pub(crate) fn nullable(rows: i64) -> RecordBatch {
     let there = |i: i64| i % 5 != 2;
     let number: Int32Array = (0..rows).map(|i| there(i).then_some(i as i32)).collect();
     let text: StringArray = (0..rows).map(|i| there(i).then(|| format!("t{i}"))).collect();
@@ -130,7 +131,7 @@ pub fn nullable(rows: i64) -> RecordBatch {
 }
 
 /// Equal values, in equal lists.
-pub fn same(a: &ArrayRef, b: &ArrayRef) -> bool {
+pub(crate) fn same(a: &ArrayRef, b: &ArrayRef) -> bool {
     let lengths = |array: &ArrayRef| -> Vec<i32> {
         array.as_list::<i32>().value_offsets().windows(2).map(|w| w[1] - w[0]).collect()
     };
