@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use fiducial_data::convert::{ConvertOptions, Converted, RootForm, convert, split_object};
 use fiducial_data::source::{self, Error};
+use fiducial_root::Compression;
 
 use crate::arguments::{Convert, RootFormat};
 use crate::failure::Failure;
@@ -12,7 +13,7 @@ use crate::tables::count;
 pub(crate) fn run(options: &Convert, quiet: bool) -> Result<(), Failure> {
     let (path, object) = split_object(&options.input);
     let source = source::open(&path, object.as_deref())?;
-    let compression = options.compression.as_deref().map(str::parse).transpose();
+    let compression = options.compression.as_deref().map(str::parse::<Compression>).transpose();
     let convert_options = ConvertOptions {
         columns: options.columns.clone(),
         rows: options.entries.as_deref().map(|text| entries(text, source.rows())).transpose()?,
