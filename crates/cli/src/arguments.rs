@@ -10,7 +10,7 @@ const EXIT_CODES: &str = "Exit codes:
   1  failed for a reason outside the input (disk, memory, network)
   2  wrong usage: an unknown option, command, task or model
   3  bad input: a file, view, recipe or predictions that cannot be read or do not fit
-  4  a check found problems (`dataset verify`)
+  4  a check found problems (`dataset verify`), or columns had to be left out (`convert`)
 
 stdout is data, stderr is talk. NO_COLOR is respected.
 An unknown command `x` runs the program `fiducial-x`, if there is one.";
@@ -46,6 +46,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Show what is in a ROOT or Parquet file: trees, columns, types, entries, sizes
     Inspect(Inspect),
+    /// Write a table of a ROOT or Parquet file as Parquet, Arrow or ROOT
+    Convert(Convert),
     /// Make an AI-ready dataset from ROOT or Parquet files
     Prepare(Prepare),
     /// Work with datasets: verify
@@ -81,6 +83,45 @@ pub(crate) struct Inspect {
     /// Print JSON (format fiducial-inspect/1)
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fiducial convert nano.root:Events events.parquet --columns 'Muon_*,nMuon'
+  fiducial convert jets.parquet jets.root --format ntuple --compression zstd:9
+
+Rows stream through in bounded memory, and the file appears whole or not at all. Columns that cannot
+be read, or that the format has no form for, are named on stderr with the reason; the others are
+written, and the exit code is 4.")]
+pub(crate) struct Convert {
+    /// A ROOT or Parquet file; of a ROOT file with several trees FILE:TREE
+    #[arg(value_name = "FILE[:TREE]")]
+    pub(crate) input: String,
+    /// The file to write; its extension chooses the format: .parquet, .arrow or .root
+    pub(crate) output: PathBuf,
+    /// Columns to take, with * and ? as in file names; all by default
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// Entries to take, from A up to but not including B; either may be left out
+    #[arg(long, value_name = "A..B")]
+    pub(crate) entries: Option<String>,
+    /// What a ROOT file is to hold
+    #[arg(long, value_enum, default_value_t = RootFormat::Tree)]
+    pub(crate) format: RootFormat,
+    /// none, lz4, zlib:1 to zlib:12, zstd:1 to zstd:19; zstd:5 by default, for Arrow none
+    #[arg(long, value_name = "CODEC[:LEVEL]")]
+    pub(crate) compression: Option<String>,
+    /// The name of the tree or ntuple in a ROOT file; by default the input's tree, or its file name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RootFormat {
+    /// A TTree, which every version of ROOT reads
+    Tree,
+    /// An RNTuple, ROOT's format since 6.34
+    Ntuple,
 }
 
 #[derive(Debug, Args)]

@@ -41,6 +41,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let quiet = arguments.quiet;
     match arguments.command {
         Command::Inspect(options) => commands::inspect::run(&options),
+        Command::Convert(options) => commands::convert::run(&options, quiet),
         Command::Prepare(options) => commands::prepare::run(&options, quiet),
         Command::Dataset(Dataset::Verify { directory }) => commands::dataset::verify(&directory),
         Command::Train(options) => commands::train::run(&options, quiet),

@@ -9,10 +9,12 @@
 //! | [`prepare`] | sources to an AI-ready dataset |
 //! | [`dataset`] | Parquet shards with a card, checksums and machine-readable metadata |
 //! | [`batches`] | a dataset and a view to padded, standardised tensors |
+//! | [`convert`] | one table to ROOT, Parquet or Arrow |
 //! | [`fetch`] | public datasets, downloaded, resumed and checked |
 #![deny(missing_docs)]
 
 pub mod batches;
+pub mod convert;
 pub mod dataset;
 pub mod expr;
 pub mod fetch;

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use crate::cursor::Cursor;
 use crate::error::{Place, Result};
 
-const HEADER: usize = 9;
+pub(crate) const HEADER: usize = 9;
 
 struct Block<'a> {
     tag: [u8; 2],

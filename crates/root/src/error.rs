@@ -74,6 +74,38 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// The operating system refused to make or write a file.
+    #[error("write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Jagged columns that were of equal lengths at first, and so share a counter, differ.
+    #[error("write column {column} of tree {tree} to {}: its length in entry {entry} is not that of {other}, with which it shares a counter", path.display())]
+    Lengths {
+        /// The file.
+        path: PathBuf,
+        /// The tree.
+        tree: String,
+        /// The column.
+        column: String,
+        /// The column that it is compared with, its counter or one that has the same counter.
+        other: String,
+        /// The first entry where they differ.
+        entry: u64,
+    },
+    /// Something that the format, or this writer, has no form for.
+    #[error("write {object} to {}: {reason}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The object or column.
+        object: String,
+        /// Why not.
+        reason: String,
+    },
 }
 
 struct Within(u64);

@@ -1,4 +1,4 @@
-//! The ROOT file format: bytes to Arrow arrays.
+//! The ROOT file format: bytes to Arrow arrays, and back.
 //!
 //! A reader of its own, without ROOT and without other crates for ROOT files. It opens a file, lists its trees and ntuples,
 //! and reads columns over ranges of entries as Arrow arrays, decoded in parallel basket by basket or page by page.
@@ -48,6 +48,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`RootWriter`] writes trees and RNTuples from Arrow batches, in bounded memory.
 #![deny(missing_docs)]
 
 mod basket;
@@ -77,6 +79,7 @@ mod streamer;
 mod table;
 mod tree;
 mod unit;
+mod write;
 
 pub use chain::Chain;
 pub use error::Error;
@@ -86,3 +89,6 @@ pub use rntuple::Ntuple;
 pub use storage::{RemoteOptions, is_url};
 pub use table::Table;
 pub use tree::{Column, Tree};
+pub use write::{
+    Compression, NtupleWriter, RootWriter, TreeWriter, unwritable_in_ntuple, unwritable_in_tree,
+};

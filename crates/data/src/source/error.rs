@@ -35,6 +35,13 @@ pub enum Error {
         #[source]
         source: Box<fiducial_root::Error>,
     },
+    /// A ROOT file could not be written.
+    #[error("{source}")]
+    RootWrite {
+        /// What the writer met; it names the file.
+        #[source]
+        source: Box<fiducial_root::Error>,
+    },
     /// A Parquet file could not be read or written.
     #[error("{action} {}: {source}", path.display())]
     Parquet {

@@ -42,6 +42,11 @@ pub trait Source: Send + Sync {
     /// Where the file is.
     fn path(&self) -> &Path;
 
+    /// What the table is called within the file, where it has a name there.
+    fn table(&self) -> Option<&str> {
+        None
+    }
+
     /// How many rows it has.
     fn rows(&self) -> u64;
 
@@ -52,6 +57,11 @@ pub trait Source: Send + Sync {
     fn unreadable(&self, column: &str) -> Option<String> {
         let _ = column;
         None
+    }
+
+    /// Every column that cannot be read, with the reason.
+    fn unreadable_columns(&self) -> Vec<(String, String)> {
+        Vec::new()
     }
 
     /// Ranges of rows, in order and without gaps, whose borders follow the file's clusters or row groups.

@@ -76,6 +76,10 @@ impl Source for RootSource {
         &self.path
     }
 
+    fn table(&self) -> Option<&str> {
+        Some(self.tree.name())
+    }
+
     fn rows(&self) -> u64 {
         self.table.entries()
     }
@@ -86,6 +90,11 @@ impl Source for RootSource {
 
     fn unreadable(&self, column: &str) -> Option<String> {
         self.table.column(column).and_then(|column| column.kind.as_ref().err().cloned())
+    }
+
+    fn unreadable_columns(&self) -> Vec<(String, String)> {
+        let reason = |column: &Column| Some((column.name.clone(), column.kind.as_ref().err()?.clone()));
+        self.tree.columns().iter().filter_map(reason).collect()
     }
 
     fn partitions(&self) -> Vec<Range<u64>> {
