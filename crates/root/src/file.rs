@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use crate::compress;
 use crate::cursor::Cursor;
 use crate::error::{Error, Place, Result};
+use crate::objects::classes::Classes;
 use crate::streamer::Streamers;
 use crate::tree::Tree;
 
@@ -28,6 +29,7 @@ struct Inner {
     bytes: Bytes,
     header: Header,
     streamers: OnceLock<Arc<Streamers>>,
+    classes: OnceLock<Arc<Classes>>,
 }
 
 enum Bytes {
@@ -138,7 +140,8 @@ impl RootFile {
         };
         let place = Place::new(&name, "the header", 0);
         let header = Header::read(data, &place)?;
-        Ok(Self { inner: Arc::new(Inner { name, bytes, header, streamers: OnceLock::new() }) })
+        let (streamers, classes) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { inner: Arc::new(Inner { name, bytes, header, streamers, classes }) })
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -196,6 +199,18 @@ impl RootFile {
             Arc::new(streamers)
         };
         Arc::clone(self.inner.streamers.get_or_init(read))
+    }
+
+    /// The same list for objects of any kind, which need more of it.
+    pub(crate) fn classes(&self) -> Arc<Classes> {
+        let read = || {
+            let header = &self.inner.header;
+            match self.record(header.info, header.info_len, "the streamer list") {
+                Ok(record) if header.info != 0 => Arc::new(Classes::read(&record)),
+                _ => Arc::default(),
+            }
+        };
+        Arc::clone(self.inner.classes.get_or_init(read))
     }
 
     /// Every object of the file, directories walked: in the order of the file, parents before children.

@@ -215,7 +215,7 @@ fn leaf_prim(leaf: &Leaf, branch: &Branch, owner: &Owner, streamers: &Streamers)
 }
 
 /// `Double32_t` and `Float16_t` say their range and bits in the title: "[low,high,bits]".
-fn packed(double: bool, title: &str) -> Prim {
+pub(crate) fn packed(double: bool, title: &str) -> Prim {
     let spec = title.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(inside, _)| inside);
     let mut parts = spec.into_iter().flat_map(|inside| inside.split(',')).map(str::trim);
     let bounds = (parts.next().and_then(constant), parts.next().and_then(constant));

@@ -47,6 +47,7 @@ mod file;
 mod layout;
 mod nested;
 mod object;
+mod objects;
 mod prim;
 mod read;
 mod streamer;
@@ -56,6 +57,9 @@ mod write;
 
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
+pub use objects::{
+    Axis, Bins, Efficiency, Graph, Histogram, Members, Object, Other, Parameter, Spread, Text, Value,
+};
 pub use tree::{Column, Tree};
 pub use write::{
     Compression, NtupleWriter, RootWriter, TreeWriter, unwritable_in_ntuple, unwritable_in_tree,

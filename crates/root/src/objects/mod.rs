@@ -1,0 +1,185 @@
+//! The objects of a file that are no trees: histograms, graphs, efficiencies, parameters, texts, and all others as a
+//! plain tree of their members.
+//!
+//! Everything is read by the layouts that the file carries ([`reader`]); those of histograms and their like are built in
+//! too, for files without ([`built_in`]).
+
+mod built_in;
+pub(crate) mod classes;
+mod efficiency;
+mod graph;
+mod histogram;
+mod json;
+mod reader;
+mod stl;
+mod uhi;
+mod value;
+
+use std::sync::Arc;
+
+pub use efficiency::Efficiency;
+pub use graph::Graph;
+pub use histogram::{Axis, Bins, Histogram, Spread};
+pub use value::{Members, Value};
+
+use crate::error::{Error, Result};
+use crate::file::{KeyInfo, RootFile};
+use crate::objects::reader::Reader;
+
+/// An object of a ROOT file.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Object {
+    /// TH1, TH2, TH3 of every type of number; TProfile, TProfile2D, TProfile3D.
+    Histogram(Box<Histogram>),
+    /// TEfficiency.
+    Efficiency(Box<Efficiency>),
+    /// TGraph, TGraphErrors, TGraphAsymmErrors.
+    Graph(Graph),
+    /// TParameter of any type.
+    Parameter(Parameter),
+    /// TObjString, TNamed, std::string.
+    Text(Text),
+    /// Any other class: a collection as a list or map, an object with its members.
+    Other(Other),
+}
+
+/// A TParameter: one number with a name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// The C++ class, such as "TParameter<double>".
+    pub class_name: String,
+    /// The parameter's name.
+    pub name: String,
+    /// The number: [`Value::Bool`], [`Value::Int`], [`Value::UInt`] or [`Value::Float`].
+    pub value: Value,
+}
+
+/// A text with or without a name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Text {
+    /// The C++ class.
+    pub class_name: String,
+    /// The name of a TNamed; empty for the others.
+    pub name: String,
+    /// The string, or the title of a TNamed.
+    pub text: String,
+}
+
+/// An object of a class that has no type of its own here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Other {
+    /// The C++ class.
+    pub class_name: String,
+    /// What it holds; [`Value::Unread`] where the file does not say how the class is written.
+    pub value: Value,
+}
+
+impl Members {
+    /// The object as what it is: members of a list can be histograms, too.
+    ///
+    /// # Errors
+    /// The reason why a histogram, graph or efficiency is not whole.
+    pub fn typed(&self) -> std::result::Result<Object, String> {
+        let text = |name: &str| self.text(name).unwrap_or_default().to_owned();
+        let class_name = self.class_name.to_string();
+        Ok(match &*self.class_name {
+            "TEfficiency" => Object::Efficiency(Box::new(Efficiency::read(self)?)),
+            "TGraph" | "TGraphErrors" | "TGraphAsymmErrors" => Object::Graph(Graph::read(self)?),
+            "TNamed" => Object::Text(Text { class_name, name: text("fName"), text: text("fTitle") }),
+            "TObjString" => Object::Text(Text { class_name, name: String::new(), text: text("fString") }),
+            class if is_histogram(class) => Object::Histogram(Box::new(Histogram::read(self)?)),
+            class if class.starts_with("TParameter<") => {
+                let value = self.get("fVal").cloned().ok_or("it has no value")?;
+                Object::Parameter(Parameter { class_name, name: text("fName"), value })
+            }
+            _ => Object::Other(Other { class_name, value: Value::Object(Box::new(self.clone())) }),
+        })
+    }
+}
+
+/// The classes that [`Histogram`] stands for. Classes derived from them have bins of other kinds.
+pub(crate) fn is_histogram(class: &str) -> bool {
+    match class.as_bytes() {
+        b"TProfile" | b"TProfile2D" | b"TProfile3D" => true,
+        [b'T', b'H', b'1'..=b'3', letter] => b"CSILFD".contains(letter),
+        _ => false,
+    }
+}
+
+impl RootFile {
+    /// Reads an object by its name: "dir/name", or "dir/name;cycle" for another than the highest cycle.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for trees and directories, which have functions of their own; [`Error::Malformed`] where
+    /// its record cannot be read.
+    pub fn object(&self, name: &str) -> Result<Object> {
+        let (path, cycle) = match name.rsplit_once(';') {
+            Some((path, cycle)) => (path, cycle.parse::<i16>().ok()),
+            None => (name, None),
+        };
+        let keys = self.keys()?;
+        let named =
+            keys.iter().filter(|key| key.path == path && cycle.is_none_or(|cycle| cycle == key.cycle));
+        match named.filter(|key| is_object(&key.class_name)).max_by_key(|key| key.cycle) {
+            Some(key) => self.object_at(key),
+            None => {
+                let what = match keys.iter().find(|key| key.path == path) {
+                    Some(key) => {
+                        format!("object {name:?} (there is a {}, cycle {})", key.class_name, key.cycle)
+                    }
+                    None => format!("object {name:?}"),
+                };
+                Err(Error::NotFound { file: Arc::clone(self.name()), what })
+            }
+        }
+    }
+
+    /// Reads the object of a key from [`RootFile::keys`].
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] where its record cannot be read.
+    pub fn object_at(&self, key: &KeyInfo) -> Result<Object> {
+        let record = self.record(key.seek, key.bytes as usize, &format!("object {}", key.path))?;
+        let classes = self.classes();
+        let value = match Reader::new(&record, &classes).top(&key.class_name) {
+            Ok(value) => value,
+            // Of a class that this crate knows it is an error; of another it is a fact about the class.
+            Err(error) if has_type(&key.class_name) => return Err(error),
+            Err(error) => Value::Unread(reason(error)),
+        };
+        let class_name = key.class_name.clone();
+        Ok(match value {
+            Value::Object(members) => match members.typed() {
+                Ok(Object::Other(Other { class_name, .. })) => {
+                    Object::Other(Other { class_name, value: Value::Object(members) })
+                }
+                Ok(object) => object,
+                Err(reason) => return Err(record.place.error(0, reason)),
+            },
+            Value::Text(text) => Object::Text(Text { class_name, name: String::new(), text }),
+            value => Object::Other(Other { class_name, value }),
+        })
+    }
+}
+
+fn is_object(class: &str) -> bool {
+    !matches!(class, "TTree" | "TNtuple" | "TNtupleD" | "TDirectory" | "TDirectoryFile")
+}
+
+fn has_type(class: &str) -> bool {
+    is_histogram(class)
+        || class.starts_with("TParameter<")
+        || matches!(
+            class,
+            "TEfficiency" | "TGraph" | "TGraphErrors" | "TGraphAsymmErrors" | "TNamed" | "TObjString"
+        )
+}
+
+/// What is wrong, without where.
+pub(crate) fn reason(error: Error) -> String {
+    match error {
+        Error::Malformed { reason, .. } => reason,
+        error => error.to_string(),
+    }
+}
