@@ -1,9 +1,10 @@
 #!/bin/sh
-# Builds the fuzz target with coverage and the address sanitizer, debug assertions and overflow checks, and runs it.
-# It does by hand what `cargo fuzz run file` does, so that neither cargo-fuzz nor a nightly toolchain is needed.
+# Builds the fuzz targets with coverage and the address sanitizer, debug assertions and overflow checks, and runs one.
+# It does by hand what `cargo fuzz run TARGET` does, so that neither cargo-fuzz nor a nightly toolchain is needed.
 #
-#     ./run.sh SECONDS
+#     ./run.sh SECONDS [TARGET]
 #
+# Targets are `file` (a whole ROOT file; if none is given), and one for each codec: zlib, old_zlib, lzma, lz4, zstd.
 # What it finds it leaves in artifacts/; new inputs go to a corpus of its own, beside the committed one.
 set -eu
 cd "$(dirname "$0")"
@@ -14,6 +15,7 @@ export RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cpasses=sancov-module -Ccod
 -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
 cargo build --release --target "$host"
-mkdir -p artifacts work
-exec "$CARGO_TARGET_DIR/$host/release/file" work corpus/file -max_total_time="${1:-600}" -max_len=65536 \
+target="${2:-file}"
+mkdir -p artifacts "work/$target"
+exec "$CARGO_TARGET_DIR/$host/release/$target" "work/$target" "corpus/$target" -max_total_time="${1:-600}" -max_len=65536 \
     -rss_limit_mb=2048 -timeout=20 -artifact_prefix=artifacts/

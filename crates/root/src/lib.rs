@@ -44,6 +44,8 @@ mod cursor;
 mod cxx;
 mod error;
 mod file;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod layout;
 mod nested;
 mod object;

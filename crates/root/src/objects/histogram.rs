@@ -295,6 +295,13 @@ impl Histogram {
         matches!(self.bins, Bins::Means { .. })
     }
 
+    /// Whether sums of squared weights were kept.
+    pub fn is_weighted(&self) -> bool {
+        match &self.bins {
+            Bins::Sums { squares, .. } | Bins::Means { squares, .. } => squares.is_some(),
+        }
+    }
+
     /// The value of each bin: the sum of weights, or the mean of a profile, Σ w t / Σ w, which is 0 where there is none.
     pub fn values(&self) -> Vec<f64> {
         match &self.bins {
@@ -356,6 +363,12 @@ impl Histogram {
             }
             Some((place, bins))
         })
+    }
+
+    /// [`Histogram::sums`] where they are complete, else those of the bins.
+    pub(crate) fn sums_or_those_of_bins(&self) -> Vec<f64> {
+        let of_bins = self.sums_of_bins();
+        if self.sums.len() == of_bins.len() { self.sums.clone() } else { of_bins }
     }
 
     /// ROOT's sums over all fills, as if each had been at the centre of its bin (`TH1::GetStats` and its kin).

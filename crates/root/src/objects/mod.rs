@@ -10,6 +10,7 @@ mod efficiency;
 mod graph;
 mod histogram;
 mod json;
+mod print;
 mod reader;
 mod stl;
 mod uhi;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 pub use efficiency::Efficiency;
 pub use graph::Graph;
+pub(crate) use histogram::columns;
 pub use histogram::{Axis, Bins, Histogram, Spread};
 pub use value::{Members, Value};
 
@@ -42,6 +44,13 @@ pub enum Object {
     Text(Text),
     /// Any other class: a collection as a list or map, an object with its members.
     Other(Other),
+}
+
+impl Object {
+    /// Whether objects of this class have a type of their own here, and are no [`Object::Other`].
+    pub fn is_typed(class_name: &str) -> bool {
+        has_type(class_name) || matches!(class_name, "string" | "std::string")
+    }
 }
 
 /// A TParameter: one number with a name.

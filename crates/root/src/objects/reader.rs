@@ -108,7 +108,8 @@ impl<'a> Reader<'a> {
         }
         let mut object = Members { class_name: class.into(), number, members: Vec::new() };
         match class {
-            "TString" => return Ok(Value::Text(self.cursor.text()?)),
+            // A string that is an object of its own has no header, unlike one that is a member.
+            "TString" | "string" | "std::string" => return Ok(Value::Text(self.cursor.text()?)),
             "TDatime" => return Ok(Value::Text(date(self.cursor.u32()?))),
             "TObject" => self.t_object(&mut object)?,
             "TRef" => {
