@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Stl(Stl),
     /// A fixed number of objects or pointers.
     Array(Box<Kind>, usize),
+    /// As many objects as an earlier member says.
+    Loop(Arc<str>, Arc<str>),
     /// Written by code of its own class; passed over where it tells its length.
     Unknown(i32, String),
 }
@@ -163,6 +165,7 @@ impl Described<'_> {
             81 | 82 | 83 | 88 => repeated(Kind::Object(class)),
             84 | 89 => repeated(Kind::Pointer),
             85 => repeated(Kind::Object("TString".into())),
+            501 => Kind::Loop(class, self.count?.into()),
             code => Kind::Unknown(code, class.to_string()),
         })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::file::Record;
-use crate::objects::classes::{Class, Classes, Kind};
+use crate::objects::classes::{Class, Classes, Element, Kind};
 use crate::objects::reason;
 use crate::objects::stl::{self, Stl};
 use crate::objects::value::{Members, Value};
@@ -121,7 +121,8 @@ impl<'a> Reader<'a> {
                 return self.collection(class, depth);
             }
             _ => match stl::parse(class) {
-                Some(stl) => return self.stl(&stl, depth),
+                // Nor has a collection.
+                Some(stl) => return self.stl_item(&stl, depth),
                 None => self.members(class, &mut object, depth)?,
             },
         }
@@ -166,7 +167,9 @@ impl<'a> Reader<'a> {
             }
             self.cursor.seek(start)?;
         }
-        Ok(self.classes.get(name, i32::from(version as i16)).cloned())
+        let class = self.classes.get(name, i32::from(version as i16)).cloned();
+        // ROOT does not describe symmetric matrices: they are their base class, and then their elements.
+        Ok(class.or_else(|| name.strip_prefix("TMatrixTSym").map(symmetric_matrix)))
     }
 
     fn base(&mut self, class: &str, object: &mut Members, depth: usize) -> Result<()> {
@@ -213,6 +216,7 @@ impl<'a> Reader<'a> {
                 let items = (0..*n).map(|_| self.element(kind, object, depth + 1));
                 Ok(Value::List(items.collect::<Result<_>>()?))
             }
+            Kind::Loop(class, count) => self.repeated(class, object.count(count), depth),
             Kind::Unknown(code, class) => match self.header()?.end {
                 Some(end) => {
                     self.cursor.seek(end)?;
@@ -220,6 +224,32 @@ impl<'a> Reader<'a> {
                 }
                 None => Err(self.cursor.error(format!("a member of type {code} cannot be passed over"))),
             },
+        }
+    }
+
+    /// Objects behind a pointer, as many as an earlier member says. Old files have them in another way, which ends
+    /// elsewhere than announced.
+    fn repeated(&mut self, class: &str, count: Option<usize>, depth: usize) -> Result<Value> {
+        let Header { end, .. } = self.header()?;
+        let Some(count) = count else {
+            return Err(self.cursor.error("an array of objects has no count"));
+        };
+        let items = (0..count).map(|_| self.object(class, 0, depth + 1)).collect::<Result<_>>();
+        let value = items.and_then(|items| {
+            self.finish(class, end)?;
+            Ok(Value::List(items))
+        });
+        self.or_unread(class, value, end)
+    }
+
+    /// What cannot be read does not disturb what follows, where it tells its length.
+    fn or_unread(&mut self, class: &str, value: Result<Value>, end: Option<usize>) -> Result<Value> {
+        match (value, end) {
+            (Err(error), Some(end)) => {
+                self.cursor.seek(end)?;
+                Ok(Value::Unread(format!("{class}: {}", reason(error))))
+            }
+            (value, _) => value,
         }
     }
 
@@ -393,30 +423,19 @@ impl<'a> Reader<'a> {
             self.finish(&class, end)?;
             Ok(value)
         });
-        match (value, end) {
-            (Err(error), Some(end)) => {
-                self.cursor.seek(end)?;
-                Ok(Value::Unread(format!("{class}: {}", reason(error))))
-            }
-            (value, _) => value,
-        }
+        self.or_unread(&class, value, end)
     }
 
     /// A standard collection with its header.
     fn stl(&mut self, stl: &Stl, depth: usize) -> Result<Value> {
         let Header { version, end } = self.header()?;
-        let value = if version & MEMBERWISE != 0 { self.memberwise(stl) } else { self.stl_item(stl, depth) };
+        let value =
+            if version & MEMBERWISE != 0 { self.memberwise(stl, depth) } else { self.stl_item(stl, depth) };
         let value = value.and_then(|value| {
             self.finish("a collection", end)?;
             Ok(value)
         });
-        match (value, end) {
-            (Err(error), Some(end)) => {
-                self.cursor.seek(end)?;
-                Ok(Value::Unread(reason(error)))
-            }
-            (value, _) => value,
-        }
+        self.or_unread("a collection", value, end)
     }
 
     /// A collection or an item of one, without a header.
@@ -450,33 +469,68 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A collection of pairs of numbers or texts, written as all firsts and then all seconds.
-    fn memberwise(&mut self, stl: &Stl) -> Result<Value> {
-        let (first, second, is_map) = match stl {
-            Stl::Map(key, value) => (key, value, true),
+    /// A collection that is written member by member: the first member of all items, then the second, and so on.
+    fn memberwise(&mut self, stl: &Stl, depth: usize) -> Result<Value> {
+        let version = self.cursor.u16()?;
+        match stl {
+            Stl::Map(first, second) => Ok(Value::Map(self.pairs(version, first, second, depth)?)),
             Stl::List(item) => match &**item {
-                Stl::Pair(first, second) => (first, second, false),
-                _ => return Err(self.cursor.error("a collection of objects is written member by member")),
+                Stl::Pair(first, second) => {
+                    let pairs = self.pairs(version, first, second, depth)?.into_iter();
+                    Ok(Value::List(pairs.map(|(first, second)| Value::List(vec![first, second])).collect()))
+                }
+                Stl::Class(class) => self.memberwise_objects(class, version, depth),
+                _ => Err(self
+                    .cursor
+                    .error("a collection without members is marked as written member by member")),
             },
-            _ => return Err(self.cursor.error("a value is marked as written member by member")),
-        };
-        if self.cursor.u16()? == 0 {
+            _ => Err(self.cursor.error("a value is marked as written member by member")),
+        }
+    }
+
+    fn pairs(
+        &mut self,
+        version: u16,
+        first: &Stl,
+        second: &Stl,
+        depth: usize,
+    ) -> Result<Vec<(Value, Value)>> {
+        if version == 0 {
             self.cursor.u32()?; // a checksum stands for the version of a pair
         }
         let n = self.cursor.count(2)?;
-        let (firsts, seconds) = (self.column(first, n)?, self.column(second, n)?);
-        let pairs = firsts.into_iter().zip(seconds);
-        Ok(match is_map {
-            true => Value::Map(pairs.collect()),
-            false => Value::List(pairs.map(|(first, second)| Value::List(vec![first, second])).collect()),
-        })
+        let firsts: Vec<Value> = (0..n).map(|_| self.member(first, depth)).collect::<Result<_>>()?;
+        firsts.into_iter().map(|first| Ok((first, self.member(second, depth)?))).collect()
     }
 
-    fn column(&mut self, stl: &Stl, n: usize) -> Result<Vec<Value>> {
+    /// A member of a pair: collections and strings have headers there.
+    fn member(&mut self, stl: &Stl, depth: usize) -> Result<Value> {
         match stl {
-            Stl::Number(_) | Stl::Text => (0..n).map(|_| self.stl_item(stl, 0)).collect(),
-            _ => Err(self.cursor.error("a collection of objects is written member by member")),
+            Stl::Number(_) | Stl::Pointer | Stl::Class(_) => self.stl_item(stl, depth),
+            _ => self.stl(stl, depth),
         }
+    }
+
+    fn memberwise_objects(&mut self, name: &Arc<str>, version: u16, depth: usize) -> Result<Value> {
+        let Some(class) = self.class(name, version)? else {
+            return Err(self.cursor.error(format!("class {name} has no layout in the file")));
+        };
+        let n = self.cursor.count(1)?;
+        self.spend(n)?;
+        let object = Members { class_name: Arc::clone(name), number: 0, members: Vec::new() };
+        let mut objects = vec![object; n];
+        for element in &class.elements {
+            for object in &mut objects {
+                match &element.kind {
+                    Kind::Base(base) => self.base(base, object, depth + 1)?,
+                    kind => {
+                        let value = self.element(kind, object, depth + 1)?;
+                        object.members.push((Arc::clone(&element.name), value));
+                    }
+                }
+            }
+        }
+        Ok(Value::List(objects.into_iter().map(|object| Value::Object(Box::new(object))).collect()))
     }
 }
 
@@ -491,6 +545,13 @@ fn array_item(class: &str) -> Option<Prim> {
         "TArrayD" => Prim::F64,
         _ => return None,
     })
+}
+
+/// The layout of a `TMatrixTSym` of this template argument, "<double>".
+fn symmetric_matrix(argument: &str) -> Arc<Class> {
+    let base: Arc<str> = format!("TMatrixTBase{argument}").into();
+    let elements = vec![Element { name: Arc::clone(&base), kind: Kind::Base(base) }];
+    Arc::new(Class { name: format!("TMatrixTSym{argument}").into(), elements })
 }
 
 /// "2026-11-22 09:30:00": six bits of years since 1995, then month, day, hour, minute and second.
