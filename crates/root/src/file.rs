@@ -201,15 +201,18 @@ impl RootFile {
         Arc::clone(self.inner.streamers.get_or_init(read))
     }
 
+    /// The record of the streamer list, if there is one that can be read.
+    pub(crate) fn streamer_record(&self) -> Option<Record<'_>> {
+        let header = &self.inner.header;
+        if header.info == 0 {
+            return None;
+        }
+        self.record(header.info, header.info_len, "the streamer list").ok()
+    }
+
     /// The same list for objects of any kind, which need more of it.
     pub(crate) fn classes(&self) -> Arc<Classes> {
-        let read = || {
-            let header = &self.inner.header;
-            match self.record(header.info, header.info_len, "the streamer list") {
-                Ok(record) if header.info != 0 => Arc::new(Classes::read(&record)),
-                _ => Arc::default(),
-            }
-        };
+        let read = || Arc::new(self.streamer_record().map(|list| Classes::read(&list)).unwrap_or_default());
         Arc::clone(self.inner.classes.get_or_init(read))
     }
 

@@ -192,3 +192,103 @@ pub(crate) fn reason(error: Error) -> String {
         error => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::Record;
+    use crate::objects::classes::Classes;
+
+    const FIXTURE: &[u8] = include_bytes!("../../tests/fixtures/objects.root");
+
+    fn record_of(file: &RootFile, key: &KeyInfo) -> Record<'static> {
+        let Record { data, key_len, place } =
+            file.record(key.seek, key.bytes as usize, &key.path).expect("the fixture is right");
+        Record { data: data.into_owned().into(), key_len, place }
+    }
+
+    /// Changes some bytes, as SplitMix64 says: the same on every machine.
+    fn mutate(bytes: &mut [u8], seed: u64) {
+        let mut state = seed;
+        let mut below = |n: usize| {
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            ((z ^ (z >> 27)) % n.max(1) as u64) as usize
+        };
+        for _ in 0..1 + below(4) {
+            let at = below(bytes.len());
+            bytes[at] = [0, 1, 0x40, 0x7F, 0x80, 0xFF, bytes[at] ^ 1 << below(8), below(256) as u8][below(8)];
+        }
+    }
+
+    /// Most bytes of a file are compressed, so that few mutations of a file come this far.
+    #[test]
+    fn mutated_records_end_in_values_or_errors() {
+        let file = RootFile::from_bytes("test", FIXTURE.to_vec()).expect("the fixture opens");
+        let classes = file.classes();
+        let (mut read, mut refused) = (0, 0);
+        for key in file.keys().expect("the fixture is right").iter().filter(|key| is_object(&key.class_name))
+        {
+            let original = record_of(&file, key);
+            for seed in 0..300 {
+                let mut bytes = original.data.to_vec();
+                mutate(&mut bytes, seed);
+                let record =
+                    Record { data: bytes.into(), key_len: original.key_len, place: original.place.clone() };
+                match Reader::new(&record, &classes).top(&key.class_name) {
+                    Ok(Value::Object(members)) => {
+                        read += 1;
+                        let _ = members.typed().map(|object| (object.summary(), object.to_json()));
+                    }
+                    Ok(value) => assert!(!value.to_json().is_empty()),
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+        // The mutations do neither miss nor destroy everything.
+        assert!(read > 1000 && refused > 1000, "{read} were read, {refused} refused");
+    }
+
+    #[test]
+    fn mutated_layouts_end_in_values_or_errors() {
+        let file = RootFile::from_bytes("test", FIXTURE.to_vec()).expect("the fixture opens");
+        let info = file.streamer_record().expect("there is a list");
+        let keys = file.keys().expect("the fixture is right");
+        let objects: Vec<_> = keys
+            .iter()
+            .filter(|key| matches!(&*key.path, "plots/deep/h3_weighted" | "list" | "efficiency" | "pairs"))
+            .map(|key| (record_of(&file, key), key.class_name.clone()))
+            .collect();
+        assert_eq!(objects.len(), 4);
+        for seed in 0..1000 {
+            let mut bytes = info.data.to_vec();
+            mutate(&mut bytes, seed);
+            let list = Record { data: bytes.into(), key_len: info.key_len, place: info.place.clone() };
+            let classes = Classes::read(&list);
+            for (record, class) in &objects {
+                if let Ok(value) = Reader::new(record, &classes).top(class) {
+                    assert!(!value.to_json().is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_file_does_not_describe_is_read_by_what_is_built_in() {
+        let file = RootFile::from_bytes("test", FIXTURE.to_vec()).expect("the fixture opens");
+        let mut bytes = FIXTURE.to_vec();
+        // Where the streamer list is, and its length.
+        bytes[37..45].fill(0);
+        let bare = RootFile::from_bytes("test", bytes).expect("the header is right");
+        assert!(bare.streamer_record().is_none());
+        let mut compared = 0;
+        for key in
+            file.keys().expect("the fixture is right").iter().filter(|key| Object::is_typed(&key.class_name))
+        {
+            let (expected, found) = (file.object_at(key).expect("it is read"), bare.object_at(key));
+            assert_eq!(format!("{found:?}"), format!("{:?}", Ok::<_, Error>(expected)), "{}", key.path);
+            compared += 1;
+        }
+        assert!(compared > 40, "{compared}");
+    }
+}

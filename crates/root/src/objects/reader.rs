@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::file::Record;
-use crate::objects::classes::{Class, Classes, Element, Kind};
+use crate::objects::classes::{Class, Classes, Kind};
 use crate::objects::reason;
 use crate::objects::stl::{self, Stl};
 use crate::objects::value::{Members, Value};
@@ -120,6 +120,7 @@ impl<'a> Reader<'a> {
             "TList" | "THashList" | "TSortedList" | "TObjArray" | "TMap" | "TRefArray" | "TClonesArray" => {
                 return self.collection(class, depth);
             }
+            _ if class.starts_with("TMatrixTSym<") => self.symmetric(&mut object, depth)?,
             _ => match stl::parse(class) {
                 // Nor has a collection.
                 Some(stl) => return self.stl_item(&stl, depth),
@@ -151,9 +152,6 @@ impl<'a> Reader<'a> {
                 return Err(self.cursor.error(reason));
             }
         }
-        if name.starts_with("TMatrixTSym<") {
-            self.symmetric(object)?;
-        }
         self.finish(name, end)
     }
 
@@ -167,9 +165,7 @@ impl<'a> Reader<'a> {
             }
             self.cursor.seek(start)?;
         }
-        let class = self.classes.get(name, i32::from(version as i16)).cloned();
-        // ROOT does not describe symmetric matrices: they are their base class, and then their elements.
-        Ok(class.or_else(|| name.strip_prefix("TMatrixTSym").map(symmetric_matrix)))
+        Ok(self.classes.get(name, i32::from(version as i16)).cloned())
     }
 
     fn base(&mut self, class: &str, object: &mut Members, depth: usize) -> Result<()> {
@@ -310,8 +306,11 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A symmetric matrix is written row by row from the diagonal on: n (n + 1) / 2 numbers.
-    fn symmetric(&mut self, object: &mut Members) -> Result<()> {
+    /// A symmetric matrix has no header of its own. It is written as its base class, and then row by row from the diagonal
+    /// on: n (n + 1) / 2 numbers.
+    fn symmetric(&mut self, object: &mut Members, depth: usize) -> Result<()> {
+        let base = object.class_name.replace("TMatrixTSym", "TMatrixTBase");
+        self.members(&base, object, depth + 1)?;
         let rows = object.count("fNrows").unwrap_or(0);
         let prim = if object.class_name.contains("float") { Prim::F32 } else { Prim::F64 };
         let Some(n) = rows.checked_add(1).and_then(|next| rows.checked_mul(next)) else {
@@ -545,13 +544,6 @@ fn array_item(class: &str) -> Option<Prim> {
         "TArrayD" => Prim::F64,
         _ => return None,
     })
-}
-
-/// The layout of a `TMatrixTSym` of this template argument, "<double>".
-fn symmetric_matrix(argument: &str) -> Arc<Class> {
-    let base: Arc<str> = format!("TMatrixTBase{argument}").into();
-    let elements = vec![Element { name: Arc::clone(&base), kind: Kind::Base(base) }];
-    Arc::new(Class { name: format!("TMatrixTSym{argument}").into(), elements })
 }
 
 /// "2026-11-22 09:30:00": six bits of years since 1995, then month, day, hour, minute and second.
