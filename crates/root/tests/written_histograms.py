@@ -29,7 +29,7 @@ def with_uproot(file, expected):
         "titles": [axis.member("fTitle") for axis in axes],
         "entries": found.member("fEntries"),
         "values": found.values(flow=True).flatten().tolist(),
-        "variances": found.member("fSumw2").tolist() and found.variances(flow=True).flatten().tolist(),
+        "variances": found.variances(flow=True).flatten().tolist() if len(found.member("fSumw2")) else [],
     }
 
 

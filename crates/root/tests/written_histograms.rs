@@ -87,6 +87,9 @@ fn what_was_read_can_be_written() {
     let mut written = Vec::new();
     for key in file.keys().expect("the fixture is right") {
         let Ok(Object::Histogram(histogram)) = file.object_at(&key) else { continue };
+        if key.path == "cycles" && key.cycle == 1 {
+            continue; // a later cycle hides it
+        }
         match writer.histogram(&key.path, &histogram) {
             Ok(()) => written.push((key.path, *histogram)),
             Err(error) => {
