@@ -14,6 +14,10 @@
 //! | `Double32_t`, `Float16_t` | `Float64`, `Float32` |
 //! | a split object, `std::vector` of objects or `TClonesArray` | a column for each member, "branch/member" |
 //!
+//! What is not a tree is an [`Object`]: histograms and profiles ([`Histogram`], which leaves in the UHI schema that
+//! boost-histogram reads), efficiencies, graphs, parameters, texts, and any other class as a tree of its members. Histograms
+//! are also written ([`RootWriter::histogram`]).
+//!
 //! A column that cannot be read is listed with the reason ([`Column::kind`]) and does not disturb the others.
 //! Bytes that are not what the format says are an [`Error`] that names the file, the object and the offset: no input
 //! makes the reader panic, run for ever, or allocate more than the file's size and its codec can account for.

@@ -12,6 +12,9 @@ use crate::objects::stl::{self, Stl};
 use crate::prim::Prim;
 use crate::streamer::Streamers;
 
+/// Names of classes and members stand beside each value when it is printed: longer ones are no C++.
+const MAX_NAME: usize = 4096;
+
 /// One version of a class.
 #[derive(Debug)]
 pub(crate) struct Class {
@@ -107,12 +110,13 @@ fn class(
     let list = info.object("fElements", reader)?;
     *left = left.checked_sub(list.items.len())?;
     let elements = list.items.iter().map(|&id| element(reader.get(id?)?)).collect::<Option<Vec<_>>>()?;
-    Some((version, checksum, Class { name: info.text("fName")?.into(), elements }))
+    let name = info.text("fName").filter(|name| name.len() <= MAX_NAME)?;
+    Some((version, checksum, Class { name: name.into(), elements }))
 }
 
 fn element(element: &crate::object::Object) -> Option<Element> {
     let described = Described {
-        name: element.text("fName")?,
+        name: element.text("fName").filter(|name| name.len() <= MAX_NAME)?,
         title: element.text("fTitle").unwrap_or_default(),
         type_name: element.text("fTypeName")?,
         code: i32::try_from(element.int("fType")?).ok()?,

@@ -37,6 +37,8 @@ pub(crate) struct Reader<'a> {
     /// How many values may still be made. Each takes a byte of the record at least, but for empty arrays and classes:
     /// of those a broken layout could name any number.
     budget: usize,
+    /// The members of a `TObject`, which there are many of.
+    own_names: [Arc<str>; 2],
 }
 
 struct Header {
@@ -53,12 +55,13 @@ impl<'a> Reader<'a> {
             names: BTreeMap::new(),
             numbers: BTreeMap::new(),
             budget: record.data.len().saturating_add(4096),
+            own_names: ["fUniqueID".into(), "fBits".into()],
         }
     }
 
     /// The object that the record itself is.
     pub(crate) fn top(&mut self, class: &str) -> Result<Value> {
-        self.object(class, 0, 0)
+        self.object(&class.into(), 0, 0)
     }
 
     fn spend(&mut self, values: usize) -> Result<()> {
@@ -97,7 +100,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An object in place. `number` is that of the pointer that leads to it, or 0.
-    fn object(&mut self, class: &str, number: u32, depth: usize) -> Result<Value> {
+    fn object(&mut self, class: &Arc<str>, number: u32, depth: usize) -> Result<Value> {
         if depth > MAX_DEPTH {
             return Err(self.cursor.error(format!("objects nest deeper than {MAX_DEPTH}")));
         }
@@ -106,8 +109,8 @@ impl<'a> Reader<'a> {
             let n = self.cursor.count(prim.width())?;
             return self.numbers(prim, n);
         }
-        let mut object = Members { class_name: class.into(), number, members: Vec::new() };
-        match class {
+        let mut object = Members { class_name: Arc::clone(class), number, members: Vec::new() };
+        match &**class {
             // A string that is an object of its own has no header, unlike one that is a member.
             "TString" | "string" | "std::string" => return Ok(Value::Text(self.cursor.text()?)),
             "TDatime" => return Ok(Value::Text(date(self.cursor.u32()?))),
@@ -168,9 +171,9 @@ impl<'a> Reader<'a> {
         Ok(self.classes.get(name, i32::from(version as i16)).cloned())
     }
 
-    fn base(&mut self, class: &str, object: &mut Members, depth: usize) -> Result<()> {
+    fn base(&mut self, class: &Arc<str>, object: &mut Members, depth: usize) -> Result<()> {
         self.spend(1)?;
-        match class {
+        match &**class {
             "TObject" => self.t_object(object),
             // The contents of histograms: an array is their base class.
             _ if array_item(class).is_some() => {
@@ -180,7 +183,7 @@ impl<'a> Reader<'a> {
             }
             "TList" | "THashList" | "TObjArray" | "TMap" | "TRefArray" | "TClonesArray" => {
                 let value = self.collection(class, depth)?;
-                object.members.push((class.into(), value));
+                object.members.push((Arc::clone(class), value));
                 Ok(())
             }
             _ => self.members(class, object, depth),
@@ -216,7 +219,7 @@ impl<'a> Reader<'a> {
             Kind::Unknown(code, class) => match self.header()?.end {
                 Some(end) => {
                     self.cursor.seek(end)?;
-                    Ok(Value::Unread(format!("{class}: members with the type code {code} are not read")))
+                    Ok(unread(class, &format!("members with the type code {code} are not read")))
                 }
                 None => Err(self.cursor.error(format!("a member of type {code} cannot be passed over"))),
             },
@@ -225,7 +228,7 @@ impl<'a> Reader<'a> {
 
     /// Objects behind a pointer, as many as an earlier member says. Old files have them in another way, which ends
     /// elsewhere than announced.
-    fn repeated(&mut self, class: &str, count: Option<usize>, depth: usize) -> Result<Value> {
+    fn repeated(&mut self, class: &Arc<str>, count: Option<usize>, depth: usize) -> Result<Value> {
         let Header { end, .. } = self.header()?;
         let Some(count) = count else {
             return Err(self.cursor.error("an array of objects has no count"));
@@ -243,7 +246,7 @@ impl<'a> Reader<'a> {
         match (value, end) {
             (Err(error), Some(end)) => {
                 self.cursor.seek(end)?;
-                Ok(Value::Unread(format!("{class}: {}", reason(error))))
+                Ok(unread(class, &reason(error)))
             }
             (value, _) => value,
         }
@@ -301,8 +304,9 @@ impl<'a> Reader<'a> {
         if bits & IS_REFERENCED != 0 {
             self.cursor.take(2)?;
         }
-        object.members.push(("fUniqueID".into(), Value::UInt(id)));
-        object.members.push(("fBits".into(), Value::UInt(bits)));
+        let [id_name, bits_name] = &self.own_names;
+        object.members.push((Arc::clone(id_name), Value::UInt(id)));
+        object.members.push((Arc::clone(bits_name), Value::UInt(bits)));
         Ok(())
     }
 
@@ -372,7 +376,7 @@ impl<'a> Reader<'a> {
 
     fn clones(&mut self, bits: i64, depth: usize) -> Result<Value> {
         let described = self.cursor.text()?;
-        let class = described.split(';').next().unwrap_or_default().to_owned();
+        let class: Arc<str> = described.split(';').next().unwrap_or_default().into();
         let n = self.cursor.count(1)?;
         let _lower_bound = self.cursor.i32()?;
         if bits & BYPASS != 0 {
@@ -531,6 +535,12 @@ impl<'a> Reader<'a> {
         }
         Ok(Value::List(objects.into_iter().map(|object| Value::Object(Box::new(object))).collect()))
     }
+}
+
+/// What stands for a value that could not be read. Texts that a file chooses are cut: there may be many of these.
+fn unread(class: &str, reason: &str) -> Value {
+    let cut = |text: &str| text.chars().take(200).collect::<String>();
+    Value::Unread(format!("{}: {}", cut(class), cut(reason)))
 }
 
 /// What the items of ROOT's own arrays are.
