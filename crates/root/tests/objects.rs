@@ -32,6 +32,7 @@ fn ask(python: &str, script: &str, text: &str) -> String {
     String::from_utf8(output.stdout).expect("it prints text")
 }
 
+#[allow(clippy::panic, reason = "it is a part of tests")]
 fn histogram(file: &RootFile, name: &str) -> Histogram {
     match file.object(name) {
         Ok(Object::Histogram(histogram)) => *histogram,

@@ -202,8 +202,9 @@ impl Histogram {
                 return Err("an axis has no bins".into());
             }
             let edges = axis.edges.as_deref().unwrap_or(&[]);
-            // Not a number is no rise either.
-            if edges.windows(2).any(|pair| !(pair[0] < pair[1])) {
+            // What is not a number does not rise either.
+            let rises = |pair: &[f64]| pair[0] < pair[1];
+            if !edges.windows(2).all(rises) {
                 return Err("the edges of an axis do not rise".into());
             }
             if axis.edges.as_ref().is_some_and(|edges| edges.len() != axis.bins + 1) {

@@ -87,8 +87,8 @@ impl Json {
             Value::UInt(n) => self.raw(n),
             Value::Float(x) => self.float(*x),
             Value::Text(text) => self.string(text),
-            Value::Ints(values) => self.list(values, |json, n| json.raw(n)),
-            Value::UInts(values) => self.list(values, |json, n| json.raw(n)),
+            Value::Ints(values) => self.list(values, Self::raw),
+            Value::UInts(values) => self.list(values, Self::raw),
             Value::Floats(values) => self.list(values, |json, x| json.float(*x)),
             Value::List(values) => self.list(values, Self::value),
             Value::Map(pairs) => {

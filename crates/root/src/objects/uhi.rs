@@ -36,15 +36,14 @@ impl Histogram {
             ("uhi_schema", boxed(|json: &mut Json| json.raw(1))),
             ("writer_info", boxed(writer_info)),
             ("metadata", boxed(|json| self.metadata(json))),
-            (
-                "axes",
-                boxed(|json| {
-                    json.list(self.axes.iter().zip(&forms), |json, (axis, form)| write_axis(json, axis, form))
-                }),
-            ),
+            ("axes", boxed(|json| self.write_axes(json, &forms))),
             ("storage", boxed(|json| self.storage(json, &forms))),
         ]);
         json.finish()
+    }
+
+    fn write_axes(&self, json: &mut Json, forms: &[Form<'_>]) {
+        json.list(self.axes.iter().zip(forms), |json, (axis, form)| write_axis(json, axis, form));
     }
 
     fn metadata(&self, json: &mut Json) {
@@ -79,7 +78,7 @@ impl Histogram {
     fn underflow_is_empty(&self, axis: usize) -> bool {
         let shape = self.shape();
         let stride: usize = shape[axis + 1..].iter().product();
-        let lies_under = |place: usize| place / stride % shape[axis] == 0;
+        let lies_under = |place: usize| (place / stride).is_multiple_of(shape[axis]);
         let empty = |values: &[f64]| values.iter().enumerate().all(|(i, &x)| x == 0.0 || !lies_under(i));
         match &self.bins {
             Bins::Sums { values, squares } => empty(values) && squares.as_deref().is_none_or(empty),
