@@ -69,12 +69,13 @@ fn inspect_shows_what_objects_hold() {
     let named = |path: &str| objects.iter().find(|object| object["path"] == path).unwrap();
     let histogram = &named("plots/deep/h1_labels")["histogram"];
     assert_eq!(histogram["axes"][0]["labels"], serde_json::json!(["muon", "electron", "tau"]), "{histogram}");
-    assert_eq!((&histogram["entries"], &histogram["integral"]), (&9.0.into(), &9.0.into()), "{histogram}");
+    let nine = serde_json::json!(9.0);
+    assert_eq!((&histogram["entries"], &histogram["integral"]), (&nine, &nine), "{histogram}");
     assert!(named("plots")["histogram"].is_null());
     // One object in full: a histogram in the UHI schema, another as its members.
     let uhi = sandbox.run(&["inspect", fixture, "--object", "plots/deep/h1_labels"]).ok();
     let uhi: serde_json::Value = serde_json::from_str(&uhi).unwrap();
-    assert_eq!((&uhi["uhi_schema"], &uhi["axes"][0]["type"]), (&1.into(), &"category_str".into()), "{uhi}");
+    assert!(uhi["uhi_schema"] == 1 && uhi["axes"][0]["type"] == "category_str", "{uhi}");
     assert_eq!(sandbox.run(&["inspect", fixture, "--object", "floats"]).ok(), "[1.0,2.5]\n");
     let Answer { code, stderr, .. } = sandbox.run(&["inspect", fixture, "--object", "nothing"]);
     assert!(code == 3 && stderr.contains("object \"nothing\""), "{code}: {stderr}");
