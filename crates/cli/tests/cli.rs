@@ -55,7 +55,7 @@ fn inspect_shows_the_sample() {
 #[test]
 fn inspect_shows_what_objects_hold() {
     let sandbox = Sandbox::new();
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../root/tests/fixtures/objects.root");
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../root/tests/fixtures/histograms.root");
     let text = sandbox.run(&["inspect", fixture]).ok();
     for part in
         ["plots/deep/h1f;1", "4 bins from 0 to 4, 60 entries, integral 49", "2 × 3 bins", "137.5", "3 points"]

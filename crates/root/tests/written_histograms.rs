@@ -79,7 +79,7 @@ fn written_histograms_are_read_back_equal() {
 
 #[test]
 fn what_was_read_can_be_written() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/objects.root");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/histograms.root");
     let file = RootFile::open(fixture).expect("the fixture opens");
     let dir = tempfile::tempdir().expect("there is a temporary directory");
     let path = dir.path().join("copies.root");

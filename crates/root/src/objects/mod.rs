@@ -199,7 +199,7 @@ mod tests {
     use crate::file::Record;
     use crate::objects::classes::Classes;
 
-    const FIXTURE: &[u8] = include_bytes!("../../tests/fixtures/objects.root");
+    const FIXTURE: &[u8] = include_bytes!("../../tests/fixtures/histograms.root");
 
     fn record_of(file: &RootFile, key: &KeyInfo) -> Record<'static> {
         let Record { data, key_len, place } =

@@ -14,7 +14,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn open() -> RootFile {
-    RootFile::open(fixture("objects.root")).expect("the fixture opens")
+    RootFile::open(fixture("histograms.root")).expect("the fixture opens")
 }
 
 /// What a Python script of this directory answers to a text.
@@ -61,7 +61,7 @@ fn close(found: &[f64], expected: &[f64], what: &str) {
 #[test]
 fn histograms_are_what_root_says() {
     let file = open();
-    let text = std::fs::read_to_string(fixture("objects.json")).expect("the expected values are there");
+    let text = std::fs::read_to_string(fixture("histograms.json")).expect("the expected values are there");
     let expected: Json = serde_json::from_str(&text).expect("the expected values are JSON");
     for (name, expected) in expected.as_object().expect("an object") {
         let found = histogram(&file, name);
@@ -196,7 +196,7 @@ fn objects_of_real_files_are_read() {
     let known = [
         "TGeoManager", // its volumes and shapes have streamers of their own
     ];
-    for path in common::shared_files().into_iter().chain([fixture("objects.root")]) {
+    for path in common::shared_files().into_iter().chain([fixture("histograms.root")]) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Ok(file) = RootFile::open(&path) else { continue };
         let Ok(keys) = file.keys() else { continue };
@@ -218,7 +218,7 @@ fn boost_histogram_reads_what_uproot_reads() {
     let Some(python) = common::python() else { return };
     let mut lines = String::new();
     let mut compared = 0;
-    for path in common::shared_files().into_iter().chain([fixture("objects.root")]) {
+    for path in common::shared_files().into_iter().chain([fixture("histograms.root")]) {
         let Ok(file) = RootFile::open(&path) else { continue };
         let Ok(keys) = file.keys() else { continue };
         for key in &keys {

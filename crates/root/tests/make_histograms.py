@@ -1,6 +1,6 @@
-"""Makes tests/fixtures/objects.root and objects.json with ROOT: python make_objects.py (pip install root==0.1a12)
+"""Makes tests/fixtures/histograms.root and histograms.json with ROOT: python make_histograms.py (pip install root==0.1a12)
 
-One object of each kind; objects.json holds what ROOT itself says of them.
+One object of each kind; histograms.json holds what ROOT itself says of them.
 """
 
 import array
@@ -145,7 +145,7 @@ def others():
 
 
 def main():
-    file = ROOT.TFile(str(HERE / "objects.root"), "RECREATE", "", 505)
+    file = ROOT.TFile(str(HERE / "histograms.root"), "RECREATE", "", 505)
     expected = {}
     directory = file.mkdir("plots").mkdir("deep")
     directory.cd()
@@ -191,7 +191,7 @@ def main():
     first.Write()
     file.Close()
     text = json.dumps(expected, indent=None, separators=(",", ":"))
-    (HERE / "objects.json").write_text(text.replace('},"plots', '},\n"plots') + "\n")
+    (HERE / "histograms.json").write_text(text.replace('},"plots', '},\n"plots') + "\n")
 
 
 main()
