@@ -80,6 +80,10 @@ pub(crate) struct Inspect {
     /// Show this tree or ntuple alone
     #[arg(long)]
     pub(crate) tree: Option<String>,
+    /// Print this object alone, as JSON: a histogram in the UHI schema, which boost-histogram and hist
+    /// read; any other with its members
+    #[arg(long, value_name = "NAME", conflicts_with = "tree")]
+    pub(crate) object: Option<String>,
     /// Print JSON (format fiducial-inspect/1)
     #[arg(long)]
     pub(crate) json: bool,

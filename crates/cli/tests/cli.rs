@@ -53,6 +53,35 @@ fn inspect_shows_the_sample() {
 }
 
 #[test]
+fn inspect_shows_what_objects_hold() {
+    let sandbox = Sandbox::new();
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../root/tests/fixtures/histograms.root");
+    let text = sandbox.run(&["inspect", fixture]).ok();
+    for part in
+        ["plots/deep/h1f;1", "4 bins from 0 to 4, 60 entries, integral 49", "2 × 3 bins", "137.5", "3 points"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let json = sandbox.run(&["inspect", "--json", fixture]).ok();
+    common::validate(&sandbox, "inspect-1.json", &json);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let objects = value["objects"].as_array().unwrap();
+    let named = |path: &str| objects.iter().find(|object| object["path"] == path).unwrap();
+    let histogram = &named("plots/deep/h1_labels")["histogram"];
+    assert_eq!(histogram["axes"][0]["labels"], serde_json::json!(["muon", "electron", "tau"]), "{histogram}");
+    let nine = serde_json::json!(9.0);
+    assert_eq!((&histogram["entries"], &histogram["integral"]), (&nine, &nine), "{histogram}");
+    assert!(named("plots")["histogram"].is_null());
+    // One object in full: a histogram in the UHI schema, another as its members.
+    let uhi = sandbox.run(&["inspect", fixture, "--object", "plots/deep/h1_labels"]).ok();
+    let uhi: serde_json::Value = serde_json::from_str(&uhi).unwrap();
+    assert!(uhi["uhi_schema"] == 1 && uhi["axes"][0]["type"] == "category_str", "{uhi}");
+    assert_eq!(sandbox.run(&["inspect", fixture, "--object", "floats"]).ok(), "[1.0,2.5]\n");
+    let Answer { code, stderr, .. } = sandbox.run(&["inspect", fixture, "--object", "nothing"]);
+    assert!(code == 3 && stderr.contains("object \"nothing\""), "{code}: {stderr}");
+}
+
+#[test]
 fn inspect_says_of_each_column_its_type_or_why_it_cannot_be_read() {
     if !has_shared() {
         return;

@@ -25,7 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for path in paths.iter().map(Path::new) {
         files.extend(if path.is_dir() { common::root_files(path) } else { vec![path.to_path_buf()] });
     }
-    let compared = files.par_iter().map(|path| common::compare(&python, path, only_ntuples).map_err(|e| e.to_string()));
+    let compared =
+        files.par_iter().map(|path| common::compare(&python, path, only_ntuples).map_err(|e| e.to_string()));
     let compared: Vec<_> = compared.collect();
     if markdown {
         println!("{HEAD}");

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Builds the fuzz targets with coverage and the address sanitizer, debug assertions and overflow checks, and runs one.
-# It does by hand what `cargo fuzz run file` does, so that neither cargo-fuzz nor a nightly toolchain is needed.
+# It does by hand what `cargo fuzz run TARGET` does, so that neither cargo-fuzz nor a nightly toolchain is needed.
 #
-#     ./run.sh SECONDS [file|ntuple]
+#     ./run.sh SECONDS [TARGET]
 #
+# Targets are `file` (a whole ROOT file; if none is given), `ntuple` (its envelopes), and one for each codec: zlib, old_zlib, lzma, lz4, zstd.
 # What it finds it leaves in artifacts/; new inputs go to a corpus of its own, beside the committed one.
 set -eu
 cd "$(dirname "$0")"

@@ -1,5 +1,7 @@
 //! A `TClonesArray` in one piece: neither the branch nor the file's list of classes tells what it holds, the data do.
 
+use std::sync::Arc;
+
 use crate::branch::Branch;
 use crate::classes::Classes;
 use crate::cursor::Cursor;
@@ -18,8 +20,10 @@ pub(crate) fn shape(
         return Err("a TClonesArray without baskets, which does not tell its class".into());
     };
     let entries = branch.starts.get(1).copied().unwrap_or(0);
-    let label = format!("branch {}", branch.path).into();
-    let basket = stored.open(file, &label, entries as usize).map_err(|e| e.to_string())?;
+    let label = Arc::from(format!("branch {}", branch.path));
+    let place = Place::new(file.name(), Arc::clone(&label), stored.seek);
+    let data = file.read(stored.seek, stored.bytes, &place).map_err(|e| e.to_string())?;
+    let basket = stored.open(data, file, &label, entries as usize).map_err(|e| e.to_string())?;
     let class = class(basket.values(), &basket.place, branch.is_object).map_err(|e| e.to_string())?;
     classes.clones(class.rsplit_once(';').map_or(class.as_str(), |(class, _)| class), branch.is_object)
 }

@@ -54,6 +54,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The parts of a histogram do not fit together.
+    #[error("make histogram {name}: {reason}")]
+    Histogram {
+        /// The histogram's name.
+        name: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// The file has no such object or column.
     #[error("find {what} in {file}")]
     NotFound {

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::compress;
 use crate::cursor::Cursor;
 use crate::error::{Error, Place, Result};
+use crate::objects::classes::Classes;
 use crate::rntuple::Ntuple;
 use crate::storage::{self, Opened, Remote, RemoteOptions, Url, Wanted};
 use crate::streamer::Streamers;
@@ -36,6 +37,7 @@ struct Inner {
     bytes: Bytes,
     header: Header,
     streamers: OnceLock<Arc<Streamers>>,
+    classes: OnceLock<Arc<Classes>>,
 }
 
 enum Bytes {
@@ -189,7 +191,8 @@ impl RootFile {
         let name: Arc<str> = name.into();
         let place = Place::new(&name, "the header", 0);
         let header = Header::read(&bytes.read(0, HEADER_LEN, &place)?, &place)?;
-        Ok(Self { inner: Arc::new(Inner { name, bytes, header, streamers: OnceLock::new() }) })
+        let (streamers, classes) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { inner: Arc::new(Inner { name, bytes, header, streamers, classes }) })
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -265,6 +268,21 @@ impl RootFile {
             Arc::new(streamers)
         };
         Arc::clone(self.inner.streamers.get_or_init(read))
+    }
+
+    /// The record of the streamer list, if there is one that can be read.
+    pub(crate) fn streamer_record(&self) -> Option<Record<'_>> {
+        let header = &self.inner.header;
+        if header.info == 0 {
+            return None;
+        }
+        self.record(header.info, header.info_len, "the streamer list").ok()
+    }
+
+    /// The same list for objects of any kind, which need more of it.
+    pub(crate) fn classes(&self) -> Arc<Classes> {
+        let read = || Arc::new(self.streamer_record().map(|list| Classes::read(&list)).unwrap_or_default());
+        Arc::clone(self.inner.classes.get_or_init(read))
     }
 
     /// Every object of the file, directories walked: in the order of the file, parents before children.

@@ -31,6 +31,10 @@
 //! Files are on this machine, or on http(s), S3 and XRootD servers ([`RootFile::open`]; cargo features `http`, `s3` and
 //! `xrootd`, all on unless turned off). Of a remote file only the bytes that are needed are fetched, in few requests.
 //!
+//! What is not a tree is an [`Object`]: histograms and profiles ([`Histogram`], which leaves in the UHI schema that
+//! boost-histogram reads), efficiencies, graphs, parameters, texts, and any other class as a tree of its members. Histograms
+//! are also written ([`RootWriter::histogram`]).
+//!
 //! A column that cannot be read is listed with the reason ([`Column::kind`]) and does not disturb the others.
 //! Bytes that are not what the format says are an [`Error`] that names the file, the object and the offset: no input
 //! makes the reader panic, run for ever, or allocate more than the file's size and its codec can account for.
@@ -66,9 +70,12 @@ mod decode;
 mod error;
 mod file;
 mod filter;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod layout;
 mod nested;
 mod object;
+mod objects;
 mod prim;
 mod read;
 mod rntuple;
@@ -85,6 +92,9 @@ pub use chain::Chain;
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
 pub use filter::Friend;
+pub use objects::{
+    Axis, Bins, Efficiency, Graph, Histogram, Members, Object, Other, Parameter, Spread, Text, Value,
+};
 pub use rntuple::Ntuple;
 pub use storage::{RemoteOptions, is_url};
 pub use table::Table;

@@ -60,11 +60,11 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-/// Reads everything; what fails is passed over. Returns the number of readable columns.
+/// Reads everything; what fails is passed over. Returns the number of readable columns and objects.
 fn read_all(bytes: Vec<u8>) -> usize {
     let Ok(file) = RootFile::from_bytes("mutated", bytes) else { return 0 };
     let Ok(names) = file.table_names() else { return 0 };
-    let mut readable = 0;
+    let mut readable = read_objects(&file);
     for name in names {
         let Ok(table) = file.table(&name) else { continue };
         for column in table.columns().iter().chain(table.members()) {
@@ -74,6 +74,15 @@ fn read_all(bytes: Vec<u8>) -> usize {
         }
     }
     readable
+}
+
+/// Reads every object that is no tree, and prints it.
+fn read_objects(file: &RootFile) -> usize {
+    let objects = file.keys().unwrap_or_default().into_iter().filter_map(|key| {
+        let is_tree = matches!(key.class_name.as_str(), "TTree" | "TNtuple" | "TNtupleD" | "ROOT::RNTuple");
+        if is_tree { None } else { file.object_at(&key).ok() }
+    });
+    objects.filter(|object| !object.summary().is_empty() && !object.to_json().is_empty()).count()
 }
 
 fn check(paths: &[PathBuf], mutations: u64) {

@@ -1,7 +1,7 @@
 //! `fiducial inspect`.
 
 use arrow_schema::DataType;
-use fiducial_root::{Column, RootFile, Table};
+use fiducial_root::{Axis, Column, Histogram, KeyInfo, Object, RootFile, Table};
 use serde::Serialize;
 
 use crate::arguments::Inspect;
@@ -51,10 +51,35 @@ struct ObjectSummary {
     title: String,
     cycle: i16,
     bytes: u64,
+    summary: Option<String>,
+    unreadable: Option<String>,
+    histogram: Option<HistogramSummary>,
+}
+
+#[derive(Serialize)]
+struct HistogramSummary {
+    axes: Vec<AxisSummary>,
+    entries: f64,
+    integral: f64,
+    profile: bool,
+    weighted: bool,
+}
+
+#[derive(Serialize)]
+struct AxisSummary {
+    title: String,
+    bins: usize,
+    lower: f64,
+    upper: f64,
+    regular: bool,
+    labels: Vec<String>,
 }
 
 pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
     let file = RootFile::open(&options.file)?;
+    if let Some(name) = &options.object {
+        return crate::print(&format!("{}\n", file.object(name)?.to_json()));
+    }
     let names = file.table_names()?;
     if let Some(wanted) = &options.tree
         && !names.contains(wanted)
@@ -76,17 +101,7 @@ pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
         file: options.file.display().to_string(),
         bytes: file.size(),
         trees,
-        objects: file
-            .keys()?
-            .into_iter()
-            .map(|key| ObjectSummary {
-                path: key.path,
-                class_name: key.class_name,
-                title: key.title,
-                cycle: key.cycle,
-                bytes: key.bytes,
-            })
-            .collect(),
+        objects: file.keys()?.iter().map(|key| object(&file, key)).collect(),
     };
     if options.json {
         let text = serde_json::to_string_pretty(&summary).map_err(Failure::other)?;
@@ -123,6 +138,47 @@ fn column(column: &Column) -> ColumnSummary {
         compressed_bytes: column.compressed_bytes,
         uncompressed_bytes: column.uncompressed_bytes,
         baskets: column.baskets,
+    }
+}
+
+/// What a key leads to. Objects that this project knows are read, so that their contents can be told; they are small.
+fn object(file: &RootFile, key: &KeyInfo) -> ObjectSummary {
+    let read = Object::is_typed(&key.class_name).then(|| file.object_at(key));
+    let (object, unreadable) = match read {
+        Some(Ok(object)) => (Some(object), None),
+        Some(Err(error)) => (None, Some(error.to_string())),
+        None => (None, None),
+    };
+    ObjectSummary {
+        path: key.path.clone(),
+        class_name: key.class_name.clone(),
+        title: key.title.clone(),
+        cycle: key.cycle,
+        bytes: key.bytes,
+        summary: object.as_ref().map(Object::summary),
+        unreadable,
+        histogram: match &object {
+            Some(Object::Histogram(histogram)) => Some(histogram_summary(histogram)),
+            _ => None,
+        },
+    }
+}
+
+fn histogram_summary(histogram: &Histogram) -> HistogramSummary {
+    let axis = |axis: &Axis| AxisSummary {
+        title: axis.title.clone(),
+        bins: axis.bins,
+        lower: axis.lower,
+        upper: axis.upper,
+        regular: axis.edges.is_none(),
+        labels: axis.labels.iter().map(|(_, label)| label.clone()).collect(),
+    };
+    HistogramSummary {
+        axes: histogram.axes.iter().map(axis).collect(),
+        entries: histogram.entries,
+        integral: histogram.integral(),
+        profile: histogram.is_profile(),
+        weighted: histogram.is_weighted(),
     }
 }
 
@@ -200,12 +256,29 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
                     format!("{};{}", object.path, object.cycle),
                     object.class_name.clone(),
                     bytes(object.bytes),
+                    shorten(object.summary.as_deref().unwrap_or_default()),
                 ]
             })
             .collect();
-        text += &table(&["object", "class", "on disk"], &[false, false, true], &rows);
+        text += &table(&["object", "class", "on disk", "holds"], &[false, false, true, false], &rows);
+        for object in others {
+            if let Some(reason) = &object.unreadable {
+                text += &format!("\n{} cannot be read: failed to {reason}\n", object.path);
+            }
+        }
     }
     text
+}
+
+/// The first line of a text, as far as a table has room for it.
+fn shorten(text: &str) -> String {
+    const ROOM: usize = 60;
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(ROOM) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None if line.len() < text.len() => format!("{line}…"),
+        None => line.to_owned(),
+    }
 }
 
 fn is_table(class_name: &str) -> bool {

@@ -77,7 +77,7 @@ impl Source for RootSource {
     }
 
     fn table(&self) -> Option<&str> {
-        Some(self.tree.name())
+        Some(self.table.name())
     }
 
     fn rows(&self) -> u64 {
@@ -94,7 +94,7 @@ impl Source for RootSource {
 
     fn unreadable_columns(&self) -> Vec<(String, String)> {
         let reason = |column: &Column| Some((column.name.clone(), column.kind.as_ref().err()?.clone()));
-        self.tree.columns().iter().filter_map(reason).collect()
+        self.table.columns().iter().filter_map(reason).collect()
     }
 
     fn partitions(&self) -> Vec<Range<u64>> {

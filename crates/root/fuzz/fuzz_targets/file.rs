@@ -1,10 +1,16 @@
-//! Any bytes, taken for a ROOT file: list it, open its trees and ntuples, read every column.
+//! Any bytes, taken for a ROOT file: list it, open its trees and ntuples, read every column and every object.
 #![no_main]
 
 use fiducial_root::RootFile;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(file) = RootFile::from_bytes("fuzz", bytes.to_vec()) else { return };
+    let Ok(keys) = file.keys() else { return };
+    for key in &keys {
+        if let Ok(object) = file.object_at(key) {
+            let _ = (object.summary(), object.to_json());
+        }
+    }
     let Ok(names) = file.table_names() else { return };
     for name in names {
         let Ok(table) = file.table(&name) else { continue };

@@ -183,6 +183,16 @@ pub(crate) const fn any(
     Member { name, title, type_name, code: 62, size, kind: Kind::Any }
 }
 
+/// One value of an enumeration.
+pub(crate) const fn enumeration(name: &'static str, title: &'static str, type_name: &'static str) -> Member {
+    Member { name, title, type_name, code: 3, size: 4, kind: Kind::Basic }
+}
+
+/// A pointer that is never null, "->": its object is written as if it stood in place.
+pub(crate) const fn owned(name: &'static str, title: &'static str, type_name: &'static str) -> Member {
+    Member { name, title, type_name, code: 63, size: 8, kind: Kind::Pointer }
+}
+
 /// A pointer to an object whose class derives from `TObject`.
 pub(crate) const fn pointer(name: &'static str, title: &'static str, type_name: &'static str) -> Member {
     Member { name, title, type_name, code: 64, size: 8, kind: Kind::Pointer }

@@ -8,6 +8,8 @@ mod compression;
 mod counters;
 mod encode;
 mod file;
+mod histogram;
+mod histogram_classes;
 mod ntuple;
 mod out;
 mod record;

@@ -1,0 +1,4 @@
+//! Any bytes, taken for one ZL block.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fiducial_root::fuzz::decompress(*b"ZL", bytes));
