@@ -1,12 +1,14 @@
 //! The anchor, which a key of the file holds, and the blobs that it leads to.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cursor::Cursor;
-use crate::error::{Place, Result};
+use crate::error::{Error, Place, Result};
 use crate::file::{KeyInfo, RootFile};
+use crate::storage::Wanted;
 
 /// The byte count and the class version that stand before the members.
 const OBJECT_HEADER: usize = 6;
@@ -59,6 +61,10 @@ impl Anchor {
     }
 }
 
+fn too_short(len: u64, seek: u64, found: usize, place: &Place) -> Error {
+    place.error(0, format!("{len} bytes are needed at byte {seek}, the file has {found}"))
+}
+
 /// Reads envelopes and pages by position and size.
 #[derive(Clone)]
 pub(crate) struct Blobs {
@@ -86,11 +92,30 @@ impl Blobs {
         }
     }
 
+    /// Several blobs, each at its position with its size: from a server in few requests.
+    pub(crate) fn read_many(&self, blobs: &[(u64, u64)], object: &Arc<str>) -> Result<Vec<Cow<'_, [u8]>>> {
+        let place = |seek| Place::new(self.file.name(), Arc::clone(object), seek);
+        if blobs.iter().any(|&(_, len)| len > self.file.len() || (self.max_key > 0 && len > self.max_key)) {
+            return blobs.iter().map(|&(seek, len)| self.read(seek, len, &place(seek))).collect();
+        }
+        let wanted: Vec<_> = blobs
+            .iter()
+            .map(|&(seek, len)| Wanted { seek, len: len as usize, object: Arc::clone(object) })
+            .collect();
+        self.file.read_each(&wanted, |i, data| {
+            let (seek, len) = blobs[i];
+            if data.len() as u64 == len {
+                Ok(data)
+            } else {
+                Err(too_short(len, seek, data.len(), &place(seek)))
+            }
+        })
+    }
+
     fn part(&self, seek: u64, len: u64, place: &Place) -> Result<Cow<'_, [u8]>> {
         let data = self.file.read(seek, usize::try_from(len).unwrap_or(usize::MAX), place)?;
         if data.len() as u64 != len {
-            let reason = format!("{len} bytes are needed at byte {seek}, the file has {}", data.len());
-            return Err(place.error(0, reason));
+            return Err(too_short(len, seek, data.len(), place));
         }
         Ok(data)
     }

@@ -105,11 +105,9 @@ pub(crate) fn load(ntuple: &Ntuple, loads: &[Load<'_>]) -> Result<Vec<Buffer>> {
 
 /// The bytes of all pages that are wanted, checksums included: the one place that asks the file for them.
 fn fetch<'a>(ntuple: &'a Ntuple, pages: impl Iterator<Item = Page>) -> Result<Vec<Cow<'a, [u8]>>> {
-    let read = |page: Page| {
-        let bytes = page.bytes.saturating_add(if page.checksum { 8 } else { 0 });
-        ntuple.blobs.read(page.seek, bytes, &page_place(ntuple, &page))
-    };
-    pages.map(read).collect()
+    let blobs: Vec<_> =
+        pages.map(|page| (page.seek, page.bytes.saturating_add(if page.checksum { 8 } else { 0 }))).collect();
+    ntuple.blobs.read_many(&blobs, &ntuple.page_label)
 }
 
 fn page_place(ntuple: &Ntuple, page: &Page) -> Place {
