@@ -9,6 +9,7 @@ that equal digests mean equal values and equal offsets.
 """
 
 import json
+import resource
 import sys
 import typing
 
@@ -16,6 +17,10 @@ import awkward
 import numpy
 import uproot
 import xxhash
+
+# Of some files of a few megabytes uproot makes Python objects of 14 GB. What does not fit counts as not read by it.
+MEMORY = 8 << 30
+resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 KINDS = {"b": "bool", "i": "i", "u": "u", "f": "f"}
 
