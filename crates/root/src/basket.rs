@@ -73,19 +73,19 @@ fn offsets(cursor: &mut Cursor<'_>, entries: usize, key_len: usize, border: usiz
     if n < entries {
         return Err(cursor.error(format!("a basket of {entries} entries has {n} offsets")));
     }
+    let Ok(end) = i32::try_from(border + key_len) else {
+        return Err(cursor.error("a basket is larger than 2 GiB"));
+    };
+    let written = &cursor.take(4 * n)?.as_chunks::<4>().0[..entries];
+    let key_len = key_len as i32;
     let mut out = Vec::with_capacity(entries + 1);
-    let mut last = 0;
-    for bytes in cursor.take(4 * n)?.as_chunks::<4>().0.iter().take(entries) {
-        let offset = i64::from(i32::from_be_bytes(*bytes)) - key_len as i64;
-        match u32::try_from(offset) {
-            Ok(offset) if offset >= last && offset as usize <= border => last = offset,
-            _ => return Err(cursor.error(format!("entry {} of a basket starts at {offset}", out.len()))),
-        }
-        out.push(last);
-    }
-    match u32::try_from(border) {
-        Ok(border) => out.push(border),
-        Err(_) => return Err(cursor.error("a basket is larger than 4 GiB")),
+    out.extend(written.iter().map(|bytes| i32::from_be_bytes(*bytes).wrapping_sub(key_len) as u32));
+    out.push((end - key_len) as u32);
+    // Every pair is looked at: a loop without a way out becomes vector instructions. None starts before the key ends, since
+    // that would be a number beyond the border.
+    if out.windows(2).fold(false, |falls, pair| falls | (pair[0] > pair[1])) {
+        let at = out.windows(2).position(|pair| pair[0] > pair[1]).unwrap_or_default();
+        return Err(cursor.error(format!("entry {at} of a basket starts at {}", out[at] as i32)));
     }
     Ok(out)
 }

@@ -79,7 +79,7 @@ fn numbers(item: &Item, pieces: &[Piece<'_>]) -> ArrayRef {
     match item.prim {
         Prim::Bool => {
             let bytes: Vec<u8> = native(item, pieces, BigEndian::convert);
-            Arc::new(BooleanArray::new(BooleanBuffer::collect_bool(bytes.len(), |i| bytes[i] != 0), None))
+            Arc::new(booleans(&bytes))
         }
         Prim::I8 => native!(types::Int8Type),
         Prim::U8 => native!(types::UInt8Type),
@@ -93,6 +93,26 @@ fn numbers(item: &Item, pieces: &[Piece<'_>]) -> ArrayRef {
         Prim::F64 => native!(types::Float64Type),
         Prim::Packed(packed) => unpack(packed, item, pieces),
     }
+}
+
+/// Truth values of a byte each as bits: all but 0 are true.
+pub(crate) fn booleans(bytes: &[u8]) -> BooleanArray {
+    let mut bits = Vec::with_capacity(bytes.len().div_ceil(8));
+    let (eights, rest) = bytes.as_chunks();
+    bits.extend(eights.iter().map(|eight| eight_bits(*eight)));
+    if !rest.is_empty() {
+        let mut eight = [0; 8];
+        eight[..rest.len()].copy_from_slice(rest);
+        bits.push(eight_bits(eight));
+    }
+    BooleanArray::new(BooleanBuffer::new(bits.into(), 0, bytes.len()), None)
+}
+
+fn eight_bits(bytes: [u8; 8]) -> u8 {
+    let word = u64::from_le_bytes(bytes);
+    // The lowest bit of each byte says whether any of its bits is set; the product moves that of byte i to bit 56 + i.
+    let truths = ((word & 0x7F7F_7F7F_7F7F_7F7F) + 0x7F7F_7F7F_7F7F_7F7F | word) >> 7 & 0x0101_0101_0101_0101;
+    (truths.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
 
 fn unpack(packed: Packed, item: &Item, pieces: &[Piece<'_>]) -> ArrayRef {
@@ -183,4 +203,23 @@ pub(crate) fn record(fields: Vec<(String, ArrayRef)>, place: &Place) -> Result<A
         .collect();
     let array = StructArray::try_new(fields, arrays, None).map_err(|e| place.error(0, e.to_string()))?;
     Ok(Arc::new(array))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_but_zero_is_true() {
+        for n in 0..40 {
+            for shift in 0..8 {
+                let bytes: Vec<u8> =
+                    (0..n).map(|i| if i % 3 == shift % 3 { 1 << shift } else { 0 }).collect();
+                let expected: Vec<bool> = bytes.iter().map(|&b| b != 0).collect();
+                assert_eq!(booleans(&bytes), BooleanArray::from(expected), "{bytes:?}");
+            }
+        }
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(booleans(&all).true_count(), 255);
+    }
 }

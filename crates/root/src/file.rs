@@ -227,6 +227,11 @@ impl RootFile {
         self.inner.bytes.read(seek, len, place)
     }
 
+    /// Whether its bytes come from a server.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self.inner.bytes, Bytes::Remote(_))
+    }
+
     /// Reads several ranges and hands the bytes of each, with its number, to `each`, in parallel; the results stand in
     /// the order of `wanted`. From a server they come in few requests, and not more of them at once than memory has
     /// a bound for; on this machine they are read where they lie. Ranges that lie near each other need not be joined.

@@ -73,6 +73,8 @@ mod filter;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod layout;
+#[doc(hidden)]
+pub mod limit;
 mod nested;
 mod object;
 mod objects;

@@ -1,14 +1,16 @@
 //! Reads columns: baskets to Arrow arrays.
 //!
-//! First all baskets of all columns are decompressed in parallel; then each column's length is known, its buffers are
-//! made once, and the values of its baskets are converted into them in parallel.
+//! A column's baskets are decompressed in parallel; then its length is known, its buffers are made once, and the values of
+//! its baskets are converted into them in parallel. Columns are read in parallel too, each by itself, so that its
+//! bytes are still in the cache when they are converted; from a server the baskets of all columns come together.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::ArrayRef;
+use arrow_buffer::OffsetBuffer;
 use rayon::prelude::*;
 
 use crate::basket::Basket;
@@ -24,17 +26,27 @@ use crate::tree::Tree;
 
 /// Reads columns that the caller has found readable and long enough.
 pub(crate) fn columns(tree: &Tree, columns: &[usize], entries: &Range<u64>) -> Result<Vec<ArrayRef>> {
-    let mut baskets = BTreeMap::new();
-    load(tree, columns, entries, &mut baskets)?;
-    let counts = counters(tree, columns, entries, &baskets)?;
-    columns
-        .par_iter()
-        .map(|&column| {
-            let parts = baskets.get(&column).map(Vec::as_slice).unwrap_or_default();
-            let counter = tree.source(column).count.and_then(|counter| counts.get(&counter));
-            array(tree, column, parts, counter, entries)
-        })
-        .collect()
+    let counters = Counters::new(tree, columns, entries);
+    let array = |column: usize, parts: &[Part<'_>]| array(tree, column, parts, &counters, entries);
+    if tree.file().is_remote() {
+        let baskets = load(tree, columns, entries)?;
+        let parts = |column| baskets.get(column).map(Vec::as_slice).unwrap_or_default();
+        return columns.par_iter().map(|column| array(*column, parts(column))).collect();
+    }
+    let read = |&column: &usize| {
+        let baskets = load(tree, &[column], entries)?;
+        array(column, baskets.get(&column).map(Vec::as_slice).unwrap_or_default())
+    };
+    columns.par_iter().map(read).collect()
+}
+
+/// Decompresses the baskets of some columns and drops them: the bytes that they hold.
+pub(crate) fn decompress(tree: &Tree, columns: &[usize], entries: &Range<u64>) -> Result<u64> {
+    let bytes = |&column: &usize| {
+        let baskets = load(tree, &[column], entries)?;
+        Ok(baskets.into_values().flatten().map(|part| part.basket.data.len() as u64).sum::<u64>())
+    };
+    columns.par_iter().map(bytes).sum()
 }
 
 /// A basket, and those of its entries that are wanted.
@@ -45,10 +57,50 @@ struct Part<'a> {
     first: u64,
 }
 
+/// The counters of jagged columns, each read once for all that it counts.
+struct Counters<'a> {
+    tree: &'a Tree,
+    entries: &'a Range<u64>,
+    /// Those that count several of the columns that are read.
+    shared: BTreeSet<usize>,
+    read: Mutex<BTreeMap<usize, Arc<Counts>>>,
+}
+
 /// The values of a counter from an entry on.
 struct Counts {
     first: u64,
     values: Vec<u32>,
+    /// Of the entries that are read: lists that one column counts share their offsets. `None` where these are too large.
+    offsets: Option<OffsetBuffer<i32>>,
+}
+
+impl<'a> Counters<'a> {
+    fn new(tree: &'a Tree, columns: &[usize], entries: &'a Range<u64>) -> Self {
+        let (mut once, mut shared) = (BTreeSet::new(), BTreeSet::new());
+        // A server would be asked once more.
+        if !tree.file().is_remote() {
+            let of_all = columns.iter().filter_map(|&column| tree.source(column).count);
+            shared.extend(of_all.filter(|&counter| !once.insert(counter)));
+        }
+        Self { tree, entries, shared, read: Mutex::default() }
+    }
+
+    /// The values of a counter, from an entry that is not after the first that is read.
+    fn get(&self, counter: usize, first: u64) -> Result<Arc<Counts>> {
+        // Nothing but the map is touched under the lock: two threads may read the same counter at once, and find the same.
+        let known = || self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counts) = known().get(&counter).filter(|counts| counts.first <= first) {
+            return Ok(Arc::clone(counts));
+        }
+        let first = first.min(self.entries.start);
+        let values = counter_values(self.tree, counter, &(first..self.entries.end))?;
+        let mut offsets = build::Offsets::new();
+        values.iter().skip((self.entries.start - first) as usize).for_each(|&n| offsets.push(n as usize));
+        let offsets = offsets.finish(&self.tree.place_of(counter)).ok();
+        let counts = Arc::new(Counts { first, values, offsets });
+        known().insert(counter, Arc::clone(&counts));
+        Ok(counts)
+    }
 }
 
 impl Counts {
@@ -59,37 +111,13 @@ impl Counts {
     }
 }
 
-/// Jagged columns without entry offsets need their counters: each is read once, for all of them.
-fn counters(
-    tree: &Tree,
-    columns: &[usize],
-    entries: &Range<u64>,
-    baskets: &BTreeMap<usize, Vec<Part<'_>>>,
-) -> Result<BTreeMap<usize, Counts>> {
-    let mut firsts: BTreeMap<usize, u64> = BTreeMap::new();
-    for &column in columns {
-        let source = tree.source(column);
-        let (Some(Layout::Jagged { header: 0, .. }), Some(counter)) = (&source.layout, source.count) else {
-            continue;
-        };
-        let parts = baskets.get(&column).into_iter().flatten();
-        if let Some(first) = parts.filter(|part| part.basket.offsets.is_none()).map(|part| part.first).min() {
-            firsts.entry(counter).and_modify(|f| *f = first.min(*f)).or_insert(first);
-        }
-    }
-    let read = |(counter, first)| {
-        Ok((counter, Counts { first, values: counter_values(tree, counter, &(first..entries.end))? }))
-    };
-    firsts.into_iter().map(read).collect()
-}
-
 /// Decompresses the baskets of some columns, each once.
 fn load<'a>(
     tree: &'a Tree,
     columns: &[usize],
     entries: &Range<u64>,
-    out: &mut BTreeMap<usize, Vec<Part<'a>>>,
-) -> Result<()> {
+) -> Result<BTreeMap<usize, Vec<Part<'a>>>> {
+    let mut out = BTreeMap::new();
     let mut todo: Vec<(usize, usize)> = Vec::new();
     for &column in columns {
         if out.insert(column, Vec::new()).is_some() {
@@ -107,7 +135,7 @@ fn load<'a>(
     for ((column, _), part) in todo.into_iter().zip(parts) {
         out.entry(column).or_default().push(part);
     }
-    Ok(())
+    Ok(out)
 }
 
 /// Where a basket's bytes lie in the file: nowhere, if they are in the tree's own record.
@@ -149,8 +177,7 @@ fn counter_values(tree: &Tree, counter: usize, entries: &Range<u64>) -> Result<V
     if !dims.is_empty() || matches!(prim, Prim::F32 | Prim::F64 | Prim::Packed(_)) {
         return Err(place.error(0, "a counter must be one whole number an entry"));
     }
-    let mut baskets = BTreeMap::new();
-    load(tree, &[counter], entries, &mut baskets)?;
+    let baskets = load(tree, &[counter], entries)?;
     let mut out = Vec::new();
     for part in baskets.into_values().flatten() {
         for bytes in fixed(&part, prim.width())?.chunks_exact(prim.width()) {
@@ -186,7 +213,7 @@ fn array(
     tree: &Tree,
     column: usize,
     parts: &[Part<'_>],
-    counts: Option<&Counts>,
+    counters: &Counters<'_>,
     entries: &Range<u64>,
 ) -> Result<ArrayRef> {
     let place = tree.place_of(column);
@@ -200,7 +227,16 @@ fn array(
     match layout {
         Layout::Fixed(item) => fixed_array(item, parts, &place),
         Layout::Record(fields) => record(fields, parts, &place),
-        Layout::Jagged { item, header } => jagged_array(item, *header, parts, counts, &place),
+        Layout::Jagged { item, header: 0 } => {
+            let counts = counts(tree, column, parts, counters)?;
+            match counts.as_ref().and_then(|counts| counted(item, parts, counts)) {
+                Some((offsets, pieces)) => {
+                    build::list(offsets.clone(), build::items(item, &pieces, &place)?, &place)
+                }
+                None => jagged_array(item, 0, parts, counts.as_deref(), &place),
+            }
+        }
+        Layout::Jagged { item, header } => jagged_array(item, *header, parts, None, &place),
         Layout::Bits(shape) if parts.iter().all(|part| part.basket.offsets.is_some()) => {
             nested_array(shape, parts, &place)
         }
@@ -208,11 +244,61 @@ fn array(
             let item = Item { prim: Prim::U32, dims: Vec::new() };
             match shape {
                 Shape::Bits => fixed_array(&item, parts, &place),
-                _ => jagged_array(&item, 0, parts, counts, &place),
+                _ => {
+                    let counts = counts(tree, column, parts, counters)?;
+                    jagged_array(&item, 0, parts, counts.as_deref(), &place)
+                }
             }
         }
         Layout::Nested(shape) => nested_array(shape, parts, &place),
     }
+}
+
+/// The values of a column's counter, where they are needed, since a basket has no entry offsets, or where they save
+/// memory, since other columns have the same offsets.
+fn counts(
+    tree: &Tree,
+    column: usize,
+    parts: &[Part<'_>],
+    counters: &Counters<'_>,
+) -> Result<Option<Arc<Counts>>> {
+    let Some(counter) = tree.source(column).count else { return Ok(None) };
+    let without = parts.iter().filter(|part| part.basket.offsets.is_none()).map(|part| part.first).min();
+    match without {
+        Some(first) => counters.get(counter, first).map(Some),
+        None if counters.shared.contains(&counter) => Ok(counters.get(counter, u64::MAX).ok()),
+        None => Ok(None),
+    }
+}
+
+/// The offsets of a counter, and the items of all parts, where each entry has the items that its counter tells.
+fn counted<'a, 'c>(
+    item: &Item,
+    parts: &'a [Part<'_>],
+    counts: &'c Counts,
+) -> Option<(&'c OffsetBuffer<i32>, Vec<Piece<'a>>)> {
+    let shared = counts.offsets.as_ref()?;
+    let width = u32::try_from(item.width()).ok()?;
+    let mut at = 0;
+    let mut pieces = Vec::with_capacity(parts.len());
+    for part in parts {
+        let ends = shared.get(at..=at + part.wanted.len())?;
+        at += part.wanted.len();
+        let offsets = part.basket.offsets.as_ref()?.get(part.wanted.start..=part.wanted.end)?;
+        let (first, start) = (offsets[0], ends[0]);
+        let same = |(&offset, &end): (&u32, &i32)| {
+            u64::from(offset.wrapping_sub(first))
+                == u64::from(end.wrapping_sub(start) as u32) * u64::from(width)
+        };
+        // Every entry is looked at: loops without a way out become vector instructions.
+        if !offsets.iter().zip(ends).fold(true, |all, pair| all & same(pair)) {
+            return None;
+        }
+        let bytes = part.basket.values().get(first as usize..*offsets.last()? as usize)?;
+        let items = (ends.last()? - start) as usize;
+        pieces.push(Piece { bytes, spans: Spans::All, items });
+    }
+    Some((shared, pieces))
 }
 
 fn fixed_array(item: &Item, parts: &[Part<'_>], place: &Place) -> Result<ArrayRef> {
@@ -285,13 +371,15 @@ fn jagged<'a>(
         let Some(body) = bytes.checked_sub(header).filter(|body| body % width == 0) else {
             return error(format!("an entry of {bytes} bytes does not hold items of {width}"));
         };
-        // A vector also says its count itself, in the last four bytes of its header.
-        let count = values[w[0] as usize..].get(6..10).map(|b| Prim::U32.int(b) as usize);
-        if header == VECTOR_HEADER && count != Some(body / width) {
-            return error(format!("a vector of {count:?} items has room for {}", body / width));
-        }
         items += body / width;
         out.push(body / width);
+        // A vector also says its count itself, in the last four bytes of its header.
+        if header == VECTOR_HEADER {
+            let count = values[w[0] as usize..].get(6..).and_then(|bytes| bytes.first_chunk());
+            if count.map(|count| u32::from_be_bytes(*count) as usize) != Some(body / width) {
+                return error(format!("a vector of {count:?} items has room for {}", body / width));
+            }
+        }
     }
     let spans = if header == 0 { Spans::All } else { Spans::After { header, offsets } };
     Ok(Piece { bytes: &values[first..last], spans, items })

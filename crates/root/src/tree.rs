@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::branch::{self, Branch, Leaves, Owner, Walk};
 use crate::classes::Classes;
+use crate::cluster::{self, Flushes};
 use crate::error::{Error, Place, Result};
 use crate::file::{KeyInfo, Record, RootFile};
 use crate::layout::{Item, Layout, interpret};
@@ -26,7 +27,7 @@ pub struct Tree {
     columns: Vec<Column>,
     by_name: BTreeMap<String, usize>,
     sources: Vec<Source>,
-    clusters: Vec<Range<u64>>,
+    flushes: Flushes,
     record: Vec<u8>,
     place: Place,
 }
@@ -90,8 +91,11 @@ impl Tree {
         let mut leaves = Leaves::new();
         branch::leaves(&branches, &reader, &mut leaves);
         let numbers = |member: &str| object.ints(member, reader.record());
-        let ranges = (numbers("fClusterRangeEnd"), numbers("fClusterSize"));
-        let flush = object.int("fAutoFlush").unwrap_or(0);
+        let flushes = Flushes {
+            range_ends: numbers("fClusterRangeEnd"),
+            sizes: numbers("fClusterSize"),
+            last_size: object.int("fAutoFlush").unwrap_or(0),
+        };
         let title = object.text("fTitle").unwrap_or_default().to_owned();
 
         let mut columns = Columns {
@@ -106,7 +110,6 @@ impl Tree {
         let Columns { mut columns, mut sources, .. } = columns;
         link_counters(&mut sources, &leaves);
         refuse_shared_bytes(&mut columns, &mut sources);
-        let clusters = crate::cluster::clusters(entries, &ranges, flush, &sources);
         let mut by_name = BTreeMap::new();
         let mut times: BTreeMap<String, usize> = BTreeMap::new();
         for (i, column) in columns.iter_mut().enumerate() {
@@ -131,7 +134,7 @@ impl Tree {
             columns,
             by_name,
             sources,
-            clusters,
+            flushes,
             place,
         })
     }
@@ -162,9 +165,10 @@ impl Tree {
         Some(&self.columns[*self.by_name.get(name)?])
     }
 
-    /// Ranges of entries that are cheap to read one by one: no basket of most columns lies in two of them.
+    /// Ranges of entries that are cheap to read one by one: the tree's own clusters, whose baskets lie in none but one of
+    /// them, or, in a tree without clusters, ranges of some 256 MiB of all columns with few baskets that lie in two.
     pub fn clusters(&self) -> Vec<Range<u64>> {
-        self.clusters.clone()
+        cluster::clusters(self.entries, &self.flushes, &self.sources)
     }
 
     fn index(&self, name: &str) -> Result<usize> {

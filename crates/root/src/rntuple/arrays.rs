@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StringArray, StructArray,
-    UInt8Array, UInt32Array, types,
+    Array, ArrayRef, FixedSizeListArray, ListArray, PrimitiveArray, StringArray, StructArray, UInt8Array,
+    UInt32Array, types,
 };
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::ArrowError;
@@ -13,19 +13,20 @@ use arrow_select::take::take;
 use super::Ntuple;
 use super::load::Span;
 use super::node::{Lists, Member, Node, variant_fields};
-use super::read::Work;
+use super::read::{Loaded, Work};
+use crate::build::booleans;
 use crate::error::Result;
 use crate::prim::Prim;
 
 /// The array of a node whose columns are loaded.
-pub(crate) fn array(ntuple: &Ntuple, work: &Work<'_>, loaded: &[Buffer]) -> Result<ArrayRef> {
+pub(crate) fn array(ntuple: &Ntuple, work: &Work<'_>, loaded: &Loaded) -> Result<ArrayRef> {
     let children =
         || work.children.iter().map(|child| array(ntuple, child, loaded)).collect::<Result<Vec<_>>>();
     let arrow = |error: ArrowError| ntuple.broken(error.to_string());
     match work.node {
         Node::Number { prim, .. } => Ok(numbers(*prim, work.buffer(loaded))),
         Node::Lengths { wide, .. } => {
-            let lengths = offsets(ntuple, work, loaded)?;
+            let lengths = work.offsets(loaded);
             let lengths = lengths.lengths();
             Ok(match wide {
                 true => {
@@ -35,7 +36,7 @@ pub(crate) fn array(ntuple: &Ntuple, work: &Work<'_>, loaded: &[Buffer]) -> Resu
             })
         }
         Node::List { item, of, .. } => {
-            let offsets = offsets(ntuple, work, loaded)?;
+            let offsets = work.offsets(loaded);
             let values = first(ntuple, children()?)?;
             if offsets.last().copied() != i32::try_from(values.len()).ok() {
                 return Err(ntuple.broken(format!(
@@ -90,9 +91,7 @@ fn numbers(prim: Prim, buffer: Buffer) -> ArrayRef {
         };
     }
     match prim {
-        Prim::Bool => {
-            Arc::new(BooleanArray::new(BooleanBuffer::collect_bool(buffer.len(), |i| buffer[i] != 0), None))
-        }
+        Prim::Bool => Arc::new(booleans(&buffer)),
         Prim::I8 => array!(types::Int8Type),
         Prim::U8 => array!(types::UInt8Type),
         Prim::I16 => array!(types::Int16Type),
@@ -117,13 +116,12 @@ pub(crate) fn ends<'a>(ends: &'a [[u8; 8]], span: &Span) -> (u64, &'a [[u8; 8]],
 }
 
 /// The offsets of the lists of all spans, one after the other.
-fn offsets(ntuple: &Ntuple, work: &Work<'_>, loaded: &[Buffer]) -> Result<OffsetBuffer<i32>> {
-    let buffer = work.buffer(loaded);
+pub(crate) fn offsets(ntuple: &Ntuple, spans: &[Span], buffer: &Buffer) -> Result<OffsetBuffer<i32>> {
     let mut rest = buffer.as_chunks::<8>().0;
-    let mut out = Vec::with_capacity(work.len() + 1);
+    let mut out = Vec::with_capacity(rest.len() + 1);
     out.push(0);
     let mut total = 0u64;
-    for span in &work.spans {
+    for span in spans {
         let (start, own, later) = ends(rest, span);
         rest = later;
         // Arrow's lists count with 32 bits. What does not fit shows in the last end, as long as none is below the one before.

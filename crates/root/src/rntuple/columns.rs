@@ -176,7 +176,12 @@ pub(crate) fn decode(
         }
         (Stored::Char, Target::Number(to)) => cast(Prim::I8, to, &raw[wanted], out),
         (Stored::Bit, Target::Number(to)) => {
-            let values: Vec<u8> = wanted.map(|i| raw[i / 8] >> (i % 8) & 1).collect();
+            if to == Prim::Bool {
+                truths(raw, skip, out);
+                return Ok(());
+            }
+            let mut values = vec![0; wanted.len()];
+            truths(raw, skip, &mut values);
             cast(Prim::U8, to, &values, out)
         }
         (Stored::Half, Target::Number(to)) => {
@@ -208,58 +213,85 @@ pub(crate) fn decode(
     }
 }
 
+/// The bits from the one at `skip` on, a byte each.
+fn truths(raw: &[u8], skip: usize, out: &mut [u8]) {
+    let bit = |i: usize| raw[i / 8] >> (i % 8) & 1;
+    // One by one up to a whole byte, then eight at once.
+    let (head, rest) = out.split_at_mut(out.len().min(skip.next_multiple_of(8) - skip));
+    for (i, out) in head.iter_mut().enumerate() {
+        *out = bit(skip + i);
+    }
+    let start = skip + head.len();
+    let (eights, tail) = rest.as_chunks_mut();
+    for (eight, byte) in eights.iter_mut().zip(&raw[start / 8..]) {
+        // Each of eight copies of the byte keeps a bit of its own, which carries into that copy's highest bit.
+        let own = u64::from(*byte) * 0x0101_0101_0101_0101 & 0x8040_2010_0804_0201;
+        *eight = ((own + 0x7F7F_7F7F_7F7F_7F7F) >> 7 & 0x0101_0101_0101_0101).to_le_bytes();
+    }
+    let start = start + 8 * eights.len();
+    for (i, out) in tail.iter_mut().enumerate() {
+        *out = bit(start + i);
+    }
+}
+
 /// Elements of one, two, four or eight bytes as they are, or put together again.
 fn native(kind: &ColumnKind, width: usize, raw: &[u8], elements: usize, skip: usize, out: &mut [u8]) {
     if !kind.split {
         out.copy_from_slice(&raw[skip * width..skip * width + out.len()]);
         return;
     }
-    match width {
-        2 => join::<2>(raw, elements, skip, out),
-        4 => join::<4>(raw, elements, skip, out),
-        _ => join::<8>(raw, elements, skip, out),
-    }
-    match kind.stored {
-        Stored::Number(Prim::I16) => zigzag::<2>(out, |b| {
-            let n = u16::from_le_bytes(b);
-            (n >> 1 ^ (n & 1).wrapping_neg()).to_le_bytes()
-        }),
-        Stored::Number(Prim::I32) => zigzag::<4>(out, |b| {
-            let n = u32::from_le_bytes(b);
-            (n >> 1 ^ (n & 1).wrapping_neg()).to_le_bytes()
-        }),
-        Stored::Number(Prim::I64) => zigzag::<8>(out, |b| {
-            let n = u64::from_le_bytes(b);
-            (n >> 1 ^ (n & 1).wrapping_neg()).to_le_bytes()
-        }),
-        _ => {}
+    let planes = Planes { raw, elements, skip };
+    match (kind.stored, width) {
+        (Stored::Number(Prim::I16), _) => planes.join_2(out, |n| n >> 1 ^ (n & 1).wrapping_neg()),
+        (Stored::Number(Prim::I32), _) => planes.join_4(out, |n| n >> 1 ^ (n & 1).wrapping_neg()),
+        (Stored::Number(Prim::I64), _) => planes.join_8(out, |n| n >> 1 ^ (n & 1).wrapping_neg()),
+        (_, 2) => planes.join_2(out, |n| n),
+        (_, 4) => planes.join_4(out, |n| n),
+        _ => planes.join_8(out, |n| n),
     }
 }
 
-/// Elements that [`join`] puts together at a time: blocks of a known size leave no checks in its inner loop.
-const BLOCK: usize = 64;
+/// A page of split elements: first the lowest bytes of all, then the second ones, and so on.
+#[derive(Clone, Copy)]
+struct Planes<'a> {
+    raw: &'a [u8],
+    elements: usize,
+    /// Elements before those that are wanted.
+    skip: usize,
+}
 
-/// Puts elements of `W` bytes together whose bytes stand in `W` planes.
-fn join<const W: usize>(raw: &[u8], elements: usize, skip: usize, out: &mut [u8]) {
-    let out = out.as_chunks_mut::<W>().0;
-    let n = out.len();
-    let planes: [&[u8]; W] = std::array::from_fn(|k| &raw[k * elements + skip..k * elements + skip + n]);
-    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-    for (i, block) in blocks.iter_mut().enumerate() {
-        let planes: [&[u8; BLOCK]; W] = std::array::from_fn(|k| &planes[k].as_chunks().0[i]);
-        for (j, value) in block.iter_mut().enumerate() {
-            *value = std::array::from_fn(|k| planes[k][j]);
+impl<'a> Planes<'a> {
+    /// The planes of `n` wanted elements. All have the length `n`, so that the loops over them need no checks.
+    fn all<const WIDTH: usize>(self, n: usize) -> [&'a [u8]; WIDTH] {
+        std::array::from_fn(|k| &self.raw[k * self.elements + self.skip..][..n])
+    }
+
+    // `undo` turns a number as it is written into the number that it stands for: signed ones are written with their sign
+    // in the lowest bit, so that those near zero are small.
+    fn join_2(self, out: &mut [u8], undo: impl Fn(u16) -> u16) {
+        let out = out.as_chunks_mut().0;
+        let [a, b] = self.all(out.len());
+        for (i, value) in out.iter_mut().enumerate() {
+            *value = undo(u16::from_le_bytes([a[i], b[i]])).to_le_bytes();
         }
     }
-    let done = n - rest.len();
-    for (j, value) in rest.iter_mut().enumerate() {
-        *value = std::array::from_fn(|k| planes[k][done + j]);
-    }
-}
 
-/// Undoes the encoding of signed numbers that keeps those near zero small.
-fn zigzag<const W: usize>(out: &mut [u8], undo: impl Fn([u8; W]) -> [u8; W]) {
-    out.as_chunks_mut::<W>().0.iter_mut().for_each(|value| *value = undo(*value));
+    fn join_4(self, out: &mut [u8], undo: impl Fn(u32) -> u32) {
+        let out = out.as_chunks_mut().0;
+        let [a, b, c, d] = self.all(out.len());
+        for (i, value) in out.iter_mut().enumerate() {
+            *value = undo(u32::from_le_bytes([a[i], b[i], c[i], d[i]])).to_le_bytes();
+        }
+    }
+
+    fn join_8(self, out: &mut [u8], undo: impl Fn(u64) -> u64) {
+        let out = out.as_chunks_mut().0;
+        let [a, b, c, d, e, f, g, h] = self.all(out.len());
+        for (i, value) in out.iter_mut().enumerate() {
+            let number = u64::from_le_bytes([a[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i]]);
+            *value = undo(number).to_le_bytes();
+        }
+    }
 }
 
 /// Ends of lists. Split ones are written as differences, from the page's first element on.
@@ -268,9 +300,10 @@ fn index(kind: &ColumnKind, wide: bool, raw: &[u8], elements: usize, skip: usize
     if kind.split {
         let upto = skip + out.len() / 8;
         let mut deltas = vec![0; upto * width];
+        let planes = Planes { raw, elements, skip: 0 };
         match wide {
-            true => join::<8>(raw, elements, 0, &mut deltas),
-            false => join::<4>(raw, elements, 0, &mut deltas),
+            true => planes.join_8(&mut deltas, |n| n),
+            false => planes.join_4(&mut deltas, |n| n),
         }
         let mut sum = 0u64;
         let sums = deltas.chunks_exact(width).map(|bytes| {
@@ -453,21 +486,30 @@ mod tests {
 
     #[test]
     fn long_pages_are_joined_like_short_ones() {
-        // More than one block of elements, and a rest.
-        for width in [2usize, 4, 8] {
-            let n = 2 * BLOCK + 7;
+        for (width, number) in [(2, 0x12), (4, 0x18), (8, 0x19)] {
+            let kind = kind(number, 8 * width as u16, None).expect("the type is right");
+            let n = 135;
             let value = |i: usize, k: usize| (i * 31 + k * 7) as u8;
             let raw: Vec<u8> = (0..width).flat_map(|k| (0..n).map(move |i| value(i, k))).collect();
             for skip in [0, 5] {
                 let mut out = vec![0; (n - skip) * width];
-                match width {
-                    2 => join::<2>(&raw, n, skip, &mut out),
-                    4 => join::<4>(&raw, n, skip, &mut out),
-                    _ => join::<8>(&raw, n, skip, &mut out),
-                }
+                native(&kind, width, &raw, n, skip, &mut out);
                 let expected: Vec<u8> =
                     (skip..n).flat_map(|i| (0..width).map(move |k| value(i, k))).collect();
                 assert_eq!(out, expected, "{width} bytes from {skip}");
+            }
+        }
+    }
+
+    #[test]
+    fn bits_are_the_same_from_wherever_they_are_read() {
+        let raw = [0b1010_0110, 0b0001_1111, 0b1000_0001, 0b0110_0000];
+        let one_by_one: Vec<u8> = (0..32).map(|i| raw[i / 8] >> (i % 8) & 1).collect();
+        for start in 0..=32 {
+            for end in start..=32 {
+                let mut out = vec![7; end - start];
+                truths(&raw, start, &mut out);
+                assert_eq!(out, one_by_one[start..end], "{start}..{end}");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use arrow_buffer::{Buffer, MutableBuffer};
+use arrow_buffer::Buffer;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -24,7 +24,7 @@ const MIN_LIMIT: u64 = 64 << 20;
 const KEPT: usize = 16 << 20;
 
 /// Elements of one cluster that are wanted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Span {
     pub(crate) cluster: usize,
     /// Counted from the start of the cluster.
@@ -42,10 +42,19 @@ impl Span {
 }
 
 /// A column of which some elements are wanted, as native numbers in one buffer.
+#[derive(PartialEq)]
 pub(crate) struct Load<'n> {
     pub(crate) columns: &'n [u32],
     pub(crate) target: Target,
     pub(crate) spans: Vec<Span>,
+}
+
+impl Load<'_> {
+    /// Of a span, the elements that are read. Where the first list starts is where the one before it ends.
+    fn range(&self, span: &Span) -> Range<u64> {
+        let before = u64::from(self.target == Target::Index);
+        span.range.start.saturating_sub(before)..span.range.end
+    }
 }
 
 /// A page of which some elements are wanted.
@@ -85,7 +94,7 @@ pub(crate) fn load(ntuple: &Ntuple, loads: &[Load<'_>]) -> Result<Vec<Buffer>> {
     // Every page gets the place in its column's buffer that is its own.
     let mut targets = Vec::with_capacity(stored.len());
     for (buffer, plan) in buffers.iter_mut().zip(&plans) {
-        let mut rest = buffer.as_slice_mut();
+        let mut rest: &mut [u8] = bytemuck::cast_slice_mut(&mut buffer.1);
         for piece in plan {
             let bytes = match piece {
                 Piece::Zeros(bytes) => *bytes,
@@ -100,7 +109,36 @@ pub(crate) fn load(ntuple: &Ntuple, loads: &[Load<'_>]) -> Result<Vec<Buffer>> {
     }
     let work: Vec<_> = parts().zip(stored).zip(targets).collect();
     work.into_par_iter().try_for_each(|((part, stored), target)| decode(ntuple, part, &stored, target))?;
-    Ok(buffers.into_iter().map(Buffer::from).collect())
+    Ok(buffers
+        .into_iter()
+        .map(|(bytes, words)| Buffer::from_vec(words).slice_with_length(0, bytes))
+        .collect())
+}
+
+/// Decompresses all pages of some columns in the clusters that overlap a range, and drops them: the bytes that they hold.
+pub(crate) fn decompress(ntuple: &Ntuple, columns: &[u32], entries: &Range<u64>) -> Result<u64> {
+    let mut pages = Vec::new();
+    for cluster in &ntuple.clusters {
+        if cluster.entries.start < entries.end && entries.start < cluster.entries.end {
+            for &id in columns {
+                let kind =
+                    ColumnKind::of(&ntuple.schema.columns[id as usize]).map_err(|e| ntuple.broken(e))?;
+                pages.extend(cluster.pages(id).0.iter().map(|page| (*page, kind.page_len(page.elements))));
+            }
+        }
+    }
+    let stored = fetch(ntuple, pages.iter().map(|(page, _)| *page))?;
+    let bytes = |((page, len), stored): (&(Page, u64), Cow<'_, [u8]>)| {
+        let stored = stored.get(..page.bytes as usize).unwrap_or_default();
+        if page.bytes < *len {
+            let len = usize::try_from(*len).unwrap_or(usize::MAX);
+            SCRATCH.with_borrow_mut(|scratch| {
+                compress::decompress_into(stored, len, scratch, &page_place(ntuple, page))
+            })?;
+        }
+        Ok(*len)
+    };
+    pages.par_iter().zip(stored).map(bytes).sum()
 }
 
 /// The bytes of all pages that are wanted, checksums included: the one place that asks the file for them.
@@ -119,6 +157,7 @@ fn plan(ntuple: &Ntuple, load: &Load<'_>) -> Result<Vec<Piece>> {
     let mut out = Vec::new();
     let width = load.target.width();
     for span in &load.spans {
+        let range = load.range(span);
         let cluster = &ntuple.clusters[span.cluster];
         let id = primary(ntuple, load.columns, span.cluster)?;
         let column = &ntuple.schema.columns[id as usize];
@@ -133,12 +172,12 @@ fn plan(ntuple: &Ntuple, load: &Load<'_>) -> Result<Vec<Piece>> {
             _ => 0,
         };
         let elements = zeros + stored;
-        if span.range.end > elements || span.total.is_some_and(|total| total != elements) {
-            let needed = span.total.unwrap_or(span.range.end);
+        if range.end > elements || span.total.is_some_and(|total| total != elements) {
+            let needed = span.total.unwrap_or(range.end);
             return Err(error(format!("its pages hold {elements} elements instead of {needed}")));
         }
         // The file is smaller than 2^63 bytes, and so are the numbers of elements that pass what follows.
-        let late = span.range.start.min(zeros)..span.range.end.min(zeros);
+        let late = range.start.min(zeros)..range.end.min(zeros);
         if !late.is_empty() {
             let bytes =
                 (late.end - late.start).checked_mul(width as u64).and_then(|n| usize::try_from(n).ok());
@@ -147,7 +186,7 @@ fn plan(ntuple: &Ntuple, load: &Load<'_>) -> Result<Vec<Piece>> {
         let mut start = zeros;
         for page in pages {
             let end = start + u64::from(page.elements);
-            let (from, to) = (span.range.start.max(start), span.range.end.min(end));
+            let (from, to) = (range.start.max(start), range.end.min(end));
             if from < to {
                 let wanted = (from - start) as usize..(to - start) as usize;
                 out.push(Piece::Part(Part { page: *page, kind, wanted, target: load.target }));
@@ -168,8 +207,9 @@ pub(crate) fn primary(ntuple: &Ntuple, columns: &[u32], cluster: usize) -> Resul
     }
 }
 
-/// Zeroed memory for a load, if that much can be there.
-fn allocate(ntuple: &Ntuple, load: &Load<'_>, plan: &[Piece]) -> Result<MutableBuffer> {
+/// Zeroed memory for a load, if that much can be there: a number of bytes, in whole words, so that all kinds of numbers
+/// are aligned. The system hands it out untouched, to be written once, by the threads that decode.
+fn allocate(ntuple: &Ntuple, load: &Load<'_>, plan: &[Piece]) -> Result<(usize, Vec<u64>)> {
     let bytes = plan.iter().try_fold(0usize, |sum, piece| {
         sum.checked_add(match piece {
             Piece::Zeros(bytes) => *bytes,
@@ -190,7 +230,7 @@ fn allocate(ntuple: &Ntuple, load: &Load<'_>, plan: &[Piece]) -> Result<MutableB
             "take {bytes} bytes, for which there is no memory: read fewer entries at once"
         ));
     }
-    Ok(MutableBuffer::from_len_zeroed(bytes))
+    Ok((bytes, vec![0; bytes.div_ceil(8)]))
 }
 
 thread_local! {

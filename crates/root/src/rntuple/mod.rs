@@ -238,6 +238,17 @@ impl Ntuple {
             .map_err(|e| self.broken(format!("the columns do not fit together: {e}")))
     }
 
+    /// Decompresses the pages of some columns in all clusters of a range: the bytes that they hold. For [`crate::limit`].
+    pub(crate) fn decompress(&self, columns: &[&str], entries: &Range<u64>) -> Result<u64> {
+        let mut ids = Vec::new();
+        for name in columns {
+            self.node(self.index(name)?)?.columns(&mut ids);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        load::decompress(self, &ids, entries)
+    }
+
     /// An error about the ntuple as a whole.
     fn broken(&self, reason: String) -> Error {
         self.place.error(0, reason)

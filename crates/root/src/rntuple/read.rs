@@ -3,10 +3,11 @@
 //! Which items of a list belong to some entries stands in the column of its ends. For whole clusters that need not be known:
 //! all items are wanted. So whole clusters take one round; of a part of a cluster each level of lists takes another.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use arrow_array::ArrayRef;
-use arrow_buffer::Buffer;
+use arrow_buffer::{Buffer, OffsetBuffer};
 use rayon::prelude::*;
 
 use super::Ntuple;
@@ -31,14 +32,23 @@ pub(crate) struct Work<'n> {
 struct Rounds<'n> {
     ntuple: &'n Ntuple,
     asked: Vec<Load<'n>>,
+    /// Which of those asked for have some columns.
+    known: HashMap<&'n [u32], Vec<usize>>,
     loaded: Vec<Buffer>,
+}
+
+/// Columns that have come.
+pub(crate) struct Loaded {
+    buffers: Vec<Buffer>,
+    /// Of columns of ends, what Arrow wants instead: made once for all the lists that share it.
+    offsets: Vec<Option<OffsetBuffer<i32>>>,
 }
 
 /// Reads some nodes over a range of entries.
 pub(crate) fn read(ntuple: &Ntuple, nodes: &[&Node], entries: &Range<u64>) -> Result<Vec<ArrayRef>> {
     let spans = spans(ntuple, entries);
     let mut works: Vec<_> = nodes.iter().map(|node| Work::new(node, spans.clone())).collect();
-    let mut rounds = Rounds { ntuple, asked: Vec::new(), loaded: Vec::new() };
+    let mut rounds = Rounds { ntuple, asked: Vec::new(), known: HashMap::new(), loaded: Vec::new() };
     loop {
         for work in &mut works {
             rounds.ask(work)?;
@@ -50,8 +60,8 @@ pub(crate) fn read(ntuple: &Ntuple, nodes: &[&Node], entries: &Range<u64>) -> Re
         let more = load(ntuple, &rounds.asked[new..])?;
         rounds.loaded.extend(more);
     }
-    let loaded = &rounds.loaded;
-    works.par_iter().map(|work| arrays::array(ntuple, work, loaded)).collect()
+    let loaded = rounds.finish()?;
+    works.par_iter().map(|work| arrays::array(ntuple, work, &loaded)).collect()
 }
 
 /// The clusters that overlap a range of entries, and which entries of each.
@@ -74,18 +84,32 @@ impl<'n> Rounds<'n> {
         if work.load.is_none()
             && let Some((columns, target)) = column(work.node)
         {
-            let mut spans = work.spans.clone();
-            if target == Target::Index {
-                // Where the first list starts is where the one before it ends.
-                spans.iter_mut().for_each(|span| span.range.start = span.range.start.saturating_sub(1));
-            }
-            work.load = Some(self.asked.len());
-            self.asked.push(Load { columns, target, spans });
+            work.load = Some(self.number(Load { columns, target, spans: work.spans.clone() }));
         }
         if !work.opened {
             self.open(work)?;
         }
         work.children.iter_mut().try_for_each(|child| self.ask(child))
+    }
+
+    fn finish(self) -> Result<Loaded> {
+        let offsets = |(load, buffer): (&Load<'_>, &Buffer)| match load.target {
+            Target::Index => arrays::offsets(self.ntuple, &load.spans, buffer).map(Some),
+            Target::Number(_) | Target::Switch => Ok(None),
+        };
+        let offsets = self.asked.par_iter().zip(&self.loaded).map(offsets).collect::<Result<_>>()?;
+        Ok(Loaded { buffers: self.loaded, offsets })
+    }
+
+    /// Where among the loads one is. All fields of a collection have the same column of ends: it is read once.
+    fn number(&mut self, load: Load<'n>) -> usize {
+        let same = self.known.entry(load.columns).or_default();
+        if let Some(&at) = same.iter().find(|&&at| self.asked[at] == load) {
+            return at;
+        }
+        same.push(self.asked.len());
+        self.asked.push(load);
+        self.asked.len() - 1
     }
 
     /// Makes the work for a node's children, if it is known what is wanted of them.
@@ -212,11 +236,15 @@ impl<'n> Work<'n> {
     }
 
     /// The column's numbers.
-    pub(crate) fn buffer(&self, loaded: &[Buffer]) -> Buffer {
-        self.load
-            .and_then(|load| loaded.get(load))
-            .cloned()
-            .unwrap_or_else(|| Buffer::from_vec(Vec::<u8>::new()))
+    pub(crate) fn buffer(&self, loaded: &Loaded) -> Buffer {
+        let buffer = self.load.and_then(|load| loaded.buffers.get(load)).cloned();
+        buffer.unwrap_or_else(|| Buffer::from_vec(Vec::<u8>::new()))
+    }
+
+    /// Where its lists start and end.
+    pub(crate) fn offsets(&self, loaded: &Loaded) -> OffsetBuffer<i32> {
+        let offsets = self.load.and_then(|load| loaded.offsets.get(load)).cloned().flatten();
+        offsets.unwrap_or_else(OffsetBuffer::new_empty)
     }
 
     /// How many values it has.
