@@ -1,16 +1,35 @@
 //! Baskets: the records that hold a branch's entries.
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
+use crate::compress;
 use crate::cursor::Cursor;
 use crate::error::{Place, Result};
-use crate::file::{Key, RootFile, payload};
+use crate::file::{Key, RootFile, body, payload};
+use crate::scratch::Scratch;
+
+/// Decompressed bytes: those of the file, or memory that is used again.
+pub(crate) enum Data<'a> {
+    Plain(Cow<'a, [u8]>),
+    Decompressed(Scratch, usize),
+}
+
+impl Deref for Data<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Plain(bytes) => bytes,
+            Self::Decompressed(scratch, len) => &scratch[..*len],
+        }
+    }
+}
 
 /// The values of some consecutive entries, decompressed.
 pub(crate) struct Basket<'a> {
-    pub(crate) data: Cow<'a, [u8]>,
+    pub(crate) data: Data<'a>,
     /// Where the values end; entry offsets may follow.
     border: usize,
     /// Where each entry starts within `data`, and the border: one more than there are entries. `None` where all
@@ -31,7 +50,7 @@ impl<'a> Basket<'a> {
         key_len: usize,
         place: Place,
     ) -> Self {
-        Self { border: data.len(), data, offsets, entries, key_len, place }
+        Self { border: data.len(), data: Data::Plain(data), offsets, entries, key_len, place }
     }
 
     pub(crate) fn values(&self) -> &[u8] {
@@ -148,7 +167,7 @@ impl Embedded {
             return Err(place.error(self.data.start, "a basket lies beyond its tree's record"));
         };
         Ok(Basket {
-            data: Cow::Borrowed(data),
+            data: Data::Plain(Cow::Borrowed(data)),
             border: data.len(),
             offsets: self.offsets.clone(),
             entries: self.entries,
@@ -200,7 +219,14 @@ impl Stored {
             let reason = format!("the basket has {} entries, its branch says {entries}", header.entries);
             return Err(place.error(0, reason));
         }
-        let data = payload(data, &key, &place)?;
+        let stored = body(&data, &key, &place)?;
+        let data = if stored.len() == key.object_len {
+            Data::Plain(payload(data, &key, &place)?)
+        } else {
+            let mut scratch = Scratch::take();
+            compress::decompress_into(stored, key.object_len, &mut scratch, &place)?;
+            Data::Decompressed(scratch, key.object_len)
+        };
         let border = header.last.checked_sub(key.key_len).filter(|&border| border <= data.len());
         let Some(border) = border else {
             return Err(place.error(0, format!("its values end at {} of {}", header.last, data.len())));

@@ -479,16 +479,21 @@ pub(crate) fn payload<'a>(data: Cow<'a, [u8]>, key: &Key, place: &Place) -> Resu
             return payload(Cow::Borrowed(&data), key, place).map(|data| Cow::Owned(data.into_owned()));
         }
     };
-    let Some(body) = data.get(key.key_len..key.bytes) else {
+    let stored = body(data, key, place)?;
+    if stored.len() == key.object_len {
+        Ok(Cow::Borrowed(stored))
+    } else {
+        Ok(Cow::Owned(compress::decompress(stored, key.object_len, place)?))
+    }
+}
+
+/// The bytes of a record that follow its key, as they are stored.
+pub(crate) fn body<'a>(data: &'a [u8], key: &Key, place: &Place) -> Result<&'a [u8]> {
+    data.get(key.key_len..key.bytes).ok_or_else(|| {
         let reason =
             format!("its key of {} of {} bytes does not fit the {} left", key.key_len, key.bytes, data.len());
-        return Err(place.error(0, reason));
-    };
-    if body.len() == key.object_len {
-        Ok(Cow::Borrowed(body))
-    } else {
-        Ok(Cow::Owned(compress::decompress(body, key.object_len, place)?))
-    }
+        place.error(0, reason)
+    })
 }
 
 impl Header {

@@ -81,6 +81,7 @@ mod objects;
 mod prim;
 mod read;
 mod rntuple;
+mod scratch;
 mod select;
 mod shape;
 mod storage;

@@ -1,7 +1,6 @@
 //! Loads elements of columns: finds their pages, fetches these at once, and decodes them in parallel.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::ops::Range;
 
 use arrow_buffer::Buffer;
@@ -13,15 +12,13 @@ use super::columns::{self, ColumnKind, Target};
 use super::pages::Page;
 use crate::compress;
 use crate::error::{Error, Place, Result};
+use crate::scratch::Scratch;
 
 /// The most bytes of a column in memory for each byte of the file. Pages of equal content are stored once, so that
 /// columns can be much larger than files; a column of one value has a page of 1 MiB for some twenty bytes of page list.
 const MAX_RATIO: u64 = 16_384;
 /// Columns may always have as many bytes as this.
 const MIN_LIMIT: u64 = 64 << 20;
-
-/// Memory for decompressed pages that a thread keeps: pages are 1 MiB at most, unless somebody asks for more.
-const KEPT: usize = 16 << 20;
 
 /// Elements of one cluster that are wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,9 +129,7 @@ pub(crate) fn decompress(ntuple: &Ntuple, columns: &[u32], entries: &Range<u64>)
         let stored = stored.get(..page.bytes as usize).unwrap_or_default();
         if page.bytes < *len {
             let len = usize::try_from(*len).unwrap_or(usize::MAX);
-            SCRATCH.with_borrow_mut(|scratch| {
-                compress::decompress_into(stored, len, scratch, &page_place(ntuple, page))
-            })?;
+            compress::decompress_into(stored, len, &mut Scratch::take(), &page_place(ntuple, page))?;
         }
         Ok(*len)
     };
@@ -233,11 +228,6 @@ fn allocate(ntuple: &Ntuple, load: &Load<'_>, plan: &[Piece]) -> Result<(usize, 
     Ok((bytes, vec![0; bytes.div_ceil(8)]))
 }
 
-thread_local! {
-    /// Memory for a decompressed page, which the next page uses again.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
 fn decode(ntuple: &Ntuple, part: &Part, stored: &[u8], out: &mut [u8]) -> Result<()> {
     let page = &part.page;
     let place = || page_place(ntuple, page);
@@ -262,12 +252,7 @@ fn decode(ntuple: &Ntuple, part: &Part, stored: &[u8], out: &mut [u8]) -> Result
         return compress::decompress_to(stored, out, &place());
     }
     let len = usize::try_from(len).map_err(|_| describe(format!("a page of {len} bytes is too large")))?;
-    SCRATCH.with_borrow_mut(|scratch| {
-        compress::decompress_into(stored, len, scratch, &place())?;
-        let decoded = columns::decode(&part.kind, part.target, &scratch[..len], elements, skip, out);
-        if scratch.capacity() > KEPT {
-            *scratch = Vec::new();
-        }
-        decoded.map_err(describe)
-    })
+    let mut scratch = Scratch::take();
+    compress::decompress_into(stored, len, &mut scratch, &place())?;
+    columns::decode(&part.kind, part.target, &scratch[..len], elements, skip, out).map_err(describe)
 }
