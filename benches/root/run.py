@@ -24,8 +24,8 @@ def ours(path):
     return json.loads(run([TARGET / "release/examples/read_all", path], RAYON_NUM_THREADS="2"))
 
 
-def uproots(path):
-    return json.loads(run([sys.executable, HERE / "read_all.py", path]))
+def uproots(path, column):
+    return json.loads(run([sys.executable, HERE / "read_all.py", path, column]))
 
 
 def tables(path):
@@ -69,7 +69,7 @@ def main():
         mine, python, root = [], [], []
         for _ in range(options.rounds):
             mine.append(ours(path))
-            python.append(uproots(path))
+            python.append(uproots(path, mine[-1]["one"]))
             root += [roots(options.root, path)] if options.root else []
         median = lambda key: statistics.median(row[key] for row in mine)
         limit = statistics.median(row["again_s"] / row["decompress_s"] for row in mine)
