@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Convert(Convert),
     /// Make an AI-ready dataset from ROOT or Parquet files
     Prepare(Prepare),
+    /// Work with views: show
+    #[command(subcommand)]
+    View(View),
     /// Work with datasets: verify
     #[command(subcommand)]
     Dataset(Dataset),
@@ -135,7 +138,7 @@ pub(crate) enum RootFormat {
 Rows that the selection drops are counted, clause by clause, in the cutflow that is printed at the
 end and stored in the dataset. The dataset appears whole or not at all.")]
 pub(crate) struct Prepare {
-    /// The view that names columns, selection and splits
+    /// The view that names columns, selection and splits: TOML, or weaver's YAML
     pub(crate) view: PathBuf,
     /// ROOT or Parquet files, or addresses of remote ROOT files
     #[arg(required = true)]
@@ -146,6 +149,17 @@ pub(crate) struct Prepare {
     /// Replace a dataset that is already there
     #[arg(long)]
     pub(crate) overwrite: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum View {
+    /// Print a view in normal form, or weaver's YAML as a view; what is otherwise than in weaver goes to stderr
+    ///
+    /// Example: fiducial view show JetClass_full.yaml > jetclass.toml
+    Show {
+        /// The view: TOML, or weaver's YAML
+        view: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

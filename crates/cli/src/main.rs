@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use arguments::{Arguments, Bench, Command, Dataset};
+use arguments::{Arguments, Bench, Command, Dataset, View};
 use failure::Failure;
 
 /// Without it a quarter to a third of a training step goes into page faults: see `fiducial_models::allocator`.
@@ -43,6 +43,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Inspect(options) => commands::inspect::run(&options),
         Command::Convert(options) => commands::convert::run(&options, quiet),
         Command::Prepare(options) => commands::prepare::run(&options, quiet),
+        Command::View(View::Show { view }) => commands::view::show(&view),
         Command::Dataset(Dataset::Verify { directory }) => commands::dataset::verify(&directory),
         Command::Train(options) => commands::train::run(&options, quiet),
         Command::Predict(options) => commands::predict::run(&options),

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use fiducial_data::batches::{Batch, Tensors, shuffled};
+use fiducial_data::batches::{Batch, Sampler, Tensors};
 use fiducial_models::{ModelConfig, Network, Optimiser, OptimiserConfig};
 
 use crate::checkpoint::{Checkpoints, Identity, Numbers, Position, Running};
@@ -22,6 +22,8 @@ pub struct Job<'a> {
     pub training: &'a Training,
     /// The split to learn from.
     pub train: &'a Tensors,
+    /// Which of its rows an epoch draws, and in what order; none draws each once.
+    pub sampler: Option<&'a Sampler>,
     /// The split that decides which epoch is the best, and when to stop.
     pub validation: &'a Tensors,
     /// The names of the classes, in the order of the labels.
@@ -191,7 +193,9 @@ impl<'a> Run<'a> {
             (running.jets - before.jets) as f64 / (running.seconds - before.seconds).max(1e-9)
         };
         let Training { batch_size, seed, .. } = *self.job.training;
-        let order = shuffled(self.job.train.rows() as u32, seed, self.epochs_done as u64);
+        let every_row = Sampler::every_row(self.job.train.rows());
+        let sampler = self.job.sampler.unwrap_or(&every_row);
+        let order = sampler.order(batch_size, seed, self.epochs_done as u64);
         let mut learning_rate = self.schedule.learning_rate(self.optimiser.steps().saturating_sub(1));
         for rows in order.chunks(batch_size).skip(self.steps_done) {
             self.options.faults.at("step", "").map_err(Error::io("take", Path::new("the next step")))?;
@@ -420,7 +424,7 @@ fn identity(job: &Job<'_>) -> Result<Identity, Error> {
     })?;
     Ok(Identity {
         configuration: files::sha256(&configuration),
-        data: data_hash(&[job.train, job.validation]),
+        data: data_hash(&[job.train, job.validation], job.sampler),
         code: code_version().to_owned(),
     })
 }
@@ -431,7 +435,7 @@ pub(crate) fn code_version() -> &'static str {
 }
 
 /// The SHA-256 of all numbers that a training reads, with their shapes.
-fn data_hash(splits: &[&Tensors]) -> String {
+fn data_hash(splits: &[&Tensors], sampler: Option<&Sampler>) -> String {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     let mut buffer = Vec::new();
@@ -454,6 +458,10 @@ fn data_hash(splits: &[&Tensors]) -> String {
         feed(&mut tensors.weights.iter().map(|weight| weight.to_le_bytes()));
         let halves = |id: &u64| [*id as u32, (*id >> 32) as u32];
         feed(&mut tensors.row_ids.iter().flat_map(halves).map(u32::to_le_bytes));
+    }
+    if let Some(sampler) = sampler.filter(|sampler| !sampler.draws_every_row_once()) {
+        feed(&mut sampler.probabilities().iter().map(|probability| (*probability as f32).to_le_bytes()));
+        feed(&mut sampler.buckets().iter().map(|bucket| bucket.to_le_bytes()));
     }
     files::hex(&hash.finalize())
 }

@@ -1,7 +1,7 @@
 //! From a recipe, a view and a dataset to a model directory.
 use std::path::Path;
 
-use fiducial_data::batches::{Standardisation, Tensors, tensors};
+use fiducial_data::batches::{Sampler, Standardisation, Tensors, tensors};
 use fiducial_data::dataset::Dataset;
 use fiducial_data::view::View;
 use fiducial_models::ModelConfig;
@@ -32,12 +32,14 @@ pub fn train(
     let read =
         |split: &str| -> Result<Tensors, Error> { Ok(tensors(view, &standardisation, dataset, split)?) };
     let (train, validation) = (read("train")?, read("validation")?);
+    let sampler = Sampler::new(view, dataset, "train")?;
     let mut options = options.clone();
     options.checkpoints.get_or_insert_with(|| out.join("checkpoint"));
     let job = Job {
         model: &model,
         training: &recipe.training,
         train: &train,
+        sampler: Some(&sampler),
         validation: &validation,
         classes: &classes,
     };

@@ -9,3 +9,4 @@ pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod train;
+pub(crate) mod view;

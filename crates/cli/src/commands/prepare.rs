@@ -2,7 +2,6 @@
 
 use fiducial_data::dataset::{About, Manifest};
 use fiducial_data::prepare::{PrepareOptions, prepare};
-use fiducial_data::view::View;
 
 use crate::arguments::Prepare;
 use crate::failure::Failure;
@@ -10,7 +9,7 @@ use crate::progress::Display;
 use crate::tables::{count, table};
 
 pub(crate) fn run(options: &Prepare, quiet: bool) -> Result<(), Failure> {
-    let view = View::read(&options.view).map_err(Failure::input)?;
+    let view = super::view::read(&options.view)?;
     let name = options.output.file_name().map_or_else(|| "dataset".into(), |name| name.to_string_lossy());
     let prepare_options = PrepareOptions {
         about: About { name: name.into_owned(), ..About::default() },

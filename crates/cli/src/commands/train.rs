@@ -45,7 +45,7 @@ fn view_and_dataset(
     output: &Path,
     display: &mut Display,
 ) -> Result<(View, Dataset), Failure> {
-    let named = recipe.view.as_ref().map(View::read).transpose().map_err(Failure::input)?;
+    let named = recipe.view.as_ref().map(|path| super::view::read(path)).transpose()?;
     let dataset = match (dataset, &recipe.data) {
         (Some(directory), _) => Dataset::open(directory)?,
         (None, Some(DataSource::Dataset(directory))) => Dataset::open(directory)?,

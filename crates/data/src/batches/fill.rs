@@ -55,7 +55,7 @@ pub(super) fn fill<'a>(
     load: impl Fn(usize) -> Result<Loaded<'a>, Error> + Sync,
 ) -> Result<Tensors, Error> {
     let rows: usize = sizes.iter().sum();
-    let has_labels = plan.labels == Labels::Required;
+    let has_labels = plan.labels == Labels::Required && !plan.view.classes().is_empty();
     let mut data: Vec<Vec<f32>> = Vec::with_capacity(plan.groups.len());
     for group in &plan.groups {
         // Zeroed by the system page by page as they are touched, so that zero padding costs no writes.
@@ -192,8 +192,10 @@ impl Block<'_> {
         counts.truncated_rows = truncated.iter().filter(|is_truncated| **is_truncated).count() as u64;
         if self.plan.labels == Labels::Required {
             let view = self.plan.view;
-            let labels = view.labels_of(&self.environment).map_err(|error| self.view_error(error))?;
-            target.labels[start..start + rows].copy_from_slice(&labels);
+            if !view.classes().is_empty() {
+                let labels = view.labels_of(&self.environment).map_err(|error| self.view_error(error))?;
+                target.labels[start..start + rows].copy_from_slice(&labels);
+            }
             let weights = view.weights_of(&self.environment).map_err(|error| self.view_error(error))?;
             for (target, weight) in target.weights[start..start + rows].iter_mut().zip(weights) {
                 *target = weight as f32;

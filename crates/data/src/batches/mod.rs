@@ -25,6 +25,8 @@
 
 mod fill;
 mod plan;
+mod rows;
+mod sampling;
 mod shuffle;
 mod standardise;
 
@@ -39,6 +41,8 @@ use crate::dataset::{Chunk, Dataset, ROW_ID};
 use crate::source::{Error, Source};
 use crate::view::View;
 
+pub use rows::targets;
+pub use sampling::Sampler;
 pub use shuffle::shuffled;
 pub use standardise::{Measured, Standardisation, TRAINING_SPLIT};
 
@@ -50,7 +54,7 @@ use plan::Plan;
 pub struct Tensors {
     /// The input groups, in the order of the view.
     pub groups: Vec<GroupTensor>,
-    /// The class of each row, as its place among the view's classes; empty with [`Labels::Absent`].
+    /// The class of each row, as its place among the view's classes; empty with [`Labels::Absent`] and without classes.
     pub labels: Vec<u32>,
     /// The weight of each row.
     pub weights: Vec<f32>,
@@ -93,7 +97,7 @@ pub struct Batch {
 /// Whether rows have labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Labels {
-    /// They must, and exactly one class is true for each.
+    /// They must, and exactly one class is true for each. A view with targets and no classes has weights alone.
     Required,
     /// They are not looked at, nor are weights: for predictions on data without truth.
     Absent,

@@ -51,8 +51,8 @@ impl<'a> Plan<'a> {
 
     /// Labels, weights and observers, without any input.
     pub(super) fn truth(view: &'a View) -> Result<Self, Error> {
-        if view.classes().is_empty() {
-            return Err(Error::settings("compute labels", "the view has no classes"));
+        if view.classes().is_empty() && view.targets().is_empty() {
+            return Err(Error::settings("compute labels", "the view has neither classes nor targets"));
         }
         let mut columns = observed(view);
         columns.extend(view.label_columns());

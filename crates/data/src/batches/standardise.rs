@@ -114,7 +114,7 @@ fn measure(values: &mut [f32]) -> Option<Measured> {
 }
 
 /// The quantile with linear interpolation between neighbours.
-fn quantile(values: &mut [f32], fraction: f64) -> Option<f64> {
+pub(super) fn quantile(values: &mut [f32], fraction: f64) -> Option<f64> {
     let place = fraction * values.len().checked_sub(1)? as f64;
     let below = place.floor() as usize;
     let (_, &mut value, above) = values.select_nth_unstable_by(below, f32::total_cmp);

@@ -149,7 +149,8 @@ fn open(view: &View, files: &[PathBuf]) -> Result<Vec<Box<dyn Source>>, Error> {
     if files.is_empty() {
         return Err(Error::settings("prepare a dataset", "no source files are given"));
     }
-    files.iter().map(|file| source::open(file, view.tree())).collect()
+    let open = |file: &PathBuf| source::with_file_columns(source::open(file, view.tree())?, view);
+    files.iter().map(open).collect()
 }
 
 fn hash(sources: &[Box<dyn Source>]) -> Result<Vec<SourceFile>, Error> {

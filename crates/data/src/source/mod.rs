@@ -12,6 +12,7 @@
 //! ```
 
 mod error;
+mod file_columns;
 mod parquet;
 mod root;
 
@@ -25,6 +26,7 @@ use arrow_schema::{Schema, SchemaRef};
 
 use crate::dataset::digest_file;
 pub use error::Error;
+pub use file_columns::with_file_columns;
 pub use parquet::ParquetSource;
 pub use root::RootSource;
 

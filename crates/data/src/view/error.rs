@@ -28,6 +28,12 @@ pub enum ViewError {
     /// The text is no TOML, or a key is unknown, missing or of a wrong type.
     #[error("parse a view: {0}")]
     Toml(#[from] toml::de::Error),
+    /// The text is not weaver's YAML.
+    #[error("import weaver's configuration: {message}")]
+    Yaml {
+        /// What is wrong, and where.
+        message: String,
+    },
     /// A key has a value that makes no sense.
     #[error("accept the view's key `{key}`: {message}")]
     Key {

@@ -44,10 +44,13 @@ use crate::expr::{Definitions, Expr};
 mod apply;
 mod error;
 mod raw;
+mod sampling;
 mod validate;
+pub mod weaver;
 
 pub use apply::Selection;
 pub use error::ViewError;
+pub use sampling::{Bucketing, Buckets, FileColumn, Reweight, ReweightMethod, Sampling};
 
 /// The format that this version reads and writes.
 pub const FORMAT: &str = "fiducial-view/1";
@@ -68,10 +71,14 @@ pub struct View {
     selection: Vec<Expr>,
     splits: Option<Splits>,
     columns: Vec<ColumnNote>,
+    file_columns: Vec<FileColumn>,
     new_variables: Definitions,
     inputs: Vec<Group>,
     classes: Vec<Class>,
+    targets: Vec<(String, Expr)>,
     weights: Weights,
+    sampling: Option<Sampling>,
+    bucketing: Option<Bucketing>,
 }
 
 /// How `prepare` assigns rows to splits. Split names are among [`SPLITS`].
@@ -184,16 +191,32 @@ impl View {
         validate::validate(text, toml::from_str(text)?)
     }
 
-    /// Reads a view from a file.
+    /// Reads a view from a file: TOML, or, where its name ends in `.yaml` or `.yml`, weaver's configuration, which is
+    /// imported. [`View::read_with_notes`] also says what weaver would do otherwise.
     ///
     /// # Errors
-    /// As [`View::parse`], and names the file.
+    /// As [`View::parse`] and [`weaver::import`], and names the file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ViewError> {
+        Ok(Self::read_with_notes(path)?.0)
+    }
+
+    /// As [`View::read`], with the notes of [`weaver::Imported`]; a view in TOML has none.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn read_with_notes(path: impl AsRef<Path>) -> Result<(Self, Vec<String>), ViewError> {
         let path = path.as_ref();
         let text =
             fs::read_to_string(path).map_err(|source| ViewError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text)
-            .map_err(|source| ViewError::File { path: path.to_owned(), source: Box::new(source) })
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let view = || match is_yaml {
+            true => {
+                let imported = weaver::import(&text)?;
+                Ok((Self::parse(&imported.toml)?, imported.notes))
+            }
+            false => Ok((Self::parse(&text)?, Vec::new())),
+        };
+        view().map_err(|source| ViewError::File { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// The text that was parsed: what is hashed and stored.
@@ -227,6 +250,11 @@ impl View {
         &self.columns
     }
 
+    /// Columns whose values follow from a file's name, in order.
+    pub fn file_columns(&self) -> &[FileColumn] {
+        &self.file_columns
+    }
+
     /// The new variables, in order.
     pub fn new_variables(&self) -> &Definitions {
         &self.new_variables
@@ -247,9 +275,24 @@ impl View {
         &self.classes
     }
 
+    /// What a regression is to find, in order: a name, and one number per row.
+    pub fn targets(&self) -> &[(String, Expr)] {
+        &self.targets
+    }
+
     /// The weights.
     pub fn weights(&self) -> &Weights {
         &self.weights
+    }
+
+    /// How often each row is drawn in training; none means once.
+    pub fn sampling(&self) -> Option<&Sampling> {
+        self.sampling.as_ref()
+    }
+
+    /// Whether batches are made of rows that are alike.
+    pub fn bucketing(&self) -> Option<&Bucketing> {
+        self.bucketing.as_ref()
     }
 
     /// Columns and new variables that are copied to the predictions, in order.
@@ -266,6 +309,7 @@ impl View {
         names.extend(self.input_columns());
         names.extend(self.label_columns());
         names.extend(self.weight_columns());
+        names.extend(self.sampling_columns());
         names.extend(self.base_columns(self.observers().iter().cloned()));
         names.extend(self.base_columns(self.new_variables.iter().map(|(name, _)| name.to_owned())));
         if let Some(Splits::Column { column, .. }) = &self.splits {
@@ -304,9 +348,17 @@ impl View {
         self.base_columns(self.inputs.iter().flat_map(|group| group.variables.iter().map(|v| v.name.clone())))
     }
 
-    /// The columns that the labels read.
+    /// The columns that the labels and targets read.
     pub fn label_columns(&self) -> BTreeSet<String> {
-        self.base_columns(self.classes.iter().flat_map(|class| class.condition.columns()))
+        let classes = self.classes.iter().map(|class| &class.condition);
+        self.base_columns(classes.chain(self.targets.iter().map(|(_, expr)| expr)).flat_map(Expr::columns))
+    }
+
+    /// The columns that sampling and bucketing read.
+    pub fn sampling_columns(&self) -> BTreeSet<String> {
+        let sampling = self.sampling.iter().flat_map(Sampling::expressions);
+        let bucketing = self.bucketing.iter().map(|bucketing| &bucketing.variable);
+        self.base_columns(sampling.chain(bucketing).flat_map(Expr::columns))
     }
 
     /// The columns that the event weights read.

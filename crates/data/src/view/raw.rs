@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawView {
     pub(super) format: String,
@@ -22,13 +22,21 @@ pub(super) struct RawView {
     #[serde(default, skip_serializing_if = "Ordered::is_empty")]
     pub(super) columns: Ordered<RawColumn>,
     #[serde(default, skip_serializing_if = "Ordered::is_empty")]
+    pub(super) file_columns: Ordered<Ordered<f64>>,
+    #[serde(default, skip_serializing_if = "Ordered::is_empty")]
     pub(super) new_variables: Ordered<String>,
     #[serde(default, skip_serializing_if = "Ordered::is_empty")]
     pub(super) inputs: Ordered<RawGroup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) labels: Option<RawLabels>,
+    #[serde(default, skip_serializing_if = "Ordered::is_empty")]
+    pub(super) targets: Ordered<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) weights: Option<RawWeights>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sampling: Option<RawSampling>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bucketing: Option<RawBucketing>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -97,6 +105,37 @@ pub(super) struct RawWeights {
     pub(super) event: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) class_balance: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSampling {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) weight: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) method: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) classes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) class_weights: Vec<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) threshold: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) discard_outside: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<String>,
+    #[serde(default, skip_serializing_if = "Ordered::is_empty")]
+    pub(super) variables: Ordered<Vec<f64>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBucketing {
+    pub(super) variable: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) buckets: Option<usize>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) edges: Vec<f64>,
 }
 
 /// A table whose order matters.

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use crate::expr::{DefinitionError, Definitions, Expr};
 
 use super::raw::{Ordered, RawGroup, RawSplits, RawVariable, RawView};
+use super::sampling;
 use super::{
     Class, ColumnNote, DEFAULT_CLIP, FORMAT, Group, Pad, SPLITS, Scaling, Splits, Variable, View, ViewError,
     Weights,
@@ -14,13 +15,13 @@ use super::{
 /// Longest padded list: beyond it a typing error would ask for more memory than there is.
 const MAX_LENGTH: usize = 65_536;
 
-type Result<T> = std::result::Result<T, ViewError>;
+pub(super) type Result<T> = std::result::Result<T, ViewError>;
 
-fn wrong<T>(key: impl Into<String>, message: impl Into<String>) -> Result<T> {
+pub(super) fn wrong<T>(key: impl Into<String>, message: impl Into<String>) -> Result<T> {
     Err(ViewError::Key { key: key.into(), message: message.into() })
 }
 
-fn parse(key: impl Display, text: &str) -> Result<Expr> {
+pub(super) fn parse(key: impl Display, text: &str) -> Result<Expr> {
     Expr::parse(text).map_err(|source| ViewError::Expression { key: key.to_string(), source })
 }
 
@@ -35,6 +36,10 @@ pub(super) fn validate(text: &str, raw: RawView) -> Result<View> {
     let columns = columns(&raw, &new_variables)?;
     let inputs = raw.inputs.0.iter().map(|(name, group)| input(name, group)).collect::<Result<_>>()?;
     let classes = classes(&raw)?;
+    let targets = targets(&raw)?;
+    let file_columns = sampling::file_columns(&raw.file_columns, &new_variables)?;
+    let sampling = raw.sampling.as_ref().map(sampling::sampling).transpose()?;
+    let bucketing = raw.bucketing.as_ref().map(sampling::bucketing).transpose()?;
     let weights = match &raw.weights {
         None => Weights::default(),
         Some(weights) => {
@@ -59,10 +64,14 @@ pub(super) fn validate(text: &str, raw: RawView) -> Result<View> {
         selection,
         splits,
         columns,
+        file_columns,
         new_variables,
         inputs,
         classes,
+        targets,
         weights,
+        sampling,
+        bucketing,
     })
 }
 
@@ -195,6 +204,14 @@ fn classes(raw: &RawView) -> Result<Vec<Class>> {
         Ok(Class { name: name.clone(), condition: parse(&key, text)? })
     };
     classes.iter().map(class).collect()
+}
+
+fn targets(raw: &RawView) -> Result<Vec<(String, Expr)>> {
+    let target = |(name, text): &(String, String)| match name.is_empty() {
+        true => wrong("targets", "a name is empty"),
+        false => Ok((name.clone(), parse(format!("targets.{name}"), text)?)),
+    };
+    raw.targets.0.iter().map(target).collect()
 }
 
 fn splits(raw: &RawSplits) -> Result<Splits> {

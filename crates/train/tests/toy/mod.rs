@@ -119,6 +119,7 @@ impl Toy {
             model: &self.model,
             training: &self.training,
             train: &self.train,
+            sampler: None,
             validation: &self.validation,
             classes: &self.classes,
         }
