@@ -154,7 +154,7 @@ fn errors_name_the_variable_and_the_row() {
     check(&features("x = \"jet_pt\""), &["`x`", "one value per row", "`features`", "six"]);
     check(&features("x = \"part_pt[part_pt > 4]\""), &["`part_pt`", "`x`", "constituents", "row 1001"]);
     check(&features("x = \"part_pz\""), &["part_pz"]);
-    check("[inputs.jet]\nvariables = [\"jet_pt\"]", &["no classes"]);
+    check("[inputs.jet]\nvariables = [\"jet_pt\"]", &["neither classes nor targets"]);
     check(
         &format!("[inputs.jet]\nvariables = [\"part_pt\"]\n{labels}"),
         &["`part_pt`", "a list per row", "`jet`"],
