@@ -271,8 +271,9 @@ proptest! {
                 prop_assert!(same(ours, oracle), "{}\nrow {}: {} and {}", tree.text(), row, ours, oracle);
             }
         }
-        if let Shape::Jagged(offsets) = values.shape() {
-            prop_assert_eq!(&offsets[..], &[0, 2, 2, 5]);
+        if let Shape::Jagged(levels) = values.shape() {
+            prop_assert_eq!(levels.len(), 1);
+            prop_assert_eq!(&levels[0][..], &[0, 2, 2, 5]);
         }
     }
 

@@ -55,6 +55,7 @@ fn batch() -> RecordBatch {
 fn show(values: &Values, rows: usize) -> String {
     let all: Vec<String> = match values.data() {
         Data::Numbers(numbers) => numbers.iter().map(f64::to_string).collect(),
+        Data::Integers(integers) => integers.iter().map(i64::to_string).collect(),
         Data::Booleans(booleans) => booleans.iter().map(|b| b.to_string()).collect(),
     };
     let row = |row| all[values.row_range(row)].join(" ");
@@ -174,7 +175,7 @@ fn errors_name_the_place() {
     check("!b", 1, "write `not x`");
     check("12abc + 1", 1, "`12abc` is no number");
     check("1e999", 1, "too large");
-    check("9007199254740993", 1, "beyond 2^53");
+    check("9223372036854775808", 1, "beyond 9223372036854775807, the largest one");
     check("`open", 1, "no closing backquote");
     check("1 + sqr(e)", 5, "did you mean `sqrt`?");
     check("np.hypt(e, e)", 1, "no function `np.hypt`");
@@ -192,7 +193,7 @@ fn errors_name_the_place() {
     check("1 + part_pxx", 5, "did you mean `part_px`?");
     check("s == 1", 1, "column `s` has the type Utf8, which holds no numbers");
     check("1 + missing", 5, "column `missing` is null in row 101");
-    check("big % 2", 1, "column `big` holds 9007199254740993 in row 101, beyond 2^53");
+    check("big / 2", 1, "`big` is 9007199254740993 in row 101, beyond 2^53");
     check("1 + p * o", 5, "the lists do not match: in row 100 `p` has 2 values and `o` has 1");
     check("e & b", 1, "`e` holds numbers where booleans are wanted");
     check("e > 1 & u < 2", 5, "comparisons beside `&` and `|` stand in parentheses");

@@ -43,18 +43,30 @@
 //! [`functions`] lists the functions, which may carry the prefixes `np.`, `ak.` and `math.`.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod arrow;
+mod broadcast;
+mod calls;
+mod combine;
+mod display;
 mod environment;
 mod error;
 mod evaluate;
+mod fields;
+mod four_vectors;
 mod functions;
 mod kernels;
 mod lexer;
+mod node;
+mod operators;
 mod parser;
+mod plan;
+mod reduce;
+mod subscript;
+mod value;
 mod values;
 
 pub use environment::{DefinitionError, Definitions, Environment};
@@ -64,138 +76,8 @@ pub use functions::{FunctionInfo, functions};
 pub use values::{Data, Shape, Values};
 
 use error::Stage;
-
-/// A place in the text, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    start: usize,
-    end: usize,
-}
-
-impl Span {
-    fn new(start: usize, end: usize) -> Self {
-        Self { start, end }
-    }
-
-    fn to(self, other: Self) -> Self {
-        Self { start: self.start, end: other.end }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    FloorDivide,
-    Remainder,
-    Power,
-    And,
-    Or,
-}
-
-impl Operator {
-    fn symbol(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::FloorDivide => "//",
-            Self::Remainder => "%",
-            Self::Power => "**",
-            Self::And => "&",
-            Self::Or => "|",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
-    Equal,
-    NotEqual,
-}
-
-impl Comparison {
-    const ALL: [(&'static str, Self); 6] = [
-        ("<", Self::Less),
-        ("<=", Self::LessEqual),
-        (">", Self::Greater),
-        (">=", Self::GreaterEqual),
-        ("==", Self::Equal),
-        ("!=", Self::NotEqual),
-    ];
-
-    fn of(symbol: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(s, _)| *s == symbol).map(|(_, comparison)| *comparison)
-    }
-
-    fn symbol(self) -> &'static str {
-        Self::ALL.iter().find(|(_, c)| *c == self).map_or("", |(symbol, _)| symbol)
-    }
-}
-
-/// One operation. It takes its operands from the results of the steps before it.
-#[derive(Debug, Clone)]
-enum Node {
-    Number(f64),
-    Boolean(bool),
-    Column(String),
-    Negate,
-    Not,
-    Binary(Operator),
-    /// `n` comparisons of `n + 1` neighbours.
-    Compare(Vec<Comparison>),
-    Call {
-        function: &'static functions::Function,
-        arity: usize,
-    },
-    /// `x[i]`: one item of each list.
-    Index(i64),
-    /// `x[mask]`: the items where the mask holds.
-    Filter,
-}
-
-impl Node {
-    fn arity(&self) -> usize {
-        match self {
-            Self::Number(_) | Self::Boolean(_) | Self::Column(_) => 0,
-            Self::Negate | Self::Not | Self::Index(_) => 1,
-            Self::Binary(_) | Self::Filter => 2,
-            Self::Compare(chain) => chain.len() + 1,
-            Self::Call { arity, .. } => *arity,
-        }
-    }
-}
-
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Number(a), Self::Number(b)) => a.to_bits() == b.to_bits(),
-            (Self::Boolean(a), Self::Boolean(b)) => a == b,
-            (Self::Column(a), Self::Column(b)) => a == b,
-            (Self::Negate, Self::Negate) | (Self::Not, Self::Not) | (Self::Filter, Self::Filter) => true,
-            (Self::Binary(a), Self::Binary(b)) => a == b,
-            (Self::Compare(a), Self::Compare(b)) => a == b,
-            (Self::Call { function: f, arity: m }, Self::Call { function: g, arity: n }) => {
-                f.name == g.name && m == n
-            }
-            (Self::Index(a), Self::Index(b)) => a == b,
-            _ => false,
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Step {
-    node: Node,
-    span: Span,
-}
+use node::{Node, Span, Step};
+use plan::Planned;
 
 /// A parsed expression.
 ///
@@ -214,6 +96,7 @@ struct Step {
 pub struct Expr {
     text: String,
     steps: Vec<Step>,
+    plan: Vec<Planned>,
 }
 
 impl Expr {
@@ -226,14 +109,15 @@ impl Expr {
             let shown = if text.len() > parser::MAX_TEXT { "" } else { text };
             fault.at(Stage::Parse, shown)
         })?;
-        Ok(Self { text: text.to_owned(), steps })
+        Ok(Self { text: text.to_owned(), plan: plan::plan(&steps), steps })
     }
 
     /// The expression that is one column, whatever its name.
     pub fn column(name: &str) -> Self {
         let text = quoted(name);
         let span = Span::new(0, text.len());
-        Self { text, steps: vec![Step { node: Node::Column(name.to_owned()), span }] }
+        let steps = vec![Step { node: Node::Column(name.to_owned()), span }];
+        Self { text, plan: plan::plan(&steps), steps }
     }
 
     /// The text as it was written.
@@ -293,71 +177,5 @@ impl Serialize for Expr {
 impl<'de> Deserialize<'de> for Expr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
-}
-
-/// In normal form: prefixes dropped, no parentheses but those needed, `and`, `or` and `not` as `&`, `|` and `~`.
-/// Parsing it again gives an equal expression.
-impl fmt::Display for Expr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Binding strengths: comparison 1, `|` 2, `&` 3, sum 4, product 5, sign 6, power 7, atom 8.
-        const SIGN: u8 = 6;
-        const ATOM: u8 = 8;
-        fn at_least((text, strength): (String, u8), minimum: u8) -> String {
-            if strength < minimum { format!("({text})") } else { text }
-        }
-        let mut stack: Vec<(String, u8)> = Vec::new();
-        for Step { node, .. } in &self.steps {
-            let mut operands = stack.split_off(stack.len().saturating_sub(node.arity())).into_iter();
-            let mut operand = |minimum| operands.next().map_or_else(String::new, |o| at_least(o, minimum));
-            let shown = match node {
-                Node::Number(value) if value.is_nan() => ("np.nan".to_owned(), ATOM),
-                Node::Number(value) if value.is_infinite() => ("np.inf".to_owned(), ATOM),
-                Node::Number(value) => {
-                    let text = format!("{value:?}");
-                    // Larger whole numbers keep their point: without it the parser refuses them as inexact.
-                    let whole = (*value <= values::EXACT).then(|| text.strip_suffix(".0")).flatten();
-                    (whole.unwrap_or(&text).to_owned(), ATOM)
-                }
-                Node::Boolean(value) => (if *value { "True" } else { "False" }.to_owned(), ATOM),
-                Node::Column(name) => (quoted(name), ATOM),
-                Node::Negate => (format!("-{}", operand(SIGN)), SIGN),
-                Node::Not => (format!("~{}", operand(SIGN)), SIGN),
-                Node::Binary(operator) => {
-                    let (left, right, strength) = match operator {
-                        Operator::Or => (2, 3, 2),
-                        Operator::And => (3, 4, 3),
-                        Operator::Add | Operator::Subtract => (4, 5, 4),
-                        Operator::Power => (ATOM, SIGN, 7),
-                        _ => (5, 6, 5),
-                    };
-                    let mut text = operand(left);
-                    text.push_str(&format!(" {} ", operator.symbol()));
-                    text.push_str(&operand(right));
-                    (text, strength)
-                }
-                Node::Compare(chain) => {
-                    let mut text = operand(2);
-                    for comparison in chain {
-                        text.push_str(&format!(" {} {}", comparison.symbol(), operand(2)));
-                    }
-                    (text, 1)
-                }
-                Node::Call { function, arity } => {
-                    let mut text = format!("{}(", function.name);
-                    for i in 0..*arity {
-                        text.push_str(if i > 0 { ", " } else { "" });
-                        text.push_str(if i == function.parameters.len() { "default=" } else { "" });
-                        text.push_str(&operand(0));
-                    }
-                    text.push(')');
-                    (text, ATOM)
-                }
-                Node::Index(index) => (format!("{}[{index}]", operand(ATOM)), ATOM),
-                Node::Filter => (format!("{}[{}]", operand(ATOM), operand(0)), ATOM),
-            };
-            stack.push(shown);
-        }
-        f.write_str(stack.last().map_or("", |(text, _)| text))
     }
 }
