@@ -77,7 +77,7 @@ def q8(events):
     is_pair = (one.charge != two.charge) & (one.flavour == two.flavour)
     mass = (one + two).mass[is_pair]
     best = pairs[is_pair][ak.argmin(abs(mass - 91.2), axis=1, keepdims=True)]
-    some = ak.num(best) > 0
+    some = ak.any(is_pair, axis=1)
     leptons, index, best, met_pt, met_phi = leptons[some], index[some], best[some], met_pt[some], met_phi[some]
     others = leptons[(index != best.a[:, 0]) & (index != best.b[:, 0])]
     leading = ak.flatten(others[ak.argmax(others.pt, axis=1, keepdims=True)])

@@ -1,9 +1,9 @@
 //! The expression language: Python-like arithmetic over the columns of an Arrow batch.
 //!
-//! A batch holds one row for each event (or jet), and a list column holds one item for each particle. An expression
-//! works on all rows at once. A value is one number for all (*scalar*), one for each event (*event*), or one for each
-//! particle (*jagged*); scalars broadcast over events, and events over their particles. Two jagged values must have
-//! equal numbers of particles in every row.
+//! A batch holds one row for each event (or jet), and a list column holds one item for each particle, or lists of items again. An
+//! expression works on all rows at once. A value is one number for all (*scalar*), one for each event (*event*), or lists to
+//! any depth (*jagged*); scalars broadcast over events, events over their particles, and lists over the lists in them. Two jagged
+//! values must have lists of equal lengths. `docs/guides/expressions.md` has the rules with examples, and every function.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,17 +30,50 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Four-vectors and combinations
+//! Between columns and result stand records: four-vectors, and the pairs that `combinations` and `cartesian` make. A result is numbers.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use arrow_array::{ArrayRef, ListArray, RecordBatch, types::Float64Type};
+//! use fiducial_data::expr::{Definitions, Environment, Expr};
+//!
+//! let lists = |values: [f64; 3]| -> ArrayRef {
+//!     let values = values.map(Some).to_vec();
+//!     Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>([Some(values), Some(vec![])]))
+//! };
+//! let batch = RecordBatch::try_from_iter([
+//!     ("pt", lists([45.0, 45.0, 10.0])),
+//!     ("eta", lists([0.0, 0.0, 1.0])),
+//!     ("phi", lists([0.0, std::f64::consts::PI, 1.0])),
+//! ])?;
+//! let new = Definitions::new(vec![
+//!     ("muons".to_owned(), Expr::parse("p4(pt=pt, eta=eta, phi=phi, mass=0.10566)")?),
+//!     ("pairs".to_owned(), Expr::parse("combinations(muons, 2)")?),
+//! ])?;
+//! let environment = Environment::new(&batch).with_definitions(&new);
+//! let mass = Expr::parse("max((pairs.a + pairs.b).mass, default=-1)")?.evaluate(&environment)?;
+//! assert!((mass.numbers()[0] - 90.0).abs() < 1e-3);
+//! assert_eq!(mass.numbers()[1], -1.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Numbers
-//! All arithmetic is done in 64-bit floats. Whole numbers are exact up to 2^53; a column that holds a larger one is an
-//! error, so that an event number is never rounded in silence. Booleans stay booleans, and count as 0 and 1 where
-//! a number is wanted; `&`, `|`, `~`, `and`, `or` and `not` want booleans. Division by zero and the like give infinities
-//! and NaN, as in NumPy. A null is an error that names the column and the row.
+//! A value holds booleans, 64-bit integers or 64-bit floats. `+ - * // %` and comparisons of integers are exact; all else is
+//! computed in 64-bit floats, and an integer beyond 2^53 that would become a float is an error, so that an event number is never
+//! rounded in silence. Division by zero and the like give infinities and NaN, as in NumPy; integers that overflow are an error. A
+//! null is an error that names the column and the row.
 //!
 //! # Grammar
 //! Precedence is Python's: `or`, `and`, `not`, comparisons (which chain: `550 < jet_pt < 650`), `|`, `&`, `+ -`,
-//! `* / // %`, signs and `~`, `**`, then calls and indices. Since `&` binds tighter than comparisons, these stand in
+//! `* / // %`, signs and `~`, `**`, then calls, subscripts and fields. Since `&` binds tighter than comparisons, these stand in
 //! parentheses: `(a > 1) & (b < 2)`. A name may hold dots (`Jet.PT`); any other column name stands in backquotes.
 //! [`functions`] lists the functions, which may carry the prefixes `np.`, `ak.` and `math.`.
+//!
+//! # How it is evaluated
+//! Steps stand in post-order; each subexpression is computed once, on flat values, and the memory of a result that is needed no more
+//! is used again. Lists are a stack of offsets beside the values, shared by all that have them. A record is an index into columns:
+//! a mask or a combination of four-vectors moves no momentum, and a sum of four-vectors is computed when a quantity of it is asked for.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
