@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use arrow_array::types::Float64Type;
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, ListArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::Field;
 use fiducial_data::expr::{Environment, Expr, Shape};
 use proptest::prelude::*;
 
@@ -185,11 +187,14 @@ fn batch() -> RecordBatch {
         let rows = rows.map(|row| Some(row.iter().map(|x| Some(*x)).collect::<Vec<_>>()));
         Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(rows))
     };
+    let field = Arc::new(Field::new("item", list(P).data_type().clone(), false));
     RecordBatch::try_from_iter([
         ("e", Arc::new(Float64Array::from(EVENT.to_vec())) as ArrayRef),
         ("b", Arc::new(BooleanArray::from(FLAG.to_vec())) as ArrayRef),
         ("p", list(P)),
         ("q", list(Q)),
+        ("i", Arc::new(Int64Array::from(vec![-1, i64::MIN, 1]))),
+        ("n", Arc::new(ListArray::new(field, OffsetBuffer::from_lengths([1, 0, 2]), list(P), None))),
     ])
     .unwrap()
 }
@@ -246,6 +251,35 @@ fn soup() -> impl Strategy<Value = String> {
         "np.hypot(",
         "default=",
         "axis=",
+        "keepdims=True",
+        "n",
+        "i",
+        "p4(",
+        "pt=",
+        "eta=",
+        "phi=",
+        "mass=",
+        "combinations(",
+        "cartesian(",
+        "nested=True",
+        "concatenate(",
+        "argsort(",
+        "argmax(",
+        "local_index(",
+        "flatten(",
+        "cluster_jets(",
+        "R=0.4",
+        "algorithm=\"kt\"",
+        "record(",
+        ".a",
+        ".pt",
+        ".",
+        "p[:, 1:]",
+        "[:2]",
+        "[0]",
+        "x=",
+        "3",
+        "9223372036854775807",
         "`",
         "é",
     ]);
@@ -253,7 +287,7 @@ fn soup() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn evaluation_equals_the_oracle(tree in number()) {
@@ -271,8 +305,9 @@ proptest! {
                 prop_assert!(same(ours, oracle), "{}\nrow {}: {} and {}", tree.text(), row, ours, oracle);
             }
         }
-        if let Shape::Jagged(offsets) = values.shape() {
-            prop_assert_eq!(&offsets[..], &[0, 2, 2, 5]);
+        if let Shape::Jagged(levels) = values.shape() {
+            prop_assert_eq!(levels.len(), 1);
+            prop_assert_eq!(&levels[0][..], &[0, 2, 2, 5]);
         }
     }
 

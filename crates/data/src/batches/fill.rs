@@ -266,8 +266,8 @@ impl Block<'_> {
         for (index, variable) in group.variables.iter().enumerate() {
             let values = self.values(variable)?;
             let numbers = values.event_numbers(self.environment.rows()).ok_or_else(|| {
-                let reason =
-                    format!("it is a list per row, but the group `{}` has no length", group.group.name);
+                let shape = values.shape().name();
+                let reason = format!("it is {shape}, but the group `{}` has no length", group.group.name);
                 Error::column(self.path, variable.name, reason)
             })?;
             for (row, value) in numbers.iter().enumerate() {
@@ -284,7 +284,16 @@ impl Block<'_> {
     }
 
     fn values(&self, variable: &VariablePlan<'_>) -> Result<Values, Error> {
-        self.plan.view.variable(variable.name, &self.environment).map_err(|error| self.view_error(error))
+        let values = self.plan.view.variable(variable.name, &self.environment);
+        let values = values.map_err(|error| self.view_error(error))?;
+        match values.first_inexact() {
+            Some((row, value)) => {
+                let reason =
+                    format!("`{}` is {value}, beyond 2^53, up to which floats are exact", variable.name);
+                Err(self.value_error(reason, row))
+            }
+            None => Ok(values),
+        }
     }
 
     /// Variables of a group must have the same constituents.
@@ -318,7 +327,7 @@ impl Block<'_> {
         Error::View { path: self.path.to_owned(), source: Box::new(source) }
     }
 
-    /// The observers: columns as they are, new variables as 64-bit floats.
+    /// The observers: columns as they are, new variables as 64-bit floats, integers or booleans.
     fn observers(&self) -> Result<RecordBatch, Error> {
         let batch = self.environment.batch();
         let (mut fields, mut arrays) = (Vec::new(), Vec::new());

@@ -1,12 +1,17 @@
 //! What names mean: the columns of a batch, and new variables that are computed from them.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow_array::RecordBatch;
+use arrow_buffer::OffsetBuffer;
 
-use super::values::{ColumnFault, Values};
-use super::{Expr, ExprError};
+use crate::source::UNIT;
+
+use super::arrow::{self, ColumnFault};
+use super::value::Value;
+use super::values::Shape;
+use super::{Expr, ExprError, evaluate};
 
 /// New variables in order: each may refer to the ones before it and to columns.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,9 +61,9 @@ impl Definitions {
         for (i, (name, expr)) in entries.iter().enumerate() {
             let mut earlier = Vec::new();
             for column in expr.columns() {
-                match index.get(&column) {
-                    Some(j) if *j < i => earlier.push(*j),
-                    Some(j) if *j == i => return Err(DefinitionError::Itself(name.clone())),
+                match resolve(&index, &column) {
+                    Some(j) if j < i => earlier.push(j),
+                    Some(j) if j == i => return Err(DefinitionError::Itself(name.clone())),
                     Some(_) => return Err(DefinitionError::Later(name.clone(), column)),
                     None => {}
                 }
@@ -78,6 +83,11 @@ impl Definitions {
         self.index.get(name).map(|i| &self.entries[*i].1)
     }
 
+    /// The new variable that a name in an expression refers to, which may be a field of one: `pair.a.pt` belongs to `pair`.
+    pub fn resolve(&self, name: &str) -> Option<(&str, &Expr)> {
+        resolve(&self.index, name).map(|i| (self.entries[i].0.as_str(), &self.entries[i].1))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -87,6 +97,12 @@ impl Definitions {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+/// The longest part of a name that is defined.
+fn resolve(index: &HashMap<String, usize>, name: &str) -> Option<usize> {
+    let dots = name.rmatch_indices('.').map(|(dot, _)| &name[..dot]);
+    std::iter::once(name).chain(dots).find_map(|part| index.get(part).copied())
 }
 
 /// A batch and the new variables over it, against which expressions are evaluated.
@@ -112,9 +128,11 @@ impl Definitions {
 pub struct Environment<'a> {
     batch: &'a RecordBatch,
     rows: RowNumbers,
-    columns: Vec<OnceLock<Values>>,
+    columns: Vec<OnceLock<Value>>,
+    /// The offsets that columns have, once where several have equal ones: lists that belong together are known by their memory.
+    offsets: Mutex<Vec<OffsetBuffer<i32>>>,
     definitions: Option<&'a Definitions>,
-    derived: Vec<OnceLock<Values>>,
+    derived: Vec<OnceLock<Value>>,
 }
 
 /// Which row of the whole data each row of the batch is.
@@ -129,6 +147,8 @@ enum RowNumbers {
 pub(super) enum Lookup {
     Missing,
     Ambiguous,
+    /// A new variable, and the fields of it, with dots.
+    Field(String, String),
     Column(ColumnFault),
     Derived(ExprError),
 }
@@ -137,7 +157,14 @@ impl<'a> Environment<'a> {
     /// The columns of a batch.
     pub fn new(batch: &'a RecordBatch) -> Self {
         let columns = vec![OnceLock::new(); batch.num_columns()];
-        Self { batch, rows: RowNumbers::From(0), columns, definitions: None, derived: Vec::new() }
+        Self {
+            batch,
+            rows: RowNumbers::From(0),
+            columns,
+            offsets: Mutex::default(),
+            definitions: None,
+            derived: Vec::new(),
+        }
     }
 
     /// Adds new variables. A name that is a column too is an error when it is used.
@@ -182,28 +209,52 @@ impl<'a> Environment<'a> {
         columns.chain(self.definitions.iter().flat_map(|d| d.iter().map(|(name, _)| name))).collect()
     }
 
-    pub(super) fn lookup(&self, name: &str) -> Result<Values, Lookup> {
+    pub(super) fn lookup(&self, name: &str) -> Result<Value, Lookup> {
         let column = self.batch.schema_ref().index_of(name).ok();
-        let definition = self.definitions.and_then(|d| d.index.get(name).map(|i| (d, *i)));
+        let definition = self.definitions.and_then(|d| resolve(&d.index, name).map(|i| (d, i)));
         match (column, definition) {
             (None, None) => Err(Lookup::Missing),
             (Some(_), Some(_)) => Err(Lookup::Ambiguous),
             (Some(i), None) => self.column(i).map_err(Lookup::Column),
-            (None, Some((definitions, i))) => self.derive(definitions, i).map_err(Lookup::Derived),
+            (None, Some((definitions, i))) => {
+                let variable = &definitions.entries[i].0;
+                match name.get(variable.len() + 1..) {
+                    Some(fields) if !fields.is_empty() => {
+                        Err(Lookup::Field(variable.clone(), fields.to_owned()))
+                    }
+                    _ => self.derive(definitions, i).map_err(Lookup::Derived),
+                }
+            }
         }
     }
 
-    fn column(&self, i: usize) -> Result<Values, ColumnFault> {
-        if let Some(values) = self.columns[i].get() {
-            return Ok(values.clone());
+    fn column(&self, i: usize) -> Result<Value, ColumnFault> {
+        if let Some(value) = self.columns[i].get() {
+            return Ok(value.clone());
         }
-        let values = Values::from_array(self.batch.column(i).as_ref())?;
-        Ok(self.columns[i].get_or_init(|| values).clone())
+        let (data, shape) = arrow::read(self.batch.column(i).as_ref())?;
+        let unit = self.batch.schema_ref().field(i).metadata().get(UNIT);
+        let unit = unit.map(|unit| unit.trim()).filter(|unit| !unit.is_empty()).map(Arc::from);
+        let value = Value::plain(data, self.shared(shape)).with_unit(unit);
+        Ok(self.columns[i].get_or_init(|| value).clone())
+    }
+
+    /// The shape with the offsets of an earlier column where these are equal.
+    fn shared(&self, shape: Shape) -> Shape {
+        let Shape::Jagged(mut levels) = shape else { return shape };
+        let mut known = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        for offsets in &mut levels {
+            match known.iter().find(|known| known.ptr_eq(offsets) || *known == offsets) {
+                Some(known) => *offsets = known.clone(),
+                None => known.push(offsets.clone()),
+            }
+        }
+        Shape::Jagged(levels)
     }
 
     /// Computes a new variable after all those it needs, in the order of their definition: a long chain of them does not
     /// recurse.
-    fn derive(&self, definitions: &Definitions, wanted: usize) -> Result<Values, ExprError> {
+    fn derive(&self, definitions: &Definitions, wanted: usize) -> Result<Value, ExprError> {
         let mut missing = Vec::new();
         let mut pending = vec![wanted];
         let mut seen = vec![false; wanted + 1];
@@ -217,12 +268,12 @@ impl<'a> Environment<'a> {
         missing.sort_unstable();
         for i in missing {
             let (name, expr) = &definitions.entries[i];
-            let values = expr.evaluate(self).map_err(|error| error.of_variable(name))?;
-            self.derived[i].get_or_init(|| values);
+            let value = evaluate::evaluate_any(expr, self).map_err(|error| error.of_variable(name))?;
+            self.derived[i].get_or_init(|| value);
         }
         match self.derived[wanted].get() {
-            Some(values) => Ok(values.clone()),
-            None => definitions.entries[wanted].1.evaluate(self),
+            Some(value) => Ok(value.clone()),
+            None => evaluate::evaluate_any(&definitions.entries[wanted].1, self),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Span;
+use super::node::Span;
 
 /// Why an expression could not be parsed or evaluated. It carries the text and the place in it, and shows both:
 ///
@@ -46,6 +46,11 @@ pub(super) struct Fault {
 impl Fault {
     pub(super) fn new(span: Span, message: impl Into<String>) -> Self {
         Self { span, message: message.into(), hint: None, row: None }
+    }
+
+    /// What no text can bring about: the parser counts operands.
+    pub(super) fn missing(span: Span) -> Self {
+        Self::new(span, "an operand is missing")
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -61,6 +61,18 @@ pub(super) fn floor_divide(a: f64, b: f64) -> f64 {
     if quotient - floor > 0.5 { floor + 1.0 } else { floor }
 }
 
+/// `a // b` of integers, rounded down; none where there is no such integer.
+pub(super) fn integer_floor_divide(a: i64, b: i64) -> Option<i64> {
+    let quotient = a.checked_div(b)?;
+    Some(if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient })
+}
+
+/// `a % b` of integers with the sign of `b`; none where `b` is 0.
+pub(super) fn integer_remainder(a: i64, b: i64) -> Option<i64> {
+    let rest = a.checked_rem(b).or(if b == -1 { Some(0) } else { None })?;
+    Some(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+}
+
 /// `a ** b`; a square is one multiplication.
 pub(super) fn power(a: f64, b: f64) -> f64 {
     if b == 2.0 { a * a } else { a.powf(b) }

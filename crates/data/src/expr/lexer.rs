@@ -1,13 +1,16 @@
 //! Text to tokens.
 
-use super::Span;
 use super::error::Fault;
-use super::values::EXACT;
+use super::node::Span;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
     Number(f64),
-    /// A name, dots included: `part_px`, `np.sqrt`, `Jet.PT`.
+    /// A whole number, written without point and exponent.
+    Integer(i64),
+    /// What stands in quotes, for settings: `"antikt"`.
+    Text(String),
+    /// A name, dots included: `part_px`, `np.sqrt`, `Jet.PT`, `pair.a`.
     Name(String),
     /// A name in backquotes, which is always a column: `` `fatjet pt` ``.
     Quoted(String),
@@ -17,9 +20,9 @@ pub(super) enum Token {
 }
 
 /// Longest first, so that `**` is not read as two `*`.
-const SYMBOLS: [&str; 24] = [
+const SYMBOLS: [&str; 25] = [
     "**", "//", "<=", ">=", "==", "!=", "+", "-", "*", "/", "%", "<", ">", "&", "|", "~", "(", ")", "[", "]",
-    ",", ":", "=", "^",
+    ",", ":", "=", "^", ".",
 ];
 
 pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Fault> {
@@ -45,6 +48,11 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Fault> {
                 return Err(Fault::new(Span::new(at, at + 2), "a quoted name is empty"));
             }
             (Token::Quoted(rest[1..=end].to_owned()), end + 2)
+        } else if first == '"' || first == '\'' {
+            let Some(end) = rest[1..].find(first) else {
+                return Err(Fault::new(Span::new(at, at + 1), "a text has no closing quote"));
+            };
+            (Token::Text(rest[1..=end].to_owned()), end + 2)
         } else if let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
             (Token::Symbol(symbol), symbol.len())
         } else {
@@ -52,7 +60,6 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Fault> {
                 Fault::new(Span::new(at, at + first.len_utf8()), format!("unexpected character {first:?}"));
             return Err(match first {
                 '!' => fault.hint("write `not x`, or `~x`"),
-                '"' | '\'' => fault.hint("strings cannot be used in expressions"),
                 _ => fault,
             });
         };
@@ -113,19 +120,18 @@ fn number(text: &str, at: usize) -> Result<(Token, usize), Fault> {
         let end = length + text[length..].find(|c| !is_name_part(c)).unwrap_or(text.len() - length);
         return Err(Fault::new(Span::new(at, at + end), format!("`{}` is no number", &text[..end])));
     }
-    let value: f64 = literal
-        .replace('_', "")
-        .parse()
-        .map_err(|_| Fault::new(span, format!("`{literal}` is no number")))?;
+    let digits = literal.replace('_', "");
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        let value = digits.parse().map_err(|_| {
+            Fault::new(span, format!("the whole number `{literal}` is beyond {}, the largest one", i64::MAX))
+                .hint("with a point, `1.0`, a number is a float")
+        })?;
+        return Ok((Token::Integer(value), length));
+    }
+    let value: f64 = digits.parse().map_err(|_| Fault::new(span, format!("`{literal}` is no number")))?;
     if value.is_infinite() {
         return Err(Fault::new(span, format!("`{literal}` is too large for a 64-bit float"))
             .hint("infinity is `np.inf`"));
-    }
-    let whole = literal.bytes().all(|b| b.is_ascii_digit() || b == b'_');
-    if whole && literal.replace('_', "").parse().map_or(true, |value: u64| value > EXACT as u64) {
-        let message =
-            format!("the whole number `{literal}` is beyond 2^53, up to which 64-bit floats are exact");
-        return Err(Fault::new(span, message));
     }
     Ok((Token::Number(value), length))
 }

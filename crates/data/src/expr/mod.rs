@@ -1,9 +1,9 @@
 //! The expression language: Python-like arithmetic over the columns of an Arrow batch.
 //!
-//! A batch holds one row for each event (or jet), and a list column holds one item for each particle. An expression
-//! works on all rows at once. A value is one number for all (*scalar*), one for each event (*event*), or one for each
-//! particle (*jagged*); scalars broadcast over events, and events over their particles. Two jagged values must have
-//! equal numbers of particles in every row.
+//! A batch holds one row for each event (or jet), and a list column holds one item for each particle, or lists of items again. An
+//! expression works on all rows at once. A value is one number for all (*scalar*), one for each event (*event*), or lists to
+//! any depth (*jagged*); scalars broadcast over events, events over their particles, and lists over the lists in them. Two jagged
+//! values must have lists of equal lengths. `docs/guides/expressions.md` has the rules with examples, and every function.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,31 +30,76 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Four-vectors and combinations
+//! Between columns and result stand records: four-vectors, and the pairs that `combinations` and `cartesian` make. A result is numbers.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use arrow_array::{ArrayRef, ListArray, RecordBatch, types::Float64Type};
+//! use fiducial_data::expr::{Definitions, Environment, Expr};
+//!
+//! let lists = |values: [f64; 3]| -> ArrayRef {
+//!     let values = values.map(Some).to_vec();
+//!     Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>([Some(values), Some(vec![])]))
+//! };
+//! let batch = RecordBatch::try_from_iter([
+//!     ("pt", lists([45.0, 45.0, 10.0])),
+//!     ("eta", lists([0.0, 0.0, 1.0])),
+//!     ("phi", lists([0.0, std::f64::consts::PI, 1.0])),
+//! ])?;
+//! let new = Definitions::new(vec![
+//!     ("muons".to_owned(), Expr::parse("p4(pt=pt, eta=eta, phi=phi, mass=0.10566)")?),
+//!     ("pairs".to_owned(), Expr::parse("combinations(muons, 2)")?),
+//! ])?;
+//! let environment = Environment::new(&batch).with_definitions(&new);
+//! let mass = Expr::parse("max((pairs.a + pairs.b).mass, default=-1)")?.evaluate(&environment)?;
+//! assert!((mass.numbers()[0] - 90.0).abs() < 1e-3);
+//! assert_eq!(mass.numbers()[1], -1.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Numbers
-//! All arithmetic is done in 64-bit floats. Whole numbers are exact up to 2^53; a column that holds a larger one is an
-//! error, so that an event number is never rounded in silence. Booleans stay booleans, and count as 0 and 1 where
-//! a number is wanted; `&`, `|`, `~`, `and`, `or` and `not` want booleans. Division by zero and the like give infinities
-//! and NaN, as in NumPy. A null is an error that names the column and the row.
+//! A value holds booleans, 64-bit integers or 64-bit floats. `+ - * // %` and comparisons of integers are exact; all else is
+//! computed in 64-bit floats, and an integer beyond 2^53 that would become a float is an error, so that an event number is never
+//! rounded in silence. Division by zero and the like give infinities and NaN, as in NumPy; integers that overflow are an error. A
+//! null is an error that names the column and the row.
 //!
 //! # Grammar
 //! Precedence is Python's: `or`, `and`, `not`, comparisons (which chain: `550 < jet_pt < 650`), `|`, `&`, `+ -`,
-//! `* / // %`, signs and `~`, `**`, then calls and indices. Since `&` binds tighter than comparisons, these stand in
+//! `* / // %`, signs and `~`, `**`, then calls, subscripts and fields. Since `&` binds tighter than comparisons, these stand in
 //! parentheses: `(a > 1) & (b < 2)`. A name may hold dots (`Jet.PT`); any other column name stands in backquotes.
 //! [`functions`] lists the functions, which may carry the prefixes `np.`, `ak.` and `math.`.
+//!
+//! # How it is evaluated
+//! Steps stand in post-order; each subexpression is computed once, on flat values, and the memory of a result that is needed no more
+//! is used again. Lists are a stack of offsets beside the values, shared by all that have them. A record is an index into columns:
+//! a mask or a combination of four-vectors moves no momentum, and a sum of four-vectors is computed when a quantity of it is asked for.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod arrow;
+mod broadcast;
+mod calls;
+mod combine;
+mod display;
 mod environment;
 mod error;
 mod evaluate;
+mod fields;
+mod four_vectors;
 mod functions;
 mod kernels;
 mod lexer;
+mod node;
+mod operators;
 mod parser;
+mod plan;
+mod reduce;
+mod subscript;
+mod value;
 mod values;
 
 pub use environment::{DefinitionError, Definitions, Environment};
@@ -64,138 +109,8 @@ pub use functions::{FunctionInfo, functions};
 pub use values::{Data, Shape, Values};
 
 use error::Stage;
-
-/// A place in the text, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    start: usize,
-    end: usize,
-}
-
-impl Span {
-    fn new(start: usize, end: usize) -> Self {
-        Self { start, end }
-    }
-
-    fn to(self, other: Self) -> Self {
-        Self { start: self.start, end: other.end }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    FloorDivide,
-    Remainder,
-    Power,
-    And,
-    Or,
-}
-
-impl Operator {
-    fn symbol(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::FloorDivide => "//",
-            Self::Remainder => "%",
-            Self::Power => "**",
-            Self::And => "&",
-            Self::Or => "|",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
-    Equal,
-    NotEqual,
-}
-
-impl Comparison {
-    const ALL: [(&'static str, Self); 6] = [
-        ("<", Self::Less),
-        ("<=", Self::LessEqual),
-        (">", Self::Greater),
-        (">=", Self::GreaterEqual),
-        ("==", Self::Equal),
-        ("!=", Self::NotEqual),
-    ];
-
-    fn of(symbol: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(s, _)| *s == symbol).map(|(_, comparison)| *comparison)
-    }
-
-    fn symbol(self) -> &'static str {
-        Self::ALL.iter().find(|(_, c)| *c == self).map_or("", |(symbol, _)| symbol)
-    }
-}
-
-/// One operation. It takes its operands from the results of the steps before it.
-#[derive(Debug, Clone)]
-enum Node {
-    Number(f64),
-    Boolean(bool),
-    Column(String),
-    Negate,
-    Not,
-    Binary(Operator),
-    /// `n` comparisons of `n + 1` neighbours.
-    Compare(Vec<Comparison>),
-    Call {
-        function: &'static functions::Function,
-        arity: usize,
-    },
-    /// `x[i]`: one item of each list.
-    Index(i64),
-    /// `x[mask]`: the items where the mask holds.
-    Filter,
-}
-
-impl Node {
-    fn arity(&self) -> usize {
-        match self {
-            Self::Number(_) | Self::Boolean(_) | Self::Column(_) => 0,
-            Self::Negate | Self::Not | Self::Index(_) => 1,
-            Self::Binary(_) | Self::Filter => 2,
-            Self::Compare(chain) => chain.len() + 1,
-            Self::Call { arity, .. } => *arity,
-        }
-    }
-}
-
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Number(a), Self::Number(b)) => a.to_bits() == b.to_bits(),
-            (Self::Boolean(a), Self::Boolean(b)) => a == b,
-            (Self::Column(a), Self::Column(b)) => a == b,
-            (Self::Negate, Self::Negate) | (Self::Not, Self::Not) | (Self::Filter, Self::Filter) => true,
-            (Self::Binary(a), Self::Binary(b)) => a == b,
-            (Self::Compare(a), Self::Compare(b)) => a == b,
-            (Self::Call { function: f, arity: m }, Self::Call { function: g, arity: n }) => {
-                f.name == g.name && m == n
-            }
-            (Self::Index(a), Self::Index(b)) => a == b,
-            _ => false,
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Step {
-    node: Node,
-    span: Span,
-}
+use node::{Node, Span, Step};
+use plan::Planned;
 
 /// A parsed expression.
 ///
@@ -214,6 +129,7 @@ struct Step {
 pub struct Expr {
     text: String,
     steps: Vec<Step>,
+    plan: Vec<Planned>,
 }
 
 impl Expr {
@@ -226,14 +142,15 @@ impl Expr {
             let shown = if text.len() > parser::MAX_TEXT { "" } else { text };
             fault.at(Stage::Parse, shown)
         })?;
-        Ok(Self { text: text.to_owned(), steps })
+        Ok(Self { text: text.to_owned(), plan: plan::plan(&steps), steps })
     }
 
     /// The expression that is one column, whatever its name.
     pub fn column(name: &str) -> Self {
         let text = quoted(name);
         let span = Span::new(0, text.len());
-        Self { text, steps: vec![Step { node: Node::Column(name.to_owned()), span }] }
+        let steps = vec![Step { node: Node::Column(name.to_owned()), span }];
+        Self { text, plan: plan::plan(&steps), steps }
     }
 
     /// The text as it was written.
@@ -293,71 +210,5 @@ impl Serialize for Expr {
 impl<'de> Deserialize<'de> for Expr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
-}
-
-/// In normal form: prefixes dropped, no parentheses but those needed, `and`, `or` and `not` as `&`, `|` and `~`.
-/// Parsing it again gives an equal expression.
-impl fmt::Display for Expr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Binding strengths: comparison 1, `|` 2, `&` 3, sum 4, product 5, sign 6, power 7, atom 8.
-        const SIGN: u8 = 6;
-        const ATOM: u8 = 8;
-        fn at_least((text, strength): (String, u8), minimum: u8) -> String {
-            if strength < minimum { format!("({text})") } else { text }
-        }
-        let mut stack: Vec<(String, u8)> = Vec::new();
-        for Step { node, .. } in &self.steps {
-            let mut operands = stack.split_off(stack.len().saturating_sub(node.arity())).into_iter();
-            let mut operand = |minimum| operands.next().map_or_else(String::new, |o| at_least(o, minimum));
-            let shown = match node {
-                Node::Number(value) if value.is_nan() => ("np.nan".to_owned(), ATOM),
-                Node::Number(value) if value.is_infinite() => ("np.inf".to_owned(), ATOM),
-                Node::Number(value) => {
-                    let text = format!("{value:?}");
-                    // Larger whole numbers keep their point: without it the parser refuses them as inexact.
-                    let whole = (*value <= values::EXACT).then(|| text.strip_suffix(".0")).flatten();
-                    (whole.unwrap_or(&text).to_owned(), ATOM)
-                }
-                Node::Boolean(value) => (if *value { "True" } else { "False" }.to_owned(), ATOM),
-                Node::Column(name) => (quoted(name), ATOM),
-                Node::Negate => (format!("-{}", operand(SIGN)), SIGN),
-                Node::Not => (format!("~{}", operand(SIGN)), SIGN),
-                Node::Binary(operator) => {
-                    let (left, right, strength) = match operator {
-                        Operator::Or => (2, 3, 2),
-                        Operator::And => (3, 4, 3),
-                        Operator::Add | Operator::Subtract => (4, 5, 4),
-                        Operator::Power => (ATOM, SIGN, 7),
-                        _ => (5, 6, 5),
-                    };
-                    let mut text = operand(left);
-                    text.push_str(&format!(" {} ", operator.symbol()));
-                    text.push_str(&operand(right));
-                    (text, strength)
-                }
-                Node::Compare(chain) => {
-                    let mut text = operand(2);
-                    for comparison in chain {
-                        text.push_str(&format!(" {} {}", comparison.symbol(), operand(2)));
-                    }
-                    (text, 1)
-                }
-                Node::Call { function, arity } => {
-                    let mut text = format!("{}(", function.name);
-                    for i in 0..*arity {
-                        text.push_str(if i > 0 { ", " } else { "" });
-                        text.push_str(if i == function.parameters.len() { "default=" } else { "" });
-                        text.push_str(&operand(0));
-                    }
-                    text.push(')');
-                    (text, ATOM)
-                }
-                Node::Index(index) => (format!("{}[{index}]", operand(ATOM)), ATOM),
-                Node::Filter => (format!("{}[{}]", operand(ATOM), operand(0)), ATOM),
-            };
-            stack.push(shown);
-        }
-        f.write_str(stack.last().map_or("", |(text, _)| text))
     }
 }

@@ -1,9 +1,9 @@
 //! Tokens to steps in post-order: precedence climbing, with Python's precedences.
 
-use super::error::{Fault, near_names};
-use super::functions::{self, Function, Kind};
+use super::error::Fault;
+use super::functions;
 use super::lexer::{Token, tokens};
-use super::{Comparison, Node, Operator, Span, Step};
+use super::node::{Comparison, Float, Item, Node, Operator, Span, Step};
 
 /// Longest text that is parsed, in bytes.
 pub(super) const MAX_TEXT: usize = 64 * 1024;
@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Step>, Fault> {
     }
 }
 
-struct Parser {
+pub(super) struct Parser {
     tokens: Vec<(Token, Span)>,
     next: usize,
     depth: usize,
@@ -52,40 +52,40 @@ struct Parser {
 }
 
 impl Parser {
-    fn peek(&self) -> &Token {
+    pub(super) fn peek(&self) -> &Token {
         self.tokens.get(self.next).map_or(&Token::End, |(token, _)| token)
     }
 
-    fn span(&self) -> Span {
+    pub(super) fn span(&self) -> Span {
         self.tokens.get(self.next).or(self.tokens.last()).map_or(Span::new(0, 0), |(_, span)| *span)
     }
 
-    fn advance(&mut self) -> Span {
+    pub(super) fn advance(&mut self) -> Span {
         let span = self.span();
         self.next += 1;
         span
     }
 
-    fn take(&mut self, symbol: &str) -> Option<Span> {
+    pub(super) fn take(&mut self, symbol: &str) -> Option<Span> {
         matches!(self.peek(), Token::Symbol(s) if *s == symbol).then(|| self.advance())
     }
 
-    fn expect(&mut self, symbol: &str) -> Result<Span, Fault> {
+    pub(super) fn expect(&mut self, symbol: &str) -> Result<Span, Fault> {
         self.take(symbol).ok_or_else(|| self.unexpected(&format!("`{symbol}`")))
     }
 
-    fn unexpected(&self, wanted: &str) -> Fault {
+    pub(super) fn unexpected(&self, wanted: &str) -> Fault {
         let found = match self.peek() {
             Token::Number(value) => format!("`{value}`"),
-            Token::Name(name) => format!("`{name}`"),
-            Token::Quoted(name) => format!("`{name}`"),
+            Token::Integer(value) => format!("`{value}`"),
+            Token::Name(name) | Token::Quoted(name) | Token::Text(name) => format!("`{name}`"),
             Token::Symbol(symbol) => format!("`{symbol}`"),
             Token::End => "the end".to_owned(),
         };
         Fault::new(self.span(), format!("expected {wanted}, found {found}"))
     }
 
-    fn emit(&mut self, node: Node, span: Span) -> Span {
+    pub(super) fn emit(&mut self, node: Node, span: Span) -> Span {
         self.steps.push(Step { node, span });
         span
     }
@@ -101,7 +101,7 @@ impl Parser {
     }
 
     /// An expression whose operators bind at least as tightly as `minimum`.
-    fn expression(&mut self, minimum: u8) -> Result<Span, Fault> {
+    pub(super) fn expression(&mut self, minimum: u8) -> Result<Span, Fault> {
         self.deeper(|parser| {
             let mut left = match parser.peek() {
                 Token::Name(name) if name == "not" && minimum <= level::LOGICAL_NOT => {
@@ -178,41 +178,76 @@ impl Parser {
         })
     }
 
-    /// A primary and the indices that follow it.
+    /// A primary with the subscripts and fields that follow it.
     fn postfix(&mut self) -> Result<Span, Fault> {
         let mut value = self.primary()?;
-        while self.take("[").is_some() {
-            // awkward writes `x[:, 0]` where we write `x[0]`: the axis of the events is always taken whole.
-            if self.take(":").is_some() {
-                self.expect(",")?;
-            }
-            let node = match self.integer() {
-                Some(index) => Node::Index(index),
-                None => {
-                    let mask = self.expression(0)?;
-                    if matches!(self.steps.last(), Some(Step { node: Node::Number(_) | Node::Negate, .. })) {
-                        return Err(Fault::new(mask, "expected a whole number or a mask of booleans"));
-                    }
-                    Node::Filter
+        loop {
+            if self.take("[").is_some() {
+                let items = self.items()?;
+                let end = self.expect("]")?;
+                value = self.emit(Node::Subscript(items), value.to(end));
+            } else if self.take(".").is_some() {
+                let Token::Name(names) = self.peek().clone() else {
+                    return Err(self.unexpected("the name of a field"));
+                };
+                let end = self.advance();
+                for name in names.split('.') {
+                    value = self.emit(Node::Field(name.to_owned()), value.to(end));
                 }
-            };
-            let end = self.expect("]")?;
-            value = self.emit(node, value.to(end));
+            } else {
+                return Ok(value);
+            }
         }
-        Ok(value)
     }
 
-    /// A whole number that fills the brackets, such as `-1` in `x[-1]`.
-    fn integer(&mut self) -> Option<i64> {
+    /// What stands between brackets. Rows are always taken whole: `x[:, 0]` and `x[0]` are the same.
+    fn items(&mut self) -> Result<Vec<Item>, Fault> {
+        let start = self.span();
+        let mut items = vec![self.item()?];
+        while self.take(",").is_some() {
+            items.push(self.item()?);
+        }
+        if items.len() > 1 {
+            let rows = items.remove(0);
+            if rows != Item::Slice(None, None) {
+                return Err(Fault::new(
+                    start,
+                    "the first of several subscripts goes over the rows, which are taken whole",
+                )
+                .hint("write `x[:, 0]` for the first particle, `x[:, 0, 1]` for the second part of it"));
+            }
+        }
+        Ok(items)
+    }
+
+    fn item(&mut self) -> Result<Item, Fault> {
+        let from = self.bound();
+        if self.take(":").is_some() {
+            let to = self.bound();
+            if matches!(self.peek(), Token::Symbol(":")) {
+                return Err(self.unexpected("`]`").hint("slices go in steps of one: `x[1:3]`"));
+            }
+            return Ok(Item::Slice(from, to));
+        }
+        if let Some(index) = from {
+            return Ok(Item::At(index));
+        }
+        let operand = self.expression(0)?;
+        if matches!(self.steps.last(), Some(Step { node: Node::Number(_) | Node::Boolean(_), .. })) {
+            return Err(Fault::new(operand, "expected a whole number or a mask of booleans, or a slice"));
+        }
+        Ok(Item::Value)
+    }
+
+    /// A whole number that is all that stands before the next `:`, `,` or `]`, such as `-1` in `x[-1]`.
+    fn bound(&mut self) -> Option<i64> {
         let negative = matches!(self.peek(), Token::Symbol("-"));
         let at = self.next + usize::from(negative);
         match (self.tokens.get(at), self.tokens.get(at + 1)) {
-            (Some((Token::Number(value), _)), Some((Token::Symbol("]"), _)))
-                if value.fract() == 0.0 && *value <= f64::from(i32::MAX) =>
-            {
+            (Some((Token::Integer(value), _)), Some((Token::Symbol("]" | "," | ":"), _))) => {
+                let value = if negative { -value } else { *value };
                 self.next = at + 1;
-                let value = *value as i64;
-                Some(if negative { -value } else { value })
+                Some(value)
             }
             _ => None,
         }
@@ -222,8 +257,14 @@ impl Parser {
         match self.peek().clone() {
             Token::Number(value) => {
                 let span = self.advance();
-                Ok(self.emit(Node::Number(value), span))
+                Ok(self.emit(Node::Number(Float::new(value)), span))
             }
+            Token::Integer(value) => {
+                let span = self.advance();
+                Ok(self.emit(Node::Integer(value), span))
+            }
+            Token::Text(_) => Err(Fault::new(self.span(), "strings cannot be used in expressions")
+                .hint("they stand for settings alone, as in `cluster_jets(p, R=0.8, algorithm=\"kt\")`")),
             Token::Quoted(name) => {
                 let span = self.advance();
                 Ok(self.emit(Node::Column(name), span))
@@ -243,7 +284,7 @@ impl Parser {
                     "True" => Node::Boolean(true),
                     "False" => Node::Boolean(false),
                     _ => match functions::constant(&name) {
-                        Some(value) => Node::Number(value),
+                        Some(value) => Node::Number(Float::new(value)),
                         None => Node::Column(name),
                     },
                 };
@@ -253,90 +294,8 @@ impl Parser {
         }
     }
 
-    fn call(&mut self, name: &str, start: Span) -> Result<Span, Fault> {
-        let Some(mut function) = functions::find(name) else {
-            let fault = Fault::new(start, format!("no function `{name}`"));
-            return Err(match near_names(name, functions::names()) {
-                Some(hint) => fault.hint(hint),
-                None => fault,
-            });
-        };
-        self.expect("(")?;
-        let mut positional = 0;
-        let mut default = false;
-        while !matches!(self.peek(), Token::Symbol(")")) {
-            match self.keyword() {
-                Some(keyword) => self.keyword_argument(function, &keyword, &mut default)?,
-                None if default => return Err(self.unexpected("`)`")),
-                None => {
-                    self.expression(0)?;
-                    positional += 1;
-                }
-            }
-            if self.take(",").is_none() {
-                break;
-            }
-        }
-        let span = start.to(self.expect(")")?);
-        // As in Python, `min(x)` goes over the items of a list and `min(a, b)` compares values.
-        if positional == 2 && !default && matches!(function.name, "min" | "max") {
-            let elementwise = if function.name == "min" { "minimum" } else { "maximum" };
-            function = functions::find(elementwise).unwrap_or(function);
-        }
-        if positional != function.parameters.len() {
-            let message = format!(
-                "`{}` takes {} argument{}, found {positional}",
-                function.name,
-                function.parameters.len(),
-                if function.parameters.len() == 1 { "" } else { "s" }
-            );
-            return Err(Fault::new(span, message).hint(format!("it is `{}`", function.signature())));
-        }
-        Ok(self.emit(Node::Call { function, arity: positional + usize::from(default) }, span))
-    }
-
-    /// The name in `name=value`, when that comes next.
-    fn keyword(&mut self) -> Option<String> {
-        match (self.tokens.get(self.next), self.tokens.get(self.next + 1)) {
-            (Some((Token::Name(name), _)), Some((Token::Symbol("="), _))) => Some(name.clone()),
-            _ => None,
-        }
-    }
-
-    fn keyword_argument(
-        &mut self,
-        function: &Function,
-        keyword: &str,
-        default: &mut bool,
-    ) -> Result<(), Fault> {
-        let reduction = matches!(function.kind, Kind::Reduce(_));
-        match keyword {
-            // The particle axis is the only one that can be reduced, so naming it changes nothing.
-            "axis" if reduction => {
-                self.advance();
-                self.advance();
-                let start = self.span();
-                self.take("-");
-                let value = self.peek().clone();
-                let end = self.advance();
-                match value {
-                    Token::Number(1.0) => Ok(()),
-                    _ => Err(Fault::new(start.to(end), "reductions go over the particle axis alone")
-                        .hint("leave `axis` out")),
-                }
-            }
-            "default" if function.takes_default() && !*default => {
-                self.advance();
-                self.advance();
-                *default = true;
-                self.expression(0).map(|_| ())
-            }
-            _ => Err(Fault::new(
-                self.span(),
-                format!("`{}` takes no argument `{keyword}` here", function.name),
-            )
-            .hint(format!("it is `{}`", function.signature()))),
-        }
+    pub(super) fn token_after(&self) -> Option<&Token> {
+        self.tokens.get(self.next + 1).map(|(token, _)| token)
     }
 }
 

@@ -4,25 +4,28 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, ListArray, OffsetSizeTrait, PrimitiveArray};
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{DataType, Field};
+use arrow_buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
 
 /// The largest whole number up to which 64-bit floats hold all of them, 2^53.
-pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
+pub(super) const EXACT: u64 = 1 << 53;
 
 /// Numbers or booleans, one after another.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Data {
     /// 64-bit floats.
     Numbers(ScalarBuffer<f64>),
+    /// 64-bit integers.
+    Integers(ScalarBuffer<i64>),
     /// Booleans, packed.
     Booleans(BooleanBuffer),
+}
+
+/// What a number may be; the later one wins where two meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Boolean,
+    Integer,
+    Float,
 }
 
 impl Data {
@@ -30,6 +33,7 @@ impl Data {
     pub fn len(&self) -> usize {
         match self {
             Self::Numbers(values) => values.len(),
+            Self::Integers(values) => values.len(),
             Self::Booleans(values) => values.len(),
         }
     }
@@ -37,6 +41,34 @@ impl Data {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Numbers(_) => Kind::Float,
+            Self::Integers(_) => Kind::Integer,
+            Self::Booleans(_) => Kind::Boolean,
+        }
+    }
+
+    /// As floats; an integer beyond 2^53 is rounded.
+    pub(super) fn floats(&self) -> ScalarBuffer<f64> {
+        match self {
+            Self::Numbers(values) => values.clone(),
+            Self::Integers(values) => values.iter().map(|value| *value as f64).collect(),
+            Self::Booleans(values) => values.iter().map(f64::from).collect(),
+        }
+    }
+
+    /// The first integer that no 64-bit float holds.
+    pub(super) fn first_inexact(&self) -> Option<usize> {
+        let Self::Integers(values) = self else { return None };
+        // One pass without branches for the usual case.
+        let bits = values.iter().fold(0, |bits, value| bits | value.unsigned_abs());
+        if bits < EXACT {
+            return None;
+        }
+        values.iter().position(|value| value.unsigned_abs() > EXACT)
     }
 }
 
@@ -47,9 +79,10 @@ pub enum Shape {
     Scalar,
     /// One value for each row: `(n,)`.
     Events,
-    /// One value for each particle of each row: `(n, *)`. The offsets begin at 0; row `i` holds the values from `offsets[i]` to
-    /// `offsets[i + 1]`.
-    Jagged(OffsetBuffer<i32>),
+    /// A list for each row, `(n, *)`, of particles or of lists again: `(n, *, *)`. The stack of offsets stands with the
+    /// outermost first, and is never empty; each begins at 0. List `i` of the last level holds the values from `offsets[i]` to
+    /// `offsets[i + 1]`, and list `i` of a level before it the lists of the next one in that range.
+    Jagged(Vec<OffsetBuffer<i32>>),
 }
 
 impl Shape {
@@ -58,9 +91,52 @@ impl Shape {
         match self {
             Self::Scalar => "a single value",
             Self::Events => "one value per row",
-            Self::Jagged(_) => "a list per row",
+            Self::Jagged(levels) if levels.len() == 1 => "a list per row",
+            Self::Jagged(_) => "a list of lists per row",
         }
     }
+
+    /// The offsets, outermost first; none where there are no lists.
+    pub fn levels(&self) -> &[OffsetBuffer<i32>] {
+        match self {
+            Self::Jagged(levels) => levels,
+            Self::Scalar | Self::Events => &[],
+        }
+    }
+
+    /// One value per row, or lists where there are levels.
+    pub(super) fn of_levels(levels: Vec<OffsetBuffer<i32>>) -> Self {
+        if levels.is_empty() { Self::Events } else { Self::Jagged(levels) }
+    }
+
+    /// 0 for a single value, 1 for one per row, 2 for a list per row, and so on.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Self::Scalar => 0,
+            Self::Events => 1,
+            Self::Jagged(levels) => 1 + levels.len(),
+        }
+    }
+
+    /// The row that holds an item; 0 for a scalar.
+    pub(super) fn row_of(&self, item: usize) -> usize {
+        if matches!(self, Self::Scalar) {
+            return 0;
+        }
+        row_of(self.levels(), item)
+    }
+}
+
+/// The row that holds an item of the last level.
+pub(super) fn row_of(levels: &[OffsetBuffer<i32>], item: usize) -> usize {
+    levels.iter().rev().fold(item, |item, offsets| {
+        offsets.partition_point(|offset| *offset as usize <= item).saturating_sub(1)
+    })
+}
+
+/// How many items a level holds.
+pub(super) fn total(offsets: &OffsetBuffer<i32>) -> usize {
+    offsets.last().map_or(0, |last| *last as usize)
 }
 
 /// The values of an expression on all rows of a batch. Cloning shares the memory.
@@ -68,28 +144,12 @@ impl Shape {
 pub struct Values {
     data: Data,
     shape: Shape,
-}
-
-/// Why a column cannot be read as values, for the evaluator to attach the column's name and place.
-#[derive(Debug)]
-pub(super) enum ColumnFault {
-    Type(DataType),
-    Null(usize),
-    Inexact(usize, String),
-    TooLong,
+    unit: Option<Arc<str>>,
 }
 
 impl Values {
-    pub(super) fn new(data: Data, shape: Shape) -> Self {
-        Self { data, shape }
-    }
-
-    pub(super) fn number(value: f64) -> Self {
-        Self::new(Data::Numbers(vec![value].into()), Shape::Scalar)
-    }
-
-    pub(super) fn boolean(value: bool) -> Self {
-        Self::new(Data::Booleans(BooleanBuffer::collect_bool(1, |_| value)), Shape::Scalar)
+    pub(super) fn new(data: Data, shape: Shape, unit: Option<Arc<str>>) -> Self {
+        Self { data, shape, unit }
     }
 
     /// The values, particle after particle, row after row.
@@ -102,37 +162,52 @@ impl Values {
         &self.shape
     }
 
+    /// The unit, where it is known: that of the columns, as long as they are added, chosen and scaled alone.
+    pub fn unit(&self) -> Option<&str> {
+        self.unit.as_deref()
+    }
+
     /// Whether the values are booleans.
     pub fn is_boolean(&self) -> bool {
         matches!(self.data, Data::Booleans(_))
     }
 
-    /// The offsets of a jagged value.
+    /// The offsets of a value with one list per row; none of one with lists of lists.
     pub fn offsets(&self) -> Option<&OffsetBuffer<i32>> {
-        match &self.shape {
-            Shape::Jagged(offsets) => Some(offsets),
+        match self.shape.levels() {
+            [offsets] => Some(offsets),
             _ => None,
         }
     }
 
-    /// The values as numbers, booleans as 0 and 1. Numbers are borrowed.
+    /// The values as floats, booleans as 0 and 1. Floats are borrowed. Integers beyond 2^53 are rounded: where that matters, ask
+    /// [`Values::first_inexact`] first.
     pub fn numbers(&self) -> Cow<'_, [f64]> {
         match &self.data {
             Data::Numbers(values) => Cow::Borrowed(values.as_ref()),
-            Data::Booleans(values) => Cow::Owned(values.iter().map(f64::from).collect()),
+            other => Cow::Owned(other.floats().to_vec()),
         }
     }
 
-    /// The place of a row's values in [`Values::data`], shapes `(n, *)`, `(n,)` and scalars alike.
-    /// A row beyond the end has no values.
+    /// The row and the value of the first integer beyond 2^53, which no 64-bit float need hold exactly.
+    pub fn first_inexact(&self) -> Option<(usize, i64)> {
+        match (&self.data, self.data.first_inexact()) {
+            (Data::Integers(values), Some(item)) => Some((self.row_of(item), values[item])),
+            _ => None,
+        }
+    }
+
+    /// The place of a row's values in [`Values::data`], of all shapes. A row beyond the end has no values.
     pub fn row_range(&self, row: usize) -> Range<usize> {
         match &self.shape {
             Shape::Scalar => 0..1,
             Shape::Events => row.min(self.data.len())..(row + 1).min(self.data.len()),
-            Shape::Jagged(offsets) => match (offsets.get(row), offsets.get(row + 1)) {
-                (Some(start), Some(end)) => *start as usize..*end as usize,
-                _ => 0..0,
-            },
+            Shape::Jagged(levels) => levels.iter().fold(row..row + 1, |range, offsets| {
+                match (offsets.get(range.start), offsets.get(range.end)) {
+                    (Some(start), Some(end)) => *start as usize..*end as usize,
+                    _ => 0..0,
+                }
+            }),
         }
     }
 
@@ -143,14 +218,10 @@ impl Values {
 
     /// The row that holds the value at `index` of [`Values::data`]; 0 for a scalar.
     pub fn row_of(&self, index: usize) -> usize {
-        match &self.shape {
-            Shape::Scalar => 0,
-            Shape::Events => index,
-            Shape::Jagged(offsets) => row_of(offsets, index),
-        }
+        self.shape.row_of(index)
     }
 
-    /// The values as one number for each of `rows` rows; none where the value is jagged.
+    /// The values as one float for each of `rows` rows, as [`Values::numbers`]; none where the value is jagged.
     pub fn event_numbers(&self, rows: usize) -> Option<Vec<f64>> {
         match self.shape {
             Shape::Scalar => Some(vec![self.numbers().first().copied().unwrap_or(f64::NAN); rows]),
@@ -170,211 +241,4 @@ impl Values {
             _ => None,
         }
     }
-
-    /// The values as an Arrow array of `rows` rows: `Float64` or `Boolean`, or a list of these.
-    pub fn to_array(&self, rows: usize) -> ArrayRef {
-        let data = match (&self.data, &self.shape) {
-            (Data::Numbers(_), Shape::Scalar) => {
-                Data::Numbers(self.event_numbers(rows).unwrap_or_default().into())
-            }
-            (Data::Booleans(_), Shape::Scalar) => {
-                Data::Booleans(self.event_mask(rows).unwrap_or_else(|| BooleanBuffer::new_unset(rows)))
-            }
-            (data, _) => data.clone(),
-        };
-        let items: ArrayRef = match data {
-            Data::Numbers(values) => Arc::new(Float64Array::new(values, None)),
-            Data::Booleans(values) => Arc::new(BooleanArray::new(values, None)),
-        };
-        match &self.shape {
-            Shape::Jagged(offsets) => {
-                let field = Arc::new(Field::new("item", items.data_type().clone(), false));
-                Arc::new(ListArray::new(field, offsets.clone(), items, None))
-            }
-            _ => items,
-        }
-    }
-
-    /// Reads an Arrow array: numbers, booleans, or lists of these.
-    pub(super) fn from_array(array: &dyn Array) -> Result<Self, ColumnFault> {
-        let unsupported = || ColumnFault::Type(array.data_type().clone());
-        match array.data_type() {
-            DataType::List(_) => from_list(array.as_list::<i32>()),
-            DataType::LargeList(_) => from_list(array.as_list::<i64>()),
-            DataType::FixedSizeList(_, length) => {
-                let list = array.as_fixed_size_list();
-                if let Some(row) = first_null(list.nulls()) {
-                    return Err(ColumnFault::Null(row));
-                }
-                let length = usize::try_from(*length).map_err(|_| unsupported())?;
-                let total = length.checked_mul(list.len()).ok_or(ColumnFault::TooLong)?;
-                i32::try_from(total).map_err(|_| ColumnFault::TooLong)?;
-                let offsets = OffsetBuffer::<i32>::from_repeated_length(length, list.len());
-                jagged(list.values().as_ref(), offsets, array.data_type())
-            }
-            _ => Ok(Self::new(
-                flat(array).map_err(|fault| fault.column(array.data_type(), |i| i))?,
-                Shape::Events,
-            )),
-        }
-    }
-}
-
-/// Why an array without lists cannot be read: as [`ColumnFault`], but counting items.
-enum ItemFault {
-    Type,
-    Null(usize),
-    Inexact(usize, String),
-}
-
-impl ItemFault {
-    fn column(self, data_type: &DataType, row_of: impl Fn(usize) -> usize) -> ColumnFault {
-        match self {
-            Self::Type => ColumnFault::Type(data_type.clone()),
-            Self::Null(item) => ColumnFault::Null(row_of(item)),
-            Self::Inexact(item, value) => ColumnFault::Inexact(row_of(item), value),
-        }
-    }
-}
-
-fn first_null(nulls: Option<&NullBuffer>) -> Option<usize> {
-    let nulls = nulls.filter(|nulls| nulls.null_count() > 0)?;
-    (0..nulls.len()).find(|row| nulls.is_null(*row))
-}
-
-fn row_of(offsets: &OffsetBuffer<i32>, item: usize) -> usize {
-    offsets.partition_point(|offset| *offset as usize <= item).saturating_sub(1)
-}
-
-fn from_list<O: OffsetSizeTrait>(list: &arrow_array::GenericListArray<O>) -> Result<Values, ColumnFault> {
-    if let Some(row) = first_null(list.nulls()) {
-        return Err(ColumnFault::Null(row));
-    }
-    let raw = list.value_offsets();
-    let first = raw.first().copied().unwrap_or_default();
-    let last = raw.last().copied().unwrap_or_default();
-    let items = list.values().slice(first.as_usize(), last.as_usize() - first.as_usize());
-    i32::try_from(items.len()).map_err(|_| ColumnFault::TooLong)?;
-    // Offsets of a slice do not begin at 0; those that do and are 32-bit already are shared.
-    let offsets = if O::IS_LARGE || first != O::default() {
-        OffsetBuffer::new(raw.iter().map(|offset| (offset.as_usize() - first.as_usize()) as i32).collect())
-    } else {
-        OffsetBuffer::new(ScalarBuffer::new(list.offsets().inner().inner().clone(), 0, raw.len()))
-    };
-    jagged(items.as_ref(), offsets, list.data_type())
-}
-
-fn jagged(
-    items: &dyn Array,
-    offsets: OffsetBuffer<i32>,
-    data_type: &DataType,
-) -> Result<Values, ColumnFault> {
-    let data = flat(items).map_err(|fault| fault.column(data_type, |item| row_of(&offsets, item)))?;
-    Ok(Values::new(data, Shape::Jagged(offsets)))
-}
-
-fn flat(array: &dyn Array) -> Result<Data, ItemFault> {
-    fn convert<T: ArrowPrimitiveType>(array: &dyn Array, f: impl Fn(T::Native) -> f64) -> Data {
-        Data::Numbers(array.as_primitive::<T>().values().iter().map(|value| f(*value)).collect())
-    }
-    fn exact<T: ArrowPrimitiveType>(
-        array: &PrimitiveArray<T>,
-        f: impl Fn(T::Native) -> f64,
-    ) -> Result<Data, ItemFault>
-    where
-        T::Native: Into<i128>,
-    {
-        let exact = |value: &T::Native| Into::<i128>::into(*value).unsigned_abs() <= EXACT as u128;
-        match array.values().iter().position(|value| !exact(value)) {
-            Some(item) => Err(ItemFault::Inexact(item, Into::<i128>::into(array.value(item)).to_string())),
-            None => Ok(Data::Numbers(array.values().iter().map(|value| f(*value)).collect())),
-        }
-    }
-    if let Some(item) = first_null(array.nulls()) {
-        return Err(ItemFault::Null(item));
-    }
-    Ok(match array.data_type() {
-        DataType::Boolean => Data::Booleans(array.as_boolean().values().clone()),
-        DataType::Float64 => Data::Numbers(array.as_primitive::<Float64Type>().values().clone()),
-        DataType::Float32 => convert::<Float32Type>(array, f64::from),
-        DataType::Float16 => convert::<Float16Type>(array, f64::from),
-        DataType::Int8 => convert::<Int8Type>(array, f64::from),
-        DataType::Int16 => convert::<Int16Type>(array, f64::from),
-        DataType::Int32 => convert::<Int32Type>(array, f64::from),
-        DataType::Int64 => exact(array.as_primitive::<Int64Type>(), |value| value as f64)?,
-        DataType::UInt8 => convert::<UInt8Type>(array, f64::from),
-        DataType::UInt16 => convert::<UInt16Type>(array, f64::from),
-        DataType::UInt32 => convert::<UInt32Type>(array, f64::from),
-        DataType::UInt64 => exact(array.as_primitive::<UInt64Type>(), |value| value as f64)?,
-        _ => return Err(ItemFault::Type),
-    })
-}
-
-/// Numbers of a common length, or one number for all places.
-#[derive(Debug)]
-pub(super) struct Operand {
-    values: ScalarBuffer<f64>,
-    /// 0 for one number that stands for all, else 1.
-    stride: usize,
-}
-
-impl Operand {
-    /// The number at a place below the common length.
-    #[inline]
-    pub(super) fn at(&self, i: usize) -> f64 {
-        self.values[i * self.stride]
-    }
-
-    /// The number, where one stands for all.
-    pub(super) fn constant(&self) -> Option<f64> {
-        (self.stride == 0).then(|| self.values.first().copied()).flatten()
-    }
-
-    pub(super) fn into_values(self) -> ScalarBuffer<f64> {
-        self.values
-    }
-
-    /// Brings values to a shape they broadcast to.
-    pub(super) fn new(values: Values, shape: &Shape) -> Self {
-        let numbers = match values.data {
-            Data::Numbers(numbers) => numbers,
-            Data::Booleans(booleans) => booleans.iter().map(f64::from).collect(),
-        };
-        match (&values.shape, shape) {
-            (Shape::Scalar, Shape::Scalar) => Self { values: numbers, stride: 1 },
-            (Shape::Scalar, _) => Self { values: numbers, stride: 0 },
-            (Shape::Events, Shape::Jagged(offsets)) => {
-                let mut repeated = Vec::with_capacity(total(offsets));
-                for (value, row) in numbers.iter().zip(offsets.windows(2)) {
-                    repeated.resize(row[1] as usize, *value);
-                }
-                Self { values: repeated.into(), stride: 1 }
-            }
-            _ => Self { values: numbers, stride: 1 },
-        }
-    }
-}
-
-/// Brings booleans to a shape they broadcast to, with `length` values in all; none where the values are numbers.
-pub(super) fn broadcast_booleans(values: &Values, shape: &Shape, length: usize) -> Option<BooleanBuffer> {
-    let Data::Booleans(booleans) = &values.data else { return None };
-    Some(match (&values.shape, shape) {
-        (Shape::Scalar, _) => {
-            let value = booleans.iter().next().unwrap_or(false);
-            BooleanBuffer::collect_bool(length, |_| value)
-        }
-        (Shape::Events, Shape::Jagged(offsets)) => {
-            let mut builder = BooleanBufferBuilder::new(length);
-            for (value, row) in booleans.iter().zip(offsets.windows(2)) {
-                builder.append_n((row[1] - row[0]) as usize, value);
-            }
-            builder.finish()
-        }
-        _ => booleans.clone(),
-    })
-}
-
-/// How many values a jagged shape holds.
-pub(super) fn total(offsets: &OffsetBuffer<i32>) -> usize {
-    offsets.last().map_or(0, |last| *last as usize)
 }

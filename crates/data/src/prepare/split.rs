@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 
 use super::scan::Task;
-use crate::expr::{Environment, Expr};
+use crate::expr::{Data, Environment, Expr};
 use crate::source::{Error, Source};
 use crate::view::{SPLITS, Splits, View};
 
@@ -14,7 +14,7 @@ pub(super) enum Assignment<'a> {
     /// By a hash of the seed and the `row_id`: upper bounds of the splits in [0, 1].
     Hash { seed: u64, bounds: Vec<f64> },
     /// By the value of a column.
-    Column { name: &'a str, values: Vec<f64> },
+    Column { name: &'a str, values: Vec<i64> },
     /// By the source: the split of each.
     Source(Vec<usize>),
 }
@@ -39,7 +39,7 @@ impl<'a> Assignment<'a> {
                 (names(fractions), Self::Hash { seed: *seed, bounds })
             }
             Some(Splits::Column { column, values }) => {
-                let numbers = values.iter().map(|(_, value)| *value as f64).collect();
+                let numbers = values.iter().map(|(_, value)| *value).collect();
                 (names(values), Self::Column { name: column, values: numbers })
             }
             Some(Splits::Files(patterns)) => {
@@ -85,14 +85,19 @@ impl<'a> Assignment<'a> {
                 let what = format!("the splits by the column `{name}`");
                 let found = Expr::column(name)
                     .evaluate(&Environment::new(batch))
-                    .map_err(Error::expression(&what, path))?
-                    .event_numbers(batch.num_rows())
-                    .ok_or_else(|| {
-                        Error::column(path, name, "splits need one number per row, this is a list")
-                    })?;
+                    .map_err(Error::expression(&what, path))?;
+                let numbers = found.event_numbers(batch.num_rows()).ok_or_else(|| {
+                    Error::column(path, name, "splits need one number per row, this is a list")
+                })?;
                 for &row in alive {
-                    let value = found.get(row as usize).copied().unwrap_or(f64::NAN);
-                    let Some(split) = values.iter().position(|candidate| *candidate == value) else {
+                    let place = row as usize;
+                    let value = numbers.get(place).copied().unwrap_or(f64::NAN);
+                    let is_value = |candidate: &i64| match found.data() {
+                        // Integers are compared as such, since large ones are no floats.
+                        Data::Integers(integers) => integers.get(place) == Some(candidate),
+                        _ => value == *candidate as f64,
+                    };
+                    let Some(split) = values.iter().position(is_value) else {
                         return Err(Error::Value {
                             action: format!("assign a row to a split by the column `{name}`"),
                             reason: format!("no split has the value {value}"),

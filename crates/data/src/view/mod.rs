@@ -324,12 +324,12 @@ impl View {
         let mut pending: Vec<String> = names.into_iter().collect();
         let (mut columns, mut seen) = (BTreeSet::new(), BTreeSet::new());
         while let Some(name) = pending.pop() {
-            match self.new_variables.get(&name) {
+            match self.new_variables.resolve(&name) {
                 None => {
                     columns.insert(name);
                 }
-                Some(expr) => {
-                    if seen.insert(name) {
+                Some((variable, expr)) => {
+                    if seen.insert(variable.to_owned()) {
                         pending.extend(expr.columns());
                     }
                 }

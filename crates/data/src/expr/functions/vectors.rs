@@ -1,0 +1,202 @@
+//! Functions of four-vectors, and of their coordinates.
+
+use std::sync::Arc;
+
+use super::elementwise::{each, one};
+use super::{Action, Function, Rest, UnitRule, function};
+use crate::expr::error::Fault;
+use crate::expr::evaluate::{Machine, Operation};
+use crate::expr::fields::quantity_of;
+use crate::expr::four_vectors::{FourVectors, Quantity, View};
+use crate::expr::node::{Call, Span};
+use crate::expr::value::{Content, Fields, Named, Record, Unit, Value};
+use crate::expr::values::{Data, Shape};
+use fiducial_physics::four_vector::{FourVector, transverse_mass};
+
+/// A quantity of four-vectors.
+macro_rules! quantity {
+    ($quantity:ident) => {
+        Action::Run(|machine, _, operands, span| quantity(machine, one(operands, span)?, Quantity::$quantity))
+    };
+}
+
+#[rustfmt::skip]
+pub(super) static FUNCTIONS: &[Function] = &[
+    function!("p4" ["vector.zip", "Momentum4D"], (), Rest::Named, [],
+        "four-vectors of px, py or pt, phi; pz, eta or y; E or mass; any other name is a field that they carry",
+        Action::Run(p4)),
+    function!("pt", ("v"), "transverse momentum", quantity!(Pt)),
+    function!("pt", ("px", "py"), "transverse momentum",
+        Action::Floats(UnitRule::Same, each!(|px, py| fiducial_physics::pt(px, py)))),
+    function!("phi", ("v"), "azimuthal angle, in (-pi, pi]", quantity!(Phi)),
+    function!("phi", ("px", "py"), "azimuthal angle, in (-pi, pi]",
+        Action::Floats(UnitRule::Ratio, each!(|px, py| fiducial_physics::phi(px, py)))),
+    function!("eta", ("v"), "pseudorapidity", quantity!(Eta)),
+    function!("eta", ("px", "py", "pz"), "pseudorapidity",
+        Action::Floats(UnitRule::Ratio, each!(|px, py, pz| fiducial_physics::eta(px, py, pz)))),
+    function!("rapidity", ("v"), "rapidity along the beam", quantity!(Rapidity)),
+    function!("rapidity", ("e", "pz"), "rapidity along the beam",
+        Action::Floats(UnitRule::Ratio, each!(|e, pz| fiducial_physics::rapidity(e, pz)))),
+    function!("mass", ("v"), "invariant mass; negative where space-like", quantity!(Mass)),
+    function!("mass", ("px", "py", "pz", "e"), "invariant mass; negative where space-like",
+        Action::Floats(UnitRule::Same, each!(|px, py, pz, e| fiducial_physics::mass(px, py, pz, e)))),
+    function!("energy", ("v"), "energy", quantity!(E)),
+    function!("invariant_mass", ("v"), Rest::Positional, [],
+        "mass of the sum of all arguments", Action::Run(invariant_mass)),
+    function!("transverse_mass", ("v", "w"),
+        "transverse mass of two, `sqrt((Et1 + Et2)**2 - |pt1 + pt2|**2)`", Action::Run(|machine, _, operands, span| {
+            pairs(machine, &operands, span, transverse_mass)
+        })),
+    function!("delta_phi", ("a", "b"), "difference a - b of two angles, or of those of four-vectors, in (-pi, pi]",
+        Action::Run(delta_phi)),
+    function!("delta_r", ("v", "w"), "distance of two four-vectors in the plane of eta and phi", Action::Run(delta_r)),
+    function!("delta_r", ("eta1", "phi1", "eta2", "phi2"), "distance in the plane of eta and phi",
+        Action::Floats(UnitRule::Ratio, each!(|eta1, phi1, eta2, phi2| fiducial_physics::delta_r(eta1, phi1, eta2, phi2)))),
+    function!("boost", ("v", "w"), "v boosted by the velocity of w: from where w rests to where it has its momentum",
+        Action::Run(|machine, _, operands, span| boost(machine, &operands, span, 1.0))),
+    function!("rest_frame", ("v", "w"), "v as it is seen from where w rests",
+        Action::Run(|machine, _, operands, span| boost(machine, &operands, span, -1.0))),
+];
+
+/// The coordinates that make a vector, for each of the three parts, with how many they are.
+const AZIMUTH: [&[Quantity]; 2] = [&[Quantity::Pt, Quantity::Phi], &[Quantity::Px, Quantity::Py]];
+const LONGITUDE: [&[Quantity]; 3] = [&[Quantity::Pz], &[Quantity::Eta], &[Quantity::Rapidity]];
+const ENERGY: [&[Quantity]; 2] = [&[Quantity::E], &[Quantity::Mass]];
+
+fn p4(machine: &Machine<'_>, call: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
+    let shape = machine.common_shape(&operands)?;
+    let mut coordinates: Vec<(Quantity, &Operation)> = Vec::new();
+    let mut named = Vec::new();
+    for (name, operand) in call.names.iter().zip(&operands) {
+        match Quantity::of(name) {
+            Some(Quantity::P | Quantity::Mt | Quantity::Et) => {
+                let message =
+                    format!("`{name}` does not make a four-vector, and is no free name for a field");
+                return Err(Fault::new(operand.span, message));
+            }
+            Some(quantity) => coordinates.push((quantity, operand)),
+            None => named.push(Named {
+                name: name.clone(),
+                content: machine.spread(operand, &shape),
+                unit: operand.value.unit.clone(),
+            }),
+        }
+    }
+    let has = |quantity: &Quantity| coordinates.iter().any(|(known, _)| known == quantity);
+    let complete =
+        |choices: &[&'static [Quantity]]| choices.iter().copied().find(|choice| choice.iter().all(has));
+    let (Some([a, b]), Some([c]), Some([d]), 4) =
+        (complete(&AZIMUTH), complete(&LONGITUDE), complete(&ENERGY), coordinates.len())
+    else {
+        return Err(Fault::new(
+            span,
+            "a four-vector is made of px, py or pt, phi; of pz, eta or y; and of E or mass: one of each",
+        )
+        .hint("a massless one is `p4(pt=..., eta=..., phi=..., mass=0)`"));
+    };
+    let momenta = coordinates.iter().filter(|(quantity, _)| quantity.is_momentum());
+    let unit = machine.same_unit(momenta.map(|(_, operand)| *operand), span)?;
+    let column = |quantity: Quantity| {
+        let operand = coordinates.iter().find(|(known, _)| *known == quantity).map(|(_, operand)| *operand);
+        let operand = operand.ok_or_else(|| Fault::missing(span))?;
+        machine.check_exact(operand)?;
+        machine.data(operand)?;
+        match machine.spread(operand, &shape) {
+            Content::Plain(data) => Ok(data.floats()),
+            Content::Record(_) => Err(Fault::missing(span)),
+        }
+    };
+    let native = [*a, *b, *c, *d];
+    let [a, b, c, d] = native.map(column);
+    let vector = Arc::new(FourVectors::new(native, [a?, b?, c?, d?]));
+    let mut fields = Fields::of_named(vector.len(), named);
+    (fields.vector, fields.unit) = (Some(vector), unit);
+    Ok(Value {
+        content: Content::Record(Record { fields: Arc::new(fields), index: None }),
+        shape,
+        unit: None,
+    })
+}
+
+fn quantity(machine: &Machine<'_>, v: Operation, quantity: Quantity) -> Result<Value, Fault> {
+    let shape = v.value.shape.clone();
+    let (view, unit) = machine.vectors(&v, &shape)?;
+    Ok(quantity_of(&view, quantity, shape, &unit))
+}
+
+/// Two operands as vectors of one shape, with the unit of their momenta.
+fn two(
+    machine: &Machine<'_>,
+    operands: &[Operation],
+    span: Span,
+) -> Result<(View, View, Shape, Unit), Fault> {
+    let [v, w] = operands else { return Err(Fault::missing(span)) };
+    let shape = machine.common_shape(operands)?;
+    let ((a, ua), (b, ub)) = (machine.vectors(v, &shape)?, machine.vectors(w, &shape)?);
+    let unit = machine.unit_of_vectors([(v, &ua), (w, &ub)], span)?;
+    Ok((a, b, shape, unit))
+}
+
+fn pairs(
+    machine: &Machine<'_>,
+    operands: &[Operation],
+    span: Span,
+    f: impl Fn(FourVector, FourVector) -> f64,
+) -> Result<Value, Fault> {
+    let (a, b, shape, unit) = two(machine, operands, span)?;
+    let numbers = a.vectors().into_iter().zip(b.vectors()).map(|(a, b)| f(a, b)).collect();
+    Ok(Value::plain(Data::Numbers(numbers), shape).with_unit(unit))
+}
+
+fn invariant_mass(
+    machine: &Machine<'_>,
+    _: &Call,
+    operands: Vec<Operation>,
+    span: Span,
+) -> Result<Value, Fault> {
+    let shape = machine.common_shape(&operands)?;
+    let mut terms = operands.iter();
+    let Some(first) = terms.next() else { return Err(Fault::missing(span)) };
+    let (mut sum, mut unit) = machine.vectors(first, &shape)?;
+    for term in terms {
+        let (view, other) = machine.vectors(term, &shape)?;
+        unit = machine.unit_of_vectors([(first, &unit), (term, &other)], span)?;
+        sum = View { base: Arc::new(FourVectors::sum(sum, view, false)), index: None };
+    }
+    Ok(quantity_of(&sum, Quantity::Mass, shape, &unit))
+}
+
+fn delta_phi(machine: &Machine<'_>, _: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
+    let [a, b] = &operands[..] else { return Err(Fault::missing(span)) };
+    let shape = machine.common_shape(&operands)?;
+    if machine.is_vector(a) || machine.is_vector(b) {
+        let (a, b, shape, _) = two(machine, &operands, span)?;
+        let (a, b) = (a.column(Quantity::Phi), b.column(Quantity::Phi));
+        let numbers = a.iter().zip(b.iter()).map(|(a, b)| fiducial_physics::delta_phi(*a, *b)).collect();
+        return Ok(Value::plain(Data::Numbers(numbers), shape));
+    }
+    machine.same_unit(&operands, span)?;
+    let (a, b) = (machine.floats(a, &shape)?, machine.floats(b, &shape)?);
+    let numbers =
+        (0..machine.length(&shape)).map(|i| fiducial_physics::delta_phi(a.at(i), b.at(i))).collect();
+    Ok(Value::plain(Data::Numbers(numbers), shape))
+}
+
+fn delta_r(machine: &Machine<'_>, _: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
+    let (a, b, shape, _) = two(machine, &operands, span)?;
+    let [eta1, phi1] = [Quantity::Eta, Quantity::Phi].map(|quantity| a.column(quantity));
+    let [eta2, phi2] = [Quantity::Eta, Quantity::Phi].map(|quantity| b.column(quantity));
+    let at = |i: usize| fiducial_physics::delta_r(eta1[i], phi1[i], eta2[i], phi2[i]);
+    Ok(Value::plain(Data::Numbers((0..a.len()).map(at).collect()), shape))
+}
+
+fn boost(machine: &Machine<'_>, operands: &[Operation], span: Span, sign: f64) -> Result<Value, Fault> {
+    let [v, w] = operands else { return Err(Fault::missing(span)) };
+    // The frame's unit does not matter: a velocity has none.
+    let shape = machine.common_shape(operands)?;
+    let ((v, unit), (w, _)) = (machine.vectors(v, &shape)?, machine.vectors(w, &shape)?);
+    let boosted = v.vectors().into_iter().zip(w.vectors());
+    let boosted: Vec<FourVector> =
+        boosted.map(|(v, w)| v.boosted(w.velocity().map(|component| sign * component))).collect();
+    Ok(Value::vectors(FourVectors::collect(&boosted), shape, unit))
+}
