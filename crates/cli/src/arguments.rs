@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Write a table of a ROOT or Parquet file as Parquet, Arrow or ROOT
     Convert(Convert),
+    /// Fill and draw a histogram of any expression
+    Hist(Hist),
     /// Make an AI-ready dataset from ROOT or Parquet files
     Prepare(Prepare),
     /// Work with views: show
@@ -121,6 +123,58 @@ pub(crate) struct Convert {
     /// The name of the tree or ntuple in a ROOT file; by default the input's tree, or its file name
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fiducial hist nano.root -x MET_pt --bins 100,0,200 -o met.svg
+  fiducial hist nano.root -x 'Jet_pt[abs(Jet_eta) < 1]' --bins 100,15,60
+  fiducial hist nano.root --where 'count(Jet_pt[Jet_pt > 40]) >= 2' -x MET_pt --edges 0,20,50,100,200
+  fiducial hist nano.root --define 'muons = p4(pt=Muon_pt, eta=Muon_eta, phi=Muon_phi, mass=Muon_mass)' \\
+    --where 'count(Muon_pt) == 2' -x 'sum(muons).mass' --bins 60,60,120 -o mass.json
+
+docs/guides/expressions.md has the language. Lists give an entry for each item. What is NaN is in no
+bin, and counted on stderr.")]
+pub(crate) struct Hist {
+    /// ROOT, Parquet and other files, or addresses of remote ones
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// What is along the x axis
+    #[arg(short, value_name = "EXPR")]
+    pub(crate) x: String,
+    /// Bins of equal width along x
+    #[arg(long, value_name = "N,LOW,HIGH", required_unless_present = "edges", allow_hyphen_values = true)]
+    pub(crate) bins: Option<String>,
+    /// Or the edges of the bins along x
+    #[arg(long, value_name = "A,B,...", conflicts_with = "bins", allow_hyphen_values = true)]
+    pub(crate) edges: Option<String>,
+    /// What is along the y axis, for a histogram of two axes
+    #[arg(short, value_name = "EXPR", requires = "y_axis")]
+    pub(crate) y: Option<String>,
+    /// Bins of equal width along y
+    #[arg(long, value_name = "N,LOW,HIGH", requires = "y", group = "y_axis", allow_hyphen_values = true)]
+    pub(crate) y_bins: Option<String>,
+    /// Or the edges of the bins along y
+    #[arg(long, value_name = "A,B,...", requires = "y", group = "y_axis", allow_hyphen_values = true)]
+    pub(crate) y_edges: Option<String>,
+    /// The weight of each row, or of each item
+    #[arg(long, short, value_name = "EXPR")]
+    pub(crate) weight: Option<String>,
+    /// Keep rows for which this holds; may be given several times, and each is counted
+    #[arg(long = "where", value_name = "EXPR")]
+    pub(crate) selection: Vec<String>,
+    /// A new variable, which later expressions may use; may be given several times
+    #[arg(long, short, value_name = "NAME=EXPR")]
+    pub(crate) define: Vec<String>,
+    /// Take tree, selection and new variables from a view
+    #[arg(long)]
+    pub(crate) view: Option<PathBuf>,
+    /// The tree or ntuple, where a file has several
+    #[arg(long)]
+    pub(crate) tree: Option<String>,
+    /// Also write it: .svg, .png, .root, or .json for the UHI schema, which boost-histogram and hist read
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -42,6 +42,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Inspect(options) => commands::inspect::run(&options),
         Command::Convert(options) => commands::convert::run(&options, quiet),
+        Command::Hist(options) => commands::hist::run(&options),
         Command::Prepare(options) => commands::prepare::run(&options, quiet),
         Command::View(View::Show { view }) => commands::view::show(&view),
         Command::Dataset(Dataset::Verify { directory }) => commands::dataset::verify(&directory),

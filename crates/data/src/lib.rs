@@ -18,6 +18,7 @@ pub mod convert;
 pub mod dataset;
 pub mod expr;
 pub mod fetch;
+pub mod hist;
 pub mod prepare;
 pub mod source;
 pub mod view;

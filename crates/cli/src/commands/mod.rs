@@ -5,6 +5,7 @@ pub(crate) mod convert;
 pub(crate) mod dataset;
 pub(crate) mod evaluate;
 pub(crate) mod external;
+pub(crate) mod hist;
 pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod prepare;

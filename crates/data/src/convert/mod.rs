@@ -34,6 +34,7 @@ use fiducial_root::Compression;
 use crate::source::{Error, Source};
 use plan::{Plan, plan};
 use target::Target;
+pub(crate) use target::{aside, put};
 
 /// What to convert and how.
 #[derive(Debug, Clone, Default)]

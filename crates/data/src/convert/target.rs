@@ -188,7 +188,7 @@ fn arrow(path: &Path, batches: &Batches<'_>) -> Result<(), Error> {
 }
 
 /// A file beside `path`, that goes away with an error.
-fn aside(path: &Path) -> Result<NamedTempFile<File>, Error> {
+pub(crate) fn aside(path: &Path) -> Result<NamedTempFile<File>, Error> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -201,6 +201,6 @@ fn aside(path: &Path) -> Result<NamedTempFile<File>, Error> {
     builder.tempfile_in(parent).map_err(Error::io("create a file in", parent))
 }
 
-fn put(aside: NamedTempFile<File>, path: &Path) -> Result<(), Error> {
+pub(crate) fn put(aside: NamedTempFile<File>, path: &Path) -> Result<(), Error> {
     aside.persist(path).map(|_| ()).map_err(|error| Error::io("rename", path)(error.error))
 }

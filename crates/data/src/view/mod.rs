@@ -191,6 +191,22 @@ impl View {
         validate::validate(text, toml::from_str(text)?)
     }
 
+    /// The view with further new variables, which may use those that it has, and further clauses of its selection.
+    ///
+    /// # Errors
+    /// As [`View::parse`].
+    pub fn extended(
+        &self,
+        new_variables: impl IntoIterator<Item = (String, String)>,
+        selection: impl IntoIterator<Item = String>,
+    ) -> Result<Self, ViewError> {
+        let mut raw = self.raw.clone();
+        raw.new_variables.0.extend(new_variables);
+        raw.selection.extend(selection);
+        let text = toml::to_string(&raw).unwrap_or_else(|_| self.text.clone());
+        validate::validate(&text, raw)
+    }
+
     /// Reads a view from a file: TOML, or, where its name ends in `.yaml` or `.yml`, weaver's configuration, which is
     /// imported. [`View::read_with_notes`] also says what weaver would do otherwise.
     ///
