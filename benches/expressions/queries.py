@@ -36,7 +36,7 @@ def q5(events):
 
 
 def best_trijets(events):
-    jets = momenta(events, "Jet", btag=events["Jet_btagDeepB"])
+    jets = momenta(events, "Jet", btag=events["Jet_btagCSVV2"])
     jets = jets[ak.num(jets) >= 3]
     trijets = ak.combinations(jets, 3, fields=["a", "b", "c"])
     mass = (trijets.a + trijets.b + trijets.c).mass
@@ -98,8 +98,8 @@ COLUMNS = {
     "q3": ["Jet_pt", "Jet_eta"],
     "q4": ["Jet_pt", "MET_pt"],
     "q5": [*MUONS, "MET_pt"],
-    "q6a": [*JETS, "Jet_btagDeepB"],
-    "q6b": [*JETS, "Jet_btagDeepB"],
+    "q6a": [*JETS, "Jet_btagCSVV2"],
+    "q6b": [*JETS, "Jet_btagCSVV2"],
     "q7": [*JETS, *LEPTONS],
     "q8": [*LEPTONS, *CHARGES, "MET_pt", "MET_phi"],
 }

@@ -35,7 +35,7 @@ def book(name, df):
         return df.Filter(f"has_pair({MUON})"), "MET_pt"
     if name in ("q6a", "q6b"):
         df = df.Filter("nJet >= 3").Define("best", f"best_trijet({JET})")
-        result = f"trijet_pt({JET}, best)" if name == "q6a" else "Max(Take(Jet_btagDeepB, best))"
+        result = f"trijet_pt({JET}, best)" if name == "q6a" else "Max(Take(Jet_btagCSVV2, best))"
         return df.Define("result", result), "result"
     if name == "q7":
         leptons = "Electron_pt, Electron_eta, Electron_phi, Muon_pt, Muon_eta, Muon_phi"

@@ -82,7 +82,7 @@ fn the_examples_give_what_they_say() {
         }
         checked += 1;
     }
-    assert!(checked > 40, "{checked}");
+    assert!(checked >= 40, "{checked}");
 }
 
 /// The tables of the guide, as they should be.

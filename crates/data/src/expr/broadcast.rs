@@ -176,7 +176,7 @@ impl Machine<'_> {
     }
 
     /// As [`Machine::floats`], of an operand that is needed no more: its memory may be used again.
-    pub(super) fn into_floats(&self, operand: Operation, shape: &Shape) -> Result<Operand<f64>, Fault> {
+    pub(super) fn take_floats(&self, operand: Operation, shape: &Shape) -> Result<Operand<f64>, Fault> {
         match operand.value.content {
             Content::Plain(Data::Numbers(values)) => Ok(Operand::new(values, &operand.value.shape, shape)),
             _ => self.floats(&operand, shape),

@@ -42,11 +42,11 @@ fn too_many(machine: &Machine<'_>, span: Span) -> Fault {
 pub(super) fn record(
     machine: &Machine<'_>,
     call: &Call,
-    operands: Vec<Operation>,
+    operands: &[Operation],
     span: Span,
 ) -> Result<Value, Fault> {
-    let shape = machine.common_shape(&operands)?;
-    let fields = call.names.iter().zip(&operands);
+    let shape = machine.common_shape(operands)?;
+    let fields = call.names.iter().zip(operands);
     let fields = fields.map(|(name, operand)| named(name, operand, machine.spread(operand, &shape)));
     let fields = Fields::of_named(machine.length(&shape), fields.collect());
     record_value(machine, fields, shape, span)
@@ -68,10 +68,10 @@ pub(super) fn local_index(machine: &Machine<'_>, x: &Operation) -> Result<Value,
 pub(super) fn combinations(
     machine: &Machine<'_>,
     call: &Call,
-    operands: Vec<Operation>,
+    operands: &[Operation],
     span: Span,
 ) -> Result<Value, Fault> {
-    let [x, n] = &operands[..] else { return Err(Fault::missing(span)) };
+    let [x, n] = operands else { return Err(Fault::missing(span)) };
     let count = match &n.value {
         Value { content: Content::Plain(Data::Integers(values)), shape: Shape::Scalar, .. } => values.first(),
         _ => None,
@@ -117,19 +117,24 @@ fn choices(length: usize, count: usize) -> Option<usize> {
 fn choose(items: std::ops::Range<u32>, indices: &mut [Vec<u32>]) {
     let end = items.end;
     match indices {
+        // Two and three are what physics asks for most. Lists are short, so that single pushes beat whole ranges.
         [a, b] => {
             for i in items {
-                b.extend(i + 1..end);
-                a.resize(b.len(), i);
+                for j in i + 1..end {
+                    a.push(i);
+                    b.push(j);
+                }
             }
         }
         [a, b, c] => {
             for i in items {
                 for j in i + 1..end {
-                    c.extend(j + 1..end);
-                    b.resize(c.len(), j);
+                    for k in j + 1..end {
+                        a.push(i);
+                        b.push(j);
+                        c.push(k);
+                    }
                 }
-                a.resize(c.len(), i);
             }
         }
         [first, rest @ ..] => {
@@ -146,10 +151,10 @@ fn choose(items: std::ops::Range<u32>, indices: &mut [Vec<u32>]) {
 pub(super) fn cartesian(
     machine: &Machine<'_>,
     call: &Call,
-    operands: Vec<Operation>,
+    operands: &[Operation],
     span: Span,
 ) -> Result<Value, Fault> {
-    let [x, y] = &operands[..] else {
+    let [x, y] = operands else {
         return Err(Fault::new(span, format!("pairs are made of two lists, found {}", operands.len())));
     };
     let (left, right) = (innermost(machine, call, x, "a pair")?, innermost(machine, call, y, "a pair")?);
@@ -231,15 +236,15 @@ pub(super) fn flatten(machine: &Machine<'_>, x: Operation) -> Result<Value, Faul
 pub(super) fn concatenate(
     machine: &Machine<'_>,
     call: &Call,
-    operands: Vec<Operation>,
+    operands: &[Operation],
     span: Span,
 ) -> Result<Value, Fault> {
-    let unit = machine.same_unit(&operands, span)?;
+    let unit = machine.same_unit(operands, span)?;
     let Some((x, rest)) = operands.split_first() else { return Err(Fault::missing(span)) };
     let levels = innermost(machine, call, x, "concatenating")?;
     let Some((_, outer)) = levels.split_last() else { return Err(Fault::missing(span)) };
     let mut offsets = Vec::with_capacity(operands.len());
-    for operand in &operands {
+    for operand in operands {
         let levels = innermost(machine, call, operand, "concatenating")?;
         let Some((last, other)) = levels.split_last() else { return Err(Fault::missing(span)) };
         check_outer(machine, x, outer, operand, other)?;
@@ -297,7 +302,7 @@ fn joined(machine: &Machine<'_>, a: &Content, b: &Content, operand: &Operation) 
         |record: &Record| record.fields.named.iter().map(|named| named.name.clone()).collect::<Vec<_>>();
     let (left, right) = (names(a), names(b));
     if left.len() != right.len() || left.iter().any(|name| !right.contains(name)) {
-        return Err(unlike(format!("its fields are {:?}, the others {left:?}", right)));
+        return Err(unlike(format!("its fields are {right:?}, the others {left:?}")));
     }
     let mut fields = Vec::with_capacity(left.len());
     for name in left {

@@ -97,7 +97,10 @@ impl Machine<'_> {
 
     fn call(&self, call: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
         match call.function.action {
-            Action::Run(run) => run(self, call, operands, span),
+            Action::Run(run) => run(self, call, &operands, span),
+            Action::One(run) => {
+                run(self, call, operands.into_iter().next().ok_or_else(|| Fault::missing(span))?, span)
+            }
             Action::Unary(rule, f) => {
                 let x = operands.into_iter().next().ok_or_else(|| Fault::missing(span))?;
                 let value = self.unary(x, f)?;
@@ -107,7 +110,7 @@ impl Machine<'_> {
                 let shape = self.common_shape(&operands)?;
                 let unit = if rule == UnitRule::None { None } else { self.same_unit(&operands, span)? };
                 let unit = unit.filter(|_| rule == UnitRule::Same);
-                let floats = operands.into_iter().map(|o| self.into_floats(o, &shape));
+                let floats = operands.into_iter().map(|o| self.take_floats(o, &shape));
                 let floats = floats.collect::<Result<Vec<_>, _>>()?;
                 let numbers = f(&floats, self.length(&shape));
                 Ok(Value::plain(Data::Numbers(numbers.into()), shape).with_unit(unit))
@@ -120,7 +123,7 @@ impl Machine<'_> {
                     kind = kind.max(self.kind(operand)?);
                 }
                 let data = if kind == Kind::Float {
-                    let operands = operands.into_iter().map(|o| self.into_floats(o, &shape));
+                    let operands = operands.into_iter().map(|o| self.take_floats(o, &shape));
                     Data::Numbers(floats(&operands.collect::<Result<Vec<_>, _>>()?, length).into())
                 } else {
                     let operands = operands.iter().map(|o| self.integers(o, &shape));

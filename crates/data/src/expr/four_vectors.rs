@@ -169,7 +169,7 @@ impl FourVectors {
     pub(super) fn column(&self, quantity: Quantity) -> &ScalarBuffer<f64> {
         self.columns[quantity as usize].get_or_init(|| {
             if self.terms.is_empty() {
-                return self.from_native(quantity);
+                return self.of_native(quantity);
             }
             if let (Some(px), Some(py), Some(pz), Some(e)) =
                 (self.known(Px), self.known(Py), self.known(Pz), self.known(E))
@@ -177,7 +177,7 @@ impl FourVectors {
                 let at = |i| FourVector::new(px[i], py[i], pz[i], e[i]);
                 return (0..self.length).map(|i| quantity.of_vector(at(i))).collect();
             }
-            self.from_terms(quantity)
+            self.of_terms(quantity)
         })
     }
 
@@ -189,11 +189,10 @@ impl FourVectors {
         self.native.contains(&quantity)
     }
 
-    fn from_native(&self, quantity: Quantity) -> ScalarBuffer<f64> {
+    fn of_native(&self, quantity: Quantity) -> ScalarBuffer<f64> {
         let column = |quantity| self.column(quantity);
         match quantity {
-            Px => zip(column(Pt), column(Phi), |pt, phi| pt * phi.cos()),
-            Py => zip(column(Pt), column(Phi), |pt, phi| pt * phi.sin()),
+            Px | Py => self.transverse(quantity),
             Pt => zip(column(Px), column(Py), |px, py| (px * px + py * py).sqrt()),
             Phi => zip(column(Px), column(Py), fiducial_physics::phi),
             Pz if self.has(Eta) => zip(column(Pt), column(Eta), |pt, eta| pt * eta.sinh()),
@@ -229,8 +228,23 @@ impl FourVectors {
         }
     }
 
+    /// Px or py from pt and phi. Sine and cosine cost little more than one of them, so that the other is kept too.
+    fn transverse(&self, quantity: Quantity) -> ScalarBuffer<f64> {
+        let (pt, phi) = (self.column(Pt), self.column(Phi));
+        let (mut px, mut py) = (Vec::with_capacity(self.length), Vec::with_capacity(self.length));
+        for (pt, phi) in pt.iter().zip(phi.iter()) {
+            let (sin, cos) = phi.sin_cos();
+            px.push(pt * cos);
+            py.push(pt * sin);
+        }
+        let (wanted, other) = if quantity == Px { (px, (Py, py)) } else { (py, (Px, px)) };
+        // Another thread may be at it: both make the same.
+        let _ = self.columns[other.0 as usize].set(other.1.into());
+        wanted.into()
+    }
+
     /// Sums, and at once what is wanted of them.
-    fn from_terms(&self, quantity: Quantity) -> ScalarBuffer<f64> {
+    fn of_terms(&self, quantity: Quantity) -> ScalarBuffer<f64> {
         let needed: &[Quantity] = match quantity {
             Px => &[Px],
             Py => &[Py],
@@ -286,7 +300,7 @@ impl Term {
 
 impl View {
     pub(super) fn len(&self) -> usize {
-        self.index.as_ref().map_or(self.base.len(), |index| index.len())
+        self.index.as_ref().map_or(self.base.len(), ScalarBuffer::len)
     }
 
     /// The values of a quantity for all items of the view.

@@ -38,7 +38,7 @@ impl Machine<'_> {
             return Ok(self.integer_arithmetic(operator, &pair, shape, span)?.with_unit(unit));
         }
         let [a, b] = pair;
-        let (a, b) = (self.into_floats(a, &shape)?, self.into_floats(b, &shape)?);
+        let (a, b) = (self.take_floats(a, &shape)?, self.take_floats(b, &shape)?);
         let numbers = match operator {
             Operator::Add => combine(a, b, |a, b| a + b),
             Operator::Subtract => combine(a, b, |a, b| a - b),
@@ -180,13 +180,13 @@ impl Machine<'_> {
         if self.kind(&x)? == Kind::Float {
             return self.unary(x, |values| values.iter_mut().for_each(|x| *x = -*x));
         }
-        self.integer_unary(x, "-", i64::checked_neg)
+        self.integer_unary(&x, "-", i64::checked_neg)
     }
 
     /// Applies `f` in place where the memory is not shared, else on a copy. The unit stays.
     pub(super) fn unary(&self, x: Operation, f: impl FnOnce(&mut [f64])) -> Result<Value, Fault> {
         let (shape, unit) = (x.value.shape.clone(), x.value.unit.clone());
-        let mut numbers = Vec::from(self.into_floats(x, &shape)?.into_values());
+        let mut numbers = Vec::from(self.take_floats(x, &shape)?.into_values());
         f(&mut numbers);
         Ok(Value::plain(Data::Numbers(numbers.into()), shape).with_unit(unit))
     }
@@ -194,12 +194,12 @@ impl Machine<'_> {
     /// Applies `f` to integers; where it gives none the result would be beyond the largest integer.
     pub(super) fn integer_unary(
         &self,
-        x: Operation,
+        x: &Operation,
         name: &str,
         f: impl Fn(i64) -> Option<i64>,
     ) -> Result<Value, Fault> {
-        let Operation { value: Value { shape, unit, .. }, span } = &x;
-        let operand = self.integers(&x, shape)?.into_values();
+        let Operation { value: Value { shape, unit, .. }, span } = x;
+        let operand = self.integers(x, shape)?.into_values();
         let mut result = Vec::with_capacity(operand.len());
         for (i, value) in operand.iter().enumerate() {
             result.push(f(*value).ok_or_else(|| {
@@ -225,7 +225,7 @@ impl Machine<'_> {
             kind = kind.max(self.kind(operation)?);
         }
         let result = if kind == Kind::Float {
-            let operands = operations.into_iter().map(|o| self.into_floats(o, &shape));
+            let operands = operations.into_iter().map(|o| self.take_floats(o, &shape));
             compare_all(chain, &operands.collect::<Result<Vec<_>, _>>()?, length)
         } else {
             let operands = operations.iter().map(|o| self.integers(o, &shape));

@@ -40,7 +40,7 @@ struct Reducer<'a> {
     offsets: &'a OffsetBuffer<i32>,
     /// Of the result.
     shape: Shape,
-    default: Option<Operation>,
+    default: Option<&'a Operation>,
     span: Span,
 }
 
@@ -48,18 +48,17 @@ pub(super) fn reduce(
     machine: &Machine<'_>,
     reduction: Reduction,
     call: &Call,
-    mut operands: Vec<Operation>,
+    operands: &[Operation],
     span: Span,
 ) -> Result<Value, Fault> {
-    let default = if operands.len() > 1 { operands.pop() } else { None };
-    let x = operands.pop().ok_or_else(|| Fault::missing(span))?;
-    let levels = innermost(machine, call, &x, "a reduction")?;
+    let (Some(x), default) = (operands.first(), operands.get(1)) else { return Err(Fault::missing(span)) };
+    let levels = innermost(machine, call, x, "a reduction")?;
     let Some((offsets, outer)) = levels.split_last() else { return Err(Fault::missing(span)) };
     let shape = Shape::of_levels(outer.to_vec());
-    if let Some(default) = &default {
+    if let Some(default) = default {
         check_default(machine, default, &shape)?;
     }
-    let reducer = Reducer { machine, x: &x, offsets, shape, default, span };
+    let reducer = Reducer { machine, x, offsets, shape, default, span };
     let unit = x.value.unit.clone();
     match reduction {
         Reduction::Count => {
@@ -178,7 +177,7 @@ impl Reducer<'_> {
 
     fn mean(&self) -> Result<Value, Fault> {
         let items = self.machine.floats(self.x, &self.x.value.shape)?.into_values();
-        let default = self.default.as_ref().map(|d| self.machine.floats(d, &self.shape)).transpose()?;
+        let default = self.default.map(|d| self.machine.floats(d, &self.shape)).transpose()?;
         let mean = |list: &[f64]| list.iter().sum::<f64>() / list.len() as f64;
         let means = self.each(&items, default.as_ref(), mean)?;
         Ok(Value::plain(Data::Numbers(means), self.shape.clone()))
@@ -205,7 +204,7 @@ impl Reducer<'_> {
     fn extreme(&self, reduction: Reduction) -> Result<Value, Fault> {
         let shape = &self.x.value.shape;
         let is_min = reduction == Reduction::Min;
-        let default = self.default.as_ref();
+        let default = self.default;
         let data = if self.default_kind()? == Kind::Float {
             let items = self.machine.floats(self.x, shape)?.into_values();
             let default = default.map(|d| self.machine.floats(d, &self.shape)).transpose()?;
@@ -248,7 +247,7 @@ impl Reducer<'_> {
             return Ok(Value { content, shape: self.shape.clone(), unit: None });
         }
         let shape = &self.x.value.shape;
-        let default = self.default.as_ref();
+        let default = self.default;
         let data = if self.default_kind()? == Kind::Float {
             let items = self.machine.floats(self.x, shape)?.into_values();
             let default = default.map(|d| self.machine.floats(d, &self.shape)).transpose()?;
@@ -285,7 +284,7 @@ impl Reducer<'_> {
             levels.push(OffsetBuffer::from_lengths(lengths));
             return Ok(Value::plain(Data::Integers(items.collect()), Shape::of_levels(levels)));
         }
-        let default = self.default.as_ref().map(|d| self.machine.integers(d, &self.shape)).transpose()?;
+        let default = self.default.map(|d| self.machine.integers(d, &self.shape)).transpose()?;
         let mut places = Vec::with_capacity(self.offsets.len() - 1);
         for (i, list) in ranges(self.offsets).enumerate() {
             places.push(match (list.is_empty(), &default) {

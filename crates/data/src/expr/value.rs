@@ -136,7 +136,7 @@ pub(super) fn gather<T: ArrowNativeType>(values: &[T], index: &[u32]) -> ScalarB
 
 impl Record {
     pub(super) fn len(&self) -> usize {
-        self.index.as_ref().map_or(self.fields.length, |index| index.len())
+        self.index.as_ref().map_or(self.fields.length, ScalarBuffer::len)
     }
 
     fn gather(&self, index: &Index) -> Self {

@@ -17,6 +17,40 @@ pub struct Selection {
     pub passed: Vec<u64>,
 }
 
+/// The rows of a batch that are still looked at.
+struct Left {
+    batch: RecordBatch,
+    /// Which rows of the whole batch they are; none means all.
+    rows: Option<Vec<usize>>,
+}
+
+impl Left {
+    /// Those where the mask holds, with a mask that takes all of them.
+    fn only(&self, mask: &BooleanBuffer) -> Result<(Self, BooleanBuffer), ViewError> {
+        let batch = filter_record_batch(&self.batch, &BooleanArray::new(mask.clone(), None))?;
+        let rows = mask.set_indices().map(|row| self.rows.as_ref().map_or(row, |rows| rows[row])).collect();
+        let all = BooleanBuffer::new_set(batch.num_rows());
+        Ok((Self { batch, rows: Some(rows) }, all))
+    }
+
+    fn numbers(&self, first_row: u64) -> Vec<u64> {
+        match &self.rows {
+            Some(rows) => rows.iter().map(|row| first_row + *row as u64).collect(),
+            None => (first_row..first_row + self.batch.num_rows() as u64).collect(),
+        }
+    }
+
+    /// A mask of these rows as one of all rows.
+    fn of_all(&self, mask: &BooleanBuffer, count: usize) -> BooleanBuffer {
+        let Some(rows) = &self.rows else { return mask.clone() };
+        let mut all = vec![false; count];
+        for place in mask.set_indices() {
+            all[rows[place]] = true;
+        }
+        all.into()
+    }
+}
+
 impl View {
     /// The batch with the view's new variables, against which the view's expressions are evaluated.
     pub fn environment<'a>(&'a self, batch: &'a RecordBatch) -> Environment<'a> {
@@ -39,29 +73,39 @@ impl View {
     /// # Errors
     /// Where a clause cannot be evaluated or does not give one boolean per row.
     pub fn select(&self, batch: &RecordBatch, first_row: u64) -> Result<Selection, ViewError> {
-        let rows = batch.num_rows();
-        let mut mask = BooleanBuffer::new_set(rows);
+        let mut left = Left { batch: batch.clone(), rows: None };
         let mut passed = Vec::with_capacity(self.selection().len());
-        let environment = self.environment(batch).with_first_row(first_row);
-        for (i, clause) in self.selection().iter().enumerate() {
+        let mut mask = BooleanBuffer::new_set(batch.num_rows());
+        while !self.select_among(&left, first_row, &mut mask, &mut passed)? {
+            (left, mask) = left.only(&mask)?;
+        }
+        Ok(Selection { mask: left.of_all(&mask, batch.num_rows()), passed })
+    }
+
+    /// Applies the clauses that are not yet applied. Returns false where the rows that are gone must be dropped first.
+    fn select_among(
+        &self,
+        left: &Left,
+        first_row: u64,
+        mask: &mut BooleanBuffer,
+        passed: &mut Vec<u64>,
+    ) -> Result<bool, ViewError> {
+        let environment = self.environment(&left.batch).with_row_numbers(left.numbers(first_row));
+        for (i, clause) in self.selection().iter().enumerate().skip(passed.len()) {
             let key = || format!("selection[{i}]");
-            mask = match clause.evaluate(&environment) {
-                Ok(values) => &mask & &condition(key(), clause, &values, rows)?,
-                Err(error) if error.row().is_some() && mask.has_false() => {
-                    // The row at fault may be one that is gone already: ask again without those.
-                    let left = filter_record_batch(batch, &BooleanArray::new(mask.clone(), None))?;
-                    let numbers = mask.set_indices().map(|row| first_row + row as u64).collect();
-                    let environment = self.environment(&left).with_row_numbers(numbers);
-                    let values = clause.evaluate(&environment).map_err(|source| failed(&key(), source))?;
-                    let kept = condition(key(), clause, &values, left.num_rows())?;
-                    let mut kept = kept.iter();
-                    BooleanBuffer::collect_bool(rows, |row| mask.value(row) && kept.next().unwrap_or(false))
-                }
+            // Where few rows are left the others are not computed.
+            if 2 * mask.count_set_bits() < mask.len() {
+                return Ok(false);
+            }
+            match clause.evaluate(&environment) {
+                Ok(values) => *mask = &*mask & &condition(key(), clause, &values, mask.len())?,
+                // The row at fault may be one that is gone already: ask again without those.
+                Err(error) if error.row().is_some() && mask.has_false() => return Ok(false),
                 Err(source) => return Err(failed(&key(), source)),
-            };
+            }
             passed.push(mask.count_set_bits() as u64);
         }
-        Ok(Selection { mask, passed })
+        Ok(true)
     }
 
     /// The class of each row, as its place in [`View::classes`].

@@ -59,8 +59,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     function!("arcsinh" ["asinh"], ("x"), "inverse hyperbolic sine", unary!(kernels::arcsinh)),
     function!("arccosh" ["acosh"], ("x"), "inverse hyperbolic cosine", unary!(f64::acosh)),
     function!("arctanh" ["atanh"], ("x"), "inverse hyperbolic tangent", unary!(f64::atanh)),
-    function!("abs" ["absolute", "fabs"], ("x"), "absolute value", Action::Run(absolute)),
-    function!("sign", ("x"), "-1, 0 or 1; NaN of NaN", Action::Run(sign)),
+    function!("abs" ["absolute", "fabs"], ("x"), "absolute value", Action::One(absolute)),
+    function!("sign", ("x"), "-1, 0 or 1; NaN of NaN", Action::One(sign)),
     function!("floor", ("x"), "largest whole number that is not above x, as a float", unary!(UnitRule::Same, f64::floor)),
     function!("ceil", ("x"), "smallest whole number that is not below x, as a float", unary!(UnitRule::Same, f64::ceil)),
     function!("hypot", ("x", "y"), "sqrt(x**2 + y**2) without overflow",
@@ -71,43 +71,36 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Action::Numbers(each!(|x, low, high| kernels::minimum(kernels::maximum(x, low), high)),
             each!(|x, low, high| x.max(low).min(high)))),
     function!("where", ("condition", "a", "b"), "a where the condition holds, else b", Action::Run(choose)),
-    function!("isnan", ("x"), "whether x is NaN", Action::Run(|m, _, o, s| test(m, o, s, f64::is_nan))),
+    function!("isnan", ("x"), "whether x is NaN", Action::One(|m, _, x, _| test(m, &x, f64::is_nan))),
     function!("isfinite", ("x"), "whether x is neither NaN nor infinite",
-        Action::Run(|m, _, o, s| test(m, o, s, f64::is_finite))),
-    function!("ones_like", ("x"), "1.0 for each value of x", Action::Run(|m, _, o, s| fill(m, o, s, 1.0))),
-    function!("zeros_like", ("x"), "0.0 for each value of x", Action::Run(|m, _, o, s| fill(m, o, s, 0.0))),
+        Action::One(|m, _, x, _| test(m, &x, f64::is_finite))),
+    function!("ones_like", ("x"), "1.0 for each value of x", Action::One(|_, _, x, _| Ok(fill(&x, 1.0)))),
+    function!("zeros_like", ("x"), "0.0 for each value of x", Action::One(|_, _, x, _| Ok(fill(&x, 0.0)))),
     function!("int", ("x"), "x as an integer: the part before the point; NaN and what is beyond 2^63 are errors",
-        Action::Run(integer)),
-    function!("without_unit", ("x"), "x, of which the unit is forgotten", Action::Run(without_unit)),
+        Action::One(integer)),
+    function!("without_unit", ("x"), "x, of which the unit is forgotten", Action::One(|_, _, x, _| Ok(Value { unit: None, ..x.value }))),
 ];
 
-/// The only operand.
-pub(super) fn one(operands: Vec<Operation>, span: Span) -> Result<Operation, Fault> {
-    operands.into_iter().next().ok_or_else(|| Fault::missing(span))
-}
-
-fn absolute(machine: &Machine<'_>, _: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
-    let x = one(operands, span)?;
+fn absolute(machine: &Machine<'_>, _: &Call, x: Operation, _: Span) -> Result<Value, Fault> {
     if machine.kind(&x)? == Kind::Float {
         return machine.unary(x, |values| values.iter_mut().for_each(|x| *x = x.abs()));
     }
-    machine.integer_unary(x, "abs", i64::checked_abs)
+    machine.integer_unary(&x, "abs", i64::checked_abs)
 }
 
-fn sign(machine: &Machine<'_>, _: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
-    let x = one(operands, span)?;
+fn sign(machine: &Machine<'_>, _: &Call, x: Operation, _: Span) -> Result<Value, Fault> {
     let mut signs = if machine.kind(&x)? == Kind::Float {
         machine.unary(x, |values| values.iter_mut().for_each(|x| *x = kernels::sign(*x)))?
     } else {
-        machine.integer_unary(x, "sign", |x| Some(x.signum()))?
+        machine.integer_unary(&x, "sign", |x| Some(x.signum()))?
     };
     signs.unit = None;
     Ok(signs)
 }
 
-fn choose(machine: &Machine<'_>, _: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
-    let [condition, a, b] = &operands[..] else { return Err(Fault::missing(span)) };
-    let shape = machine.common_shape(&operands)?;
+fn choose(machine: &Machine<'_>, _: &Call, operands: &[Operation], span: Span) -> Result<Value, Fault> {
+    let [condition, a, b] = operands else { return Err(Fault::missing(span)) };
+    let shape = machine.common_shape(operands)?;
     let length = machine.length(&shape);
     let unit = machine.same_unit(&operands[1..], span)?;
     let condition = machine.booleans(condition, &shape)?;
@@ -137,35 +130,27 @@ fn select<T: Copy + Default + arrow_buffer::ArrowNativeType>(
     (0..length).map(|i| if condition.value(i) { a.at(i) } else { b.at(i) }).collect()
 }
 
-fn test(
-    machine: &Machine<'_>,
-    operands: Vec<Operation>,
-    span: Span,
-    f: fn(f64) -> bool,
-) -> Result<Value, Fault> {
-    let x = one(operands, span)?;
-    machine.kind(&x)?;
+fn test(machine: &Machine<'_>, x: &Operation, f: fn(f64) -> bool) -> Result<Value, Fault> {
+    machine.kind(x)?;
     let length = x.value.content.len();
     let result = match &x.value.content {
         Content::Plain(Data::Numbers(numbers)) => BooleanBuffer::collect_bool(length, |i| f(numbers[i])),
         // No integer is NaN or infinite.
         _ => BooleanBuffer::collect_bool(length, |_| f(0.0)),
     };
-    Ok(Value::plain(Data::Booleans(result), x.value.shape))
+    Ok(Value::plain(Data::Booleans(result), x.value.shape.clone()))
 }
 
-fn fill(_: &Machine<'_>, operands: Vec<Operation>, span: Span, number: f64) -> Result<Value, Fault> {
-    let x = one(operands, span)?.value;
-    Ok(Value::plain(Data::Numbers(vec![number; x.content.len()].into()), x.shape))
+fn fill(x: &Operation, number: f64) -> Value {
+    Value::plain(Data::Numbers(vec![number; x.value.content.len()].into()), x.value.shape.clone())
 }
 
-fn integer(machine: &Machine<'_>, _: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
+fn integer(machine: &Machine<'_>, _: &Call, x: Operation, _: Span) -> Result<Value, Fault> {
     /// The first float beyond the integers, 2^63.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    let x = one(operands, span)?;
     let shape = x.value.shape.clone();
     if machine.kind(&x)? != Kind::Float {
-        return machine.integer_unary(x, "int", Some);
+        return machine.integer_unary(&x, "int", Some);
     }
     let numbers = machine.floats(&x, &shape)?.into_values();
     if let Some(i) = numbers.iter().position(|x| !(-LIMIT..LIMIT).contains(x)) {
@@ -178,8 +163,4 @@ fn integer(machine: &Machine<'_>, _: &Call, operands: Vec<Operation>, span: Span
     }
     let integers = numbers.iter().map(|x| *x as i64).collect();
     Ok(Value::plain(Data::Integers(integers), shape).with_unit(x.value.unit))
-}
-
-fn without_unit(_: &Machine<'_>, _: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
-    Ok(Value { unit: None, ..one(operands, span)?.value })
 }

@@ -8,7 +8,6 @@ use fiducial_physics::substructure::{
     Axes, Groomed, Ratio, SoftDrop, angularity, energy_correlation_ratio, n_subjettiness, soft_drop,
 };
 
-use super::elementwise::one;
 use super::{Action, Function, Rest, Setting, function};
 use crate::expr::error::Fault;
 use crate::expr::evaluate::{Machine, Operation};
@@ -27,26 +26,25 @@ pub(super) static FUNCTIONS: &[Function] = &[
     function!("cluster_jets", ("particles"), Rest::Nothing, [("R", Setting::Number("0.4")), ("algorithm", Setting::Word(ALGORITHMS)),
         ("min_pt", Setting::Number("0")), ("recombination", Setting::Word(RECOMBINATIONS))],
         "the inclusive jets of each list of four-vectors, hardest first; the algorithms are \"antikt\", \"cambridge\" and \"kt\"",
-        Action::Run(|machine, call, operands, span| cluster(machine, call, &one(operands, span)?, span, false))),
+        Action::One(|machine, call, x, span| cluster(machine, call, &x, span, false))),
     function!("cluster_constituents", ("particles"), Rest::Nothing, [("R", Setting::Number("0.4")), ("algorithm", Setting::Word(ALGORITHMS)),
         ("min_pt", Setting::Number("0")), ("recombination", Setting::Word(RECOMBINATIONS))],
         "for each of these jets the list of its particles",
-        Action::Run(|machine, call, operands, span| cluster(machine, call, &one(operands, span)?, span, true))),
+        Action::One(|machine, call, x, span| cluster(machine, call, &x, span, true))),
     function!("soft_drop", ("constituents"), Rest::Nothing, [("z_cut", Setting::Number("0.1")), ("beta", Setting::Number("0")),
         ("R", Setting::Number("0.8"))],
         "what soft drop leaves of each jet: a four-vector with the fields z and delta_r of the branching; beta=0 is mMDT",
-        Action::Run(groom)),
+        Action::One(|machine, call, x, span| groom(machine, call, &x, span))),
     function!("n_subjettiness", ("constituents", "n"), Rest::Nothing, [("beta", Setting::Number("1")), ("R", Setting::Number("0.8")),
         ("axes", Setting::Word(AXES))],
         "N-subjettiness of each jet for n axes; the axes are \"onepass_wta_kt\", \"wta_kt\", \"onepass_kt\" or \"kt\"",
         Action::Run(subjettiness)),
     function!("energy_correlation", ("constituents"), Rest::Nothing, [("ratio", Setting::Word(RATIOS)), ("beta", Setting::Number("1"))],
         "ratio of energy correlation functions of each jet: \"D2\", \"C1\", \"C2\", \"C3\", \"M2\", \"M3\", \"N2\" or \"N3\"",
-        Action::Run(correlation)),
+        Action::One(|machine, call, x, span| correlation(machine, call, &x, span))),
     function!("angularity", ("constituents"), Rest::Nothing, [("kappa", Setting::Number("1")), ("beta", Setting::Number("1")),
         ("R", Setting::Number("0.8"))],
-        "sum of z**kappa (distance to the axis / R)**beta of each jet", Action::Run(|machine, call, operands, span| {
-            let x = one(operands, span)?;
+        "sum of z**kappa (distance to the axis / R)**beta of each jet", Action::One(|machine, call, x, span| {
             let (kappa, beta, radius) = (call.number("kappa", 1.0), call.number("beta", 1.0), call.number("R", 0.8));
             numbers(machine, &x, span, |jet| angularity(jet, kappa, beta, radius))
         })),
@@ -138,9 +136,8 @@ fn cluster(
     Ok(Value { content, shape: Shape::Jagged(levels), unit: None })
 }
 
-fn groom(machine: &Machine<'_>, call: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
-    let x = one(operands, span)?;
-    let lists = lists(machine, &x, span)?;
+fn groom(machine: &Machine<'_>, call: &Call, x: &Operation, span: Span) -> Result<Value, Fault> {
+    let lists = lists(machine, x, span)?;
     let condition = SoftDrop {
         z_cut: call.number("z_cut", 0.1),
         beta: call.number("beta", 0.0),
@@ -162,10 +159,10 @@ fn groom(machine: &Machine<'_>, call: &Call, operands: Vec<Operation>, span: Spa
 fn subjettiness(
     machine: &Machine<'_>,
     call: &Call,
-    operands: Vec<Operation>,
+    operands: &[Operation],
     span: Span,
 ) -> Result<Value, Fault> {
-    let [x, n] = &operands[..] else { return Err(Fault::missing(span)) };
+    let [x, n] = operands else { return Err(Fault::missing(span)) };
     let count = match (&n.value.content, &n.value.shape) {
         (Content::Plain(Data::Integers(values)), Shape::Scalar) => values.first(),
         _ => None,
@@ -183,12 +180,7 @@ fn subjettiness(
     numbers(machine, x, span, |jet| n_subjettiness(jet, count, beta, radius, axes))
 }
 
-fn correlation(
-    machine: &Machine<'_>,
-    call: &Call,
-    operands: Vec<Operation>,
-    span: Span,
-) -> Result<Value, Fault> {
+fn correlation(machine: &Machine<'_>, call: &Call, x: &Operation, span: Span) -> Result<Value, Fault> {
     let ratio = match call.word("ratio") {
         Some("C1") => Ratio::C1,
         Some("C2") => Ratio::C2,
@@ -200,5 +192,5 @@ fn correlation(
         _ => Ratio::D2,
     };
     let beta = call.number("beta", 1.0);
-    numbers(machine, &one(operands, span)?, span, |jet| energy_correlation_ratio(jet, ratio, beta))
+    numbers(machine, x, span, |jet| energy_correlation_ratio(jet, ratio, beta))
 }

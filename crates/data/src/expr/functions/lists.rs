@@ -1,6 +1,5 @@
 //! Functions of lists: reductions, sorting, combinations. All work on the innermost lists.
 
-use super::elementwise::one;
 use super::{Action, Function, Rest, Setting, function};
 use crate::expr::combine;
 use crate::expr::reduce::{self, Reduction};
@@ -41,14 +40,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
         [("default", Setting::Value), ("keepdims", Setting::Flag(false)), ("axis", Setting::Axis)],
         "index of the largest, the first of equal ones; with keepdims a list of it, empty of none", reduce!(ArgMax)),
     function!("sort", ("x"), Rest::Nothing, [("ascending", Setting::Flag(true)), ("axis", Setting::Axis)],
-        "the values of each list in order, NaN last", Action::Run(|machine, call, operands, span| {
-            reduce::sort(machine, call, one(operands, span)?, true)
-        })),
+        "the values of each list in order, NaN last", Action::One(|machine, call, x, _| reduce::sort(machine, call, x, true))),
     function!("argsort", ("x"), Rest::Nothing, [("ascending", Setting::Flag(true)), ("axis", Setting::Axis)],
         "the indices that put each list in order, equal ones as they stand, NaN last",
-        Action::Run(|machine, call, operands, span| reduce::sort(machine, call, one(operands, span)?, false))),
+        Action::One(|machine, call, x, _| reduce::sort(machine, call, x, false))),
     function!("local_index", ("x"), "0, 1, 2, ... within each list",
-        Action::Run(|machine, _, operands, span| combine::local_index(machine, &one(operands, span)?))),
+        Action::One(|machine, _, x, _| combine::local_index(machine, &x))),
     function!("combinations", ("x", "n"),
         "all choices of n items of each list, as records with the fields a, b, c, ...", Action::Run(combine::combinations)),
     function!("cartesian", ("x", "y"), Rest::Nothing, [("nested", Setting::Flag(false))],
@@ -58,8 +55,6 @@ pub(super) static FUNCTIONS: &[Function] = &[
         "the same with two names of your own: `cartesian(jet=x, lepton=y)`", Action::Run(combine::cartesian)),
     function!("concatenate", ("x", "y"), Rest::Positional, [("axis", Setting::Axis)],
         "the lists of each row one behind the other; of four-vectors too", Action::Run(combine::concatenate)),
-    function!("flatten", ("x"), "lists of lists as one list", Action::Run(|machine, _, operands, span| {
-        combine::flatten(machine, one(operands, span)?)
-    })),
+    function!("flatten", ("x"), "lists of lists as one list", Action::One(|machine, _, x, _| combine::flatten(machine, x))),
     function!("record" ["zip"], (), Rest::Named, [], "records with fields of your own", Action::Run(combine::record)),
 ];

@@ -70,8 +70,10 @@ pub(super) enum Action {
     Floats(UnitRule, fn(&[Operand<f64>], usize) -> Vec<f64>),
     /// As above, and for integers alone to integers.
     Numbers(fn(&[Operand<f64>], usize) -> Vec<f64>, fn(&[Operand<i64>], usize) -> Vec<i64>),
+    /// Anything else of one operand, whose memory may be used again.
+    One(fn(&Machine<'_>, &Call, Operation, Span) -> Result<Value, Fault>),
     /// Anything else.
-    Run(fn(&Machine<'_>, &Call, Vec<Operation>, Span) -> Result<Value, Fault>),
+    Run(fn(&Machine<'_>, &Call, &[Operation], Span) -> Result<Value, Fault>),
 }
 
 impl std::fmt::Debug for Action {

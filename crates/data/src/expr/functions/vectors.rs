@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::elementwise::{each, one};
+use super::elementwise::each;
 use super::{Action, Function, Rest, UnitRule, function};
 use crate::expr::error::Fault;
 use crate::expr::evaluate::{Machine, Operation};
@@ -16,7 +16,7 @@ use fiducial_physics::four_vector::{FourVector, transverse_mass};
 /// A quantity of four-vectors.
 macro_rules! quantity {
     ($quantity:ident) => {
-        Action::Run(|machine, _, operands, span| quantity(machine, one(operands, span)?, Quantity::$quantity))
+        Action::One(|machine, _, v, _| quantity(machine, &v, Quantity::$quantity))
     };
 }
 
@@ -45,7 +45,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         "mass of the sum of all arguments", Action::Run(invariant_mass)),
     function!("transverse_mass", ("v", "w"),
         "transverse mass of two, `sqrt((Et1 + Et2)**2 - |pt1 + pt2|**2)`", Action::Run(|machine, _, operands, span| {
-            pairs(machine, &operands, span, transverse_mass)
+            pairs(machine, operands, span, transverse_mass)
         })),
     function!("delta_phi", ("a", "b"), "difference a - b of two angles, or of those of four-vectors, in (-pi, pi]",
         Action::Run(delta_phi)),
@@ -53,9 +53,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
     function!("delta_r", ("eta1", "phi1", "eta2", "phi2"), "distance in the plane of eta and phi",
         Action::Floats(UnitRule::Ratio, each!(|eta1, phi1, eta2, phi2| fiducial_physics::delta_r(eta1, phi1, eta2, phi2)))),
     function!("boost", ("v", "w"), "v boosted by the velocity of w: from where w rests to where it has its momentum",
-        Action::Run(|machine, _, operands, span| boost(machine, &operands, span, 1.0))),
+        Action::Run(|machine, _, operands, span| boost(machine, operands, span, 1.0))),
     function!("rest_frame", ("v", "w"), "v as it is seen from where w rests",
-        Action::Run(|machine, _, operands, span| boost(machine, &operands, span, -1.0))),
+        Action::Run(|machine, _, operands, span| boost(machine, operands, span, -1.0))),
 ];
 
 /// The coordinates that make a vector, for each of the three parts, with how many they are.
@@ -63,11 +63,11 @@ const AZIMUTH: [&[Quantity]; 2] = [&[Quantity::Pt, Quantity::Phi], &[Quantity::P
 const LONGITUDE: [&[Quantity]; 3] = [&[Quantity::Pz], &[Quantity::Eta], &[Quantity::Rapidity]];
 const ENERGY: [&[Quantity]; 2] = [&[Quantity::E], &[Quantity::Mass]];
 
-fn p4(machine: &Machine<'_>, call: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
-    let shape = machine.common_shape(&operands)?;
+fn p4(machine: &Machine<'_>, call: &Call, operands: &[Operation], span: Span) -> Result<Value, Fault> {
+    let shape = machine.common_shape(operands)?;
     let mut coordinates: Vec<(Quantity, &Operation)> = Vec::new();
     let mut named = Vec::new();
-    for (name, operand) in call.names.iter().zip(&operands) {
+    for (name, operand) in call.names.iter().zip(operands) {
         match Quantity::of(name) {
             Some(Quantity::P | Quantity::Mt | Quantity::Et) => {
                 let message =
@@ -118,9 +118,9 @@ fn p4(machine: &Machine<'_>, call: &Call, operands: Vec<Operation>, span: Span) 
     })
 }
 
-fn quantity(machine: &Machine<'_>, v: Operation, quantity: Quantity) -> Result<Value, Fault> {
+fn quantity(machine: &Machine<'_>, v: &Operation, quantity: Quantity) -> Result<Value, Fault> {
     let shape = v.value.shape.clone();
-    let (view, unit) = machine.vectors(&v, &shape)?;
+    let (view, unit) = machine.vectors(v, &shape)?;
     Ok(quantity_of(&view, quantity, shape, &unit))
 }
 
@@ -151,10 +151,10 @@ fn pairs(
 fn invariant_mass(
     machine: &Machine<'_>,
     _: &Call,
-    operands: Vec<Operation>,
+    operands: &[Operation],
     span: Span,
 ) -> Result<Value, Fault> {
-    let shape = machine.common_shape(&operands)?;
+    let shape = machine.common_shape(operands)?;
     let mut terms = operands.iter();
     let Some(first) = terms.next() else { return Err(Fault::missing(span)) };
     let (mut sum, mut unit) = machine.vectors(first, &shape)?;
@@ -166,24 +166,24 @@ fn invariant_mass(
     Ok(quantity_of(&sum, Quantity::Mass, shape, &unit))
 }
 
-fn delta_phi(machine: &Machine<'_>, _: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
-    let [a, b] = &operands[..] else { return Err(Fault::missing(span)) };
-    let shape = machine.common_shape(&operands)?;
+fn delta_phi(machine: &Machine<'_>, _: &Call, operands: &[Operation], span: Span) -> Result<Value, Fault> {
+    let [a, b] = operands else { return Err(Fault::missing(span)) };
+    let shape = machine.common_shape(operands)?;
     if machine.is_vector(a) || machine.is_vector(b) {
-        let (a, b, shape, _) = two(machine, &operands, span)?;
+        let (a, b, shape, _) = two(machine, operands, span)?;
         let (a, b) = (a.column(Quantity::Phi), b.column(Quantity::Phi));
         let numbers = a.iter().zip(b.iter()).map(|(a, b)| fiducial_physics::delta_phi(*a, *b)).collect();
         return Ok(Value::plain(Data::Numbers(numbers), shape));
     }
-    machine.same_unit(&operands, span)?;
+    machine.same_unit(operands, span)?;
     let (a, b) = (machine.floats(a, &shape)?, machine.floats(b, &shape)?);
     let numbers =
         (0..machine.length(&shape)).map(|i| fiducial_physics::delta_phi(a.at(i), b.at(i))).collect();
     Ok(Value::plain(Data::Numbers(numbers), shape))
 }
 
-fn delta_r(machine: &Machine<'_>, _: &Call, operands: Vec<Operation>, span: Span) -> Result<Value, Fault> {
-    let (a, b, shape, _) = two(machine, &operands, span)?;
+fn delta_r(machine: &Machine<'_>, _: &Call, operands: &[Operation], span: Span) -> Result<Value, Fault> {
+    let (a, b, shape, _) = two(machine, operands, span)?;
     let [eta1, phi1] = [Quantity::Eta, Quantity::Phi].map(|quantity| a.column(quantity));
     let [eta2, phi2] = [Quantity::Eta, Quantity::Phi].map(|quantity| b.column(quantity));
     let at = |i: usize| fiducial_physics::delta_r(eta1[i], phi1[i], eta2[i], phi2[i]);
