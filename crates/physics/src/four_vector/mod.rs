@@ -15,12 +15,13 @@
 //! ```
 
 mod columns;
+mod kernels;
 mod mt2;
 mod shapes;
 
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
-pub use columns::{FourVectors, Quantity, Real};
+pub use columns::{FourVectors, Quantity, Real, delta_phi, delta_r};
 pub use mt2::mt2;
 pub use shapes::{EventShape, Thrust, event_shape, thrust};
 
