@@ -1,12 +1,13 @@
 //! Times kernels on four-vectors beside sums of the same columns: `four_vectors [COUNT [ROUNDS]]`, one line a kernel.
 //!
-//! Times are those of the processor, so that other programs on the machine count less. A round repeats kernel and sum, one after the
-//! other, until each took a tenth of a second; printed are the median of the rounds' ratios and their range, and how many bytes a second
+//! Times are those of the processor, so that other programs on the machine count less. A round repeats the kernel for a tenth of a second
+//! and then the sum; printed are the median of the rounds' ratios and their range, and how many bytes a second
 //! the sum moved (columns read, one column written and first read).
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
 use std::hint::black_box;
+use std::time::Instant;
 
 use fiducial_physics::four_vector::{FourVectors, Quantity, Real, delta_phi, delta_r};
 use pulp::{Arch, Simd, WithSimd};
@@ -24,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     kernels::<f32>("float32", count, rounds)
 }
 
-/// A kernel, and how many columns it reads and writes.
+/// A kernel, and how many columns it reads for each that it writes.
 struct Kernel<'a> {
     name: &'static str,
     reads: usize,
@@ -69,9 +70,9 @@ fn kernels<T: Real>(precision: &str, count: usize, rounds: usize) -> Result<(), 
     list.push(Kernel { name: "delta_r", reads: 4, writes: 1, fresh: true, run: Box::new(run) });
     let run =
         || drop(black_box(FourVectors::from_pt_eta_phi_m(vectors.columns()[0], &eta, &phi, &other_eta)));
-    list.push(Kernel { name: "from_pt_eta_phi_m", reads: 4, writes: 4, fresh: true, run: Box::new(run) });
+    list.push(Kernel { name: "from_pt_eta_phi_m", reads: 1, writes: 4, fresh: true, run: Box::new(run) });
     let run = || drop(black_box(vectors.boosted([0.1, 0.2, 0.3])));
-    list.push(Kernel { name: "boosted", reads: 4, writes: 4, fresh: true, run: Box::new(run) });
+    list.push(Kernel { name: "boosted", reads: 1, writes: 4, fresh: true, run: Box::new(run) });
 
     for Kernel { name, reads, writes, fresh, mut run } in list {
         let mut kept = vec![vec![T::narrow(0.0); count]; if fresh { 0 } else { writes }];
@@ -84,16 +85,13 @@ fn kernels<T: Real>(precision: &str, count: usize, rounds: usize) -> Result<(), 
         };
         let mut ratios = Vec::new();
         let mut rates = Vec::new();
+        let (ours, theirs) = (repeats(&mut run), repeats(&mut sums));
         for _ in 0..rounds {
-            let (mut ours, mut theirs, mut times) = (0.0, 0.0, 0);
-            while ours < 0.1 || theirs < 0.1 {
-                ours += timed(&mut run)?;
-                theirs += timed(&mut sums)?;
-                times += 1;
-            }
-            ratios.push(ours / theirs);
+            let kernel = timed(&mut run, ours)? / ours as f64;
+            let theirs = timed(&mut sums, theirs)? / theirs as f64;
+            ratios.push(kernel / theirs);
             // What is written is read first, as processors do.
-            let bytes = count * size_of::<T>() * (reads + 2) * writes * times;
+            let bytes = count * size_of::<T>() * (reads + 2) * writes;
             rates.push(bytes as f64 / theirs / 1e9);
         }
         ratios.sort_by(f64::total_cmp);
@@ -105,9 +103,19 @@ fn kernels<T: Real>(precision: &str, count: usize, rounds: usize) -> Result<(), 
     Ok(())
 }
 
-fn timed(work: &mut impl FnMut()) -> Result<f64, Box<dyn Error>> {
-    let start = processor_time()?;
+/// How often work must be done to take a tenth of a second: the system counts in steps of some milliseconds.
+fn repeats(work: &mut impl FnMut()) -> usize {
     work();
+    let start = Instant::now();
+    work();
+    (0.1 / start.elapsed().as_secs_f64()).ceil() as usize
+}
+
+fn timed(work: &mut impl FnMut(), repeats: usize) -> Result<f64, Box<dyn Error>> {
+    let start = processor_time()?;
+    for _ in 0..repeats {
+        work();
+    }
     Ok(processor_time()? - start)
 }
 
@@ -142,6 +150,7 @@ impl<T: Real> WithSimd for Add<'_, T> {
         let (n, out) = (self.out.len(), self.out);
         let first = self.columns[0];
         match self.columns[1..] {
+            [] => out.copy_from_slice(first),
             [a] => (0..n).for_each(|i| out[i] = first[i] + a[i]),
             [a, b] => (0..n).for_each(|i| out[i] = first[i] + a[i] + b[i]),
             [a, b, c] => (0..n).for_each(|i| out[i] = first[i] + a[i] + b[i] + c[i]),

@@ -1,7 +1,8 @@
 //! Elementary functions that the compiler turns into vector instructions: no branches, no calls, no tables.
 //!
-//! In a loop inside of `pulp`'s dispatch each becomes instructions on whole vectors. None of them fuses a product with a sum, so
-//! that values are the same at every width and on every machine. Each knows the range in which it is right; outside of it, and
+//! In a loop inside of `pulp`'s dispatch each becomes instructions on whole vectors. Products are fused with sums where it says so
+//! (`mul_add`, which every machine rounds alike) and nowhere else, so that values are the same at every width and on every
+//! machine; processors without that instruction are slow here. Each knows the range in which it is right; outside of it, and
 //! where its argument is not finite, it gives NaN, and whoever calls it asks the C library instead.
 //!
 //! Errors, in units in the last place, are those that the tests below find and refuse to see grow. Coefficients are those of
@@ -30,6 +31,8 @@ pub trait Number:
     /// See [`Number::SMALL`].
     const LARGE: Self;
 
+    /// `self · factor + term`, rounded once.
+    fn fused(self, factor: Self, term: Self) -> Self;
     /// Square root.
     fn root(self) -> Self;
     /// Absolute value.
@@ -38,7 +41,7 @@ pub trait Number:
     fn signed(self, sign: Self) -> Self;
     /// Angle of the point (x, y) in (-pi, pi]: of -0 and 0 as `y` both are 0, and the origin is at 0.
     fn angle(y: Self, x: Self) -> Self;
-    /// `log(1 + n / d) / 2` for `n >= 0`, `d > 0`.
+    /// `log(1 + n / d) / 2` for positive `n` and `d`.
     fn half_log(n: Self, d: Self) -> Self;
     /// `sqrt(e² - px² - py² - pz²)`, minus the root of the absolute value where that is negative.
     fn mass(vector: [Self; 4]) -> Self;
@@ -49,16 +52,16 @@ pub trait Number:
 fn polynomial<T: Number, const N: usize>(x: T, coefficients: [T; N]) -> T {
     let mut sum = coefficients[N - 1];
     for k in (0..N - 1).rev() {
-        sum = sum * x + coefficients[k];
+        sum = sum.fused(x, coefficients[k]);
     }
     sum
 }
 
-/// `atan(t)` for |t| <= 1/2 as `t + t³ P(t²)`.
+/// `t + t³ P(t²)`.
 #[inline(always)]
 fn odd<T: Number, const N: usize>(t: T, coefficients: [T; N]) -> T {
     let square = t * t;
-    t + t * square * polynomial(square, coefficients)
+    (t * square).fused(polynomial(square, coefficients), t)
 }
 
 /// A quotient whose arc tangent is the angle of (x, y) up to turns by eighths: (quotient in [-1/3, 1/2], whether 1/8 is to be
@@ -84,6 +87,11 @@ impl Number for f64 {
     const NAN: Self = f64::NAN;
     const SMALL: Self = 1e-280;
     const LARGE: Self = 1e280;
+
+    #[inline(always)]
+    fn fused(self, factor: Self, term: Self) -> Self {
+        self.mul_add(factor, term)
+    }
 
     #[inline(always)]
     fn root(self) -> Self {
@@ -128,7 +136,7 @@ impl Number for f64 {
         angle.copysign(y + 0.0)
     }
 
-    /// Within 2 units in the last place, if `n` and `d` are exact.
+    /// Within 4 units in the last place, if `n` and `d` are exact: their sum is rounded.
     #[inline(always)]
     fn half_log(n: Self, d: Self) -> Self {
         const AREA_TANGENT: [f64; 8] = [
@@ -153,8 +161,8 @@ impl Number for f64 {
         let log = odd(difference / (sum + scaled), AREA_TANGENT);
         // A small whole number in the last bits of 2^52 is that number more.
         let power = f64::from_bits(power | 0x4330_0000_0000_0000) - 4_503_599_627_370_496.0;
-        let log = power * HALF_LOG_2.0 + (log + power * HALF_LOG_2.1);
-        let right = (d > Self::SMALL) & (sum < Self::LARGE) & ((n > Self::SMALL) | (n == 0.0));
+        let log = power.fused(HALF_LOG_2.0, power.fused(HALF_LOG_2.1, log));
+        let right = (d > Self::SMALL) & (sum < Self::LARGE) & (n > Self::SMALL);
         if right { log } else { f64::NAN }
     }
 
@@ -171,6 +179,11 @@ impl Number for f32 {
     const NAN: Self = f32::NAN;
     const SMALL: Self = 1e-30;
     const LARGE: Self = 1e36;
+
+    #[inline(always)]
+    fn fused(self, factor: Self, term: Self) -> Self {
+        self.mul_add(factor, term)
+    }
 
     #[inline(always)]
     fn root(self) -> Self {
@@ -202,7 +215,7 @@ impl Number for f32 {
         angle.copysign(y + 0.0)
     }
 
-    /// Within 2 units in the last place, if `n` and `d` are exact.
+    /// Within 4 units in the last place, if `n` and `d` are exact: their sum is rounded.
     #[inline(always)]
     fn half_log(n: Self, d: Self) -> Self {
         const AREA_TANGENT: [f32; 4] = [0.333_333_34, 0.200_002_16, 0.142_616_06, 0.119_640_864];
@@ -214,15 +227,15 @@ impl Number for f32 {
         let difference = if power == 0 { n } else { sum - scaled };
         let log = odd(difference / (sum + scaled), AREA_TANGENT);
         let power = f32::from_bits(power | 0x4B00_0000) - 8_388_608.0;
-        let log = power * HALF_LOG_2.0 + (log + power * HALF_LOG_2.1);
-        let right = (d > Self::SMALL) & (sum < Self::LARGE) & ((n > Self::SMALL) | (n == 0.0));
+        let log = power.fused(HALF_LOG_2.0, power.fused(HALF_LOG_2.1, log));
+        let right = (d > Self::SMALL) & (sum < Self::LARGE) & (n > Self::SMALL);
         if right { log } else { f32::NAN }
     }
 
     /// Squares of single precision are exact in double precision, so the difference keeps all digits that there are.
     #[inline(always)]
-    fn mass(vector: [Self; 4]) -> Self {
-        let [px, py, pz, e] = vector.map(f64::from);
+    fn mass([px, py, pz, e]: [Self; 4]) -> Self {
+        let (px, py, pz, e) = (f64::from(px), f64::from(py), f64::from(pz), f64::from(e));
         let exact = (e * e - pz * pz) - (px * px + py * py);
         let squared = exact as f32;
         let root = squared.abs().sqrt().copysign(squared + 0.0);
@@ -307,7 +320,6 @@ pub(crate) fn hyperbolic(x: f64) -> (f64, f64) {
         2.091_475_532_589_32e-9,
     ];
     const LOG_2: (f64, f64) = (0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10);
-    let x = if x.abs() < 700.0 { x } else { f64::NAN };
     let size = x.abs();
     let shifted = size * LOG2_E + 6_755_399_441_055_744.0;
     let power = shifted - 6_755_399_441_055_744.0;
@@ -320,5 +332,152 @@ pub(crate) fn hyperbolic(x: f64) -> (f64, f64) {
     let half = f64::from_bits(value.to_bits().wrapping_add(shifted.to_bits() << 52).wrapping_sub(1 << 52));
     let inverse = 0.25 / half;
     let sine = if size < 1.0 { odd(size, SINE) } else { half - inverse };
-    (sine.copysign(x), half + inverse)
+    let right = size < 700.0;
+    (if right { sine.copysign(x) } else { f64::NAN }, if right { half + inverse } else { f64::NAN })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SplitMix64.
+    struct Random(u64);
+
+    impl Random {
+        fn bits(&mut self) -> u64 {
+            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            z ^ (z >> 31)
+        }
+
+        fn uniform(&mut self, low: f64, high: f64) -> f64 {
+            low + (high - low) * (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+        }
+
+        /// Any size between the powers of ten, any sign.
+        fn sized(&mut self, low: f64, high: f64) -> f64 {
+            let size = 10.0_f64.powf(self.uniform(low, high));
+            if self.bits() & 1 == 0 { size } else { -size }
+        }
+    }
+
+    /// Distance in units in the last place of the expected value, for single or double precision.
+    fn ulps(found: f64, expected: f64, digits: u32) -> f64 {
+        if found == expected {
+            return 0.0;
+        }
+        let unit = 2.0_f64.powi(expected.abs().log2().floor() as i32 + 1 - digits as i32);
+        (found - expected).abs() / unit
+    }
+
+    const DOUBLE: u32 = f64::MANTISSA_DIGITS;
+    const SINGLE: u32 = f32::MANTISSA_DIGITS;
+    const TRIALS: usize = 400_000;
+
+    /// The C library is within 1 unit, so what is found is within one more than the bound.
+    fn within(name: &str, worst: f64, bound: f64) {
+        assert!(worst <= bound, "{name}: {worst} units in the last place, more than {bound}");
+        assert!(worst > 0.0, "{name}: nothing was tried");
+    }
+
+    #[test]
+    fn angles() {
+        let mut random = Random(1);
+        let (mut double, mut single) = (0.0_f64, 0.0_f64);
+        for trial in 0..TRIALS {
+            // Of one size, or of very different ones.
+            let spread = if trial % 2 == 0 { 1.0 } else { 250.0 };
+            let (y, x) = (random.sized(-spread, spread), random.sized(-spread, spread));
+            double = double.max(ulps(f64::angle(y, x), y.atan2(x), DOUBLE));
+            let spread = spread.min(16.0);
+            let (y, x) = (random.sized(-spread, spread) as f32, random.sized(-spread, spread) as f32);
+            single = single.max(ulps(f64::from(f32::angle(y, x)), f64::from(y).atan2(f64::from(x)), SINGLE));
+        }
+        within("angle, f64", double, 2.0);
+        within("angle, f32", single, 2.0);
+        for (y, x, expected) in [
+            (0.0, 0.0, 0.0),
+            (-0.0, -0.0, 0.0),
+            (0.0, -1.0, PI),
+            (-0.0, -1.0, PI),
+            (0.0, 1.0, 0.0),
+            (1.0, 0.0, FRAC_PI_2),
+            (-1.0, -0.0, -FRAC_PI_2),
+            (2.0, 2.0, FRAC_PI_4),
+            (-3.0, 3.0, -FRAC_PI_4),
+            (3.0, -3.0, 3.0 * FRAC_PI_4),
+            (5e-324, 5e-324, FRAC_PI_4),
+            (5e-324, -1.0, PI),
+        ] {
+            assert_eq!(f64::angle(y, x), expected, "angle({y}, {x})");
+            let found = f32::angle(y as f32, x as f32);
+            assert!((found - expected as f32).abs() <= 2.4e-7 || y == 5e-324, "angle({y}, {x}) = {found}");
+        }
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
+            assert!(
+                f64::angle(bad, 1.0).is_nan()
+                    && f64::angle(1.0, bad).is_nan()
+                    && f64::angle(bad, bad).is_nan()
+            );
+            let bad = bad as f32;
+            assert!(f32::angle(bad, 1.0).is_nan() && f32::angle(1.0, bad).is_nan());
+        }
+    }
+
+    #[test]
+    fn logarithms() {
+        let mut random = Random(2);
+        let (mut double, mut single) = (0.0_f64, 0.0_f64);
+        for _ in 0..TRIALS {
+            // Sums that are exact.
+            let d = (random.bits() >> 12) as f64 + 1.0;
+            let n = (random.bits() >> (12 + random.bits() % 50)) as f64;
+            // The quotient's rounding adds at most one unit.
+            double = double.max(ulps(f64::half_log(n, d), 0.5 * (n / d).ln_1p(), DOUBLE));
+            let (n, d) = (random.sized(-15.0, 15.0).abs() as f32, random.sized(-15.0, 15.0).abs() as f32);
+            let expected = 0.5 * (f64::from(n) / f64::from(d)).ln_1p();
+            single = single.max(ulps(f64::from(f32::half_log(n, d)), expected, SINGLE));
+        }
+        within("half_log, f64", double, 4.0);
+        within("half_log, f32", single, 4.0);
+        for (n, d) in
+            [(1.0, 0.0), (1.0, -1.0), (1.0, f64::NAN), (f64::NAN, 1.0), (f64::INFINITY, 1.0), (1e-300, 1.0)]
+        {
+            assert!(f64::half_log(n, d).is_nan(), "half_log({n}, {d})");
+            assert!(f32::half_log(n as f32, d as f32).is_nan(), "half_log({n}, {d})");
+        }
+    }
+
+    #[test]
+    fn sines_and_hyperbolic_sines() {
+        let mut random = Random(3);
+        let mut worst = [0.0_f64; 4];
+        for trial in 0..TRIALS {
+            let x = match trial % 3 {
+                0 => random.uniform(-7.0, 7.0),
+                1 => random.sized(-300.0, 4.9),
+                // Next to where a sine or a cosine is 0.
+                _ => random.uniform(-6e4, 6e4).floor() * FRAC_PI_2,
+            };
+            let (sine, cosine) = sine_cosine(x);
+            worst[0] = worst[0].max(ulps(sine, x.sin(), DOUBLE));
+            worst[1] = worst[1].max(ulps(cosine, x.cos(), DOUBLE));
+            let x = if trial % 3 == 0 { random.uniform(-3.0, 3.0) } else { random.sized(-300.0, 2.84) };
+            let (sine, cosine) = hyperbolic(x);
+            worst[2] = worst[2].max(ulps(sine, x.sinh(), DOUBLE));
+            worst[3] = worst[3].max(ulps(cosine, x.cosh(), DOUBLE));
+        }
+        for (name, worst) in ["sine", "cosine", "hyperbolic sine", "hyperbolic cosine"].into_iter().zip(worst)
+        {
+            within(name, worst, 2.0);
+        }
+        for x in [f64::NAN, f64::INFINITY, 1e6] {
+            assert!(sine_cosine(x).0.is_nan() && sine_cosine(-x).1.is_nan());
+            assert!(hyperbolic(x).0.is_nan() && hyperbolic(-x).1.is_nan());
+        }
+        assert_eq!(sine_cosine(0.0), (0.0, 1.0));
+        assert!(hyperbolic(-0.0).0.is_sign_negative());
+    }
 }

@@ -55,13 +55,18 @@ where
     fn with_simd<S: Simd>(self, _simd: S) {
         let Fill { columns, start, mut out, fast, exact } = self;
         let length = out.first().map_or(0, |column| column.len());
-        // Copies, which nothing else points to and whose length is known: else the compiler does not use vectors.
-        let (mut given, mut found) = ([[T::ZERO; BLOCK]; N], [[T::ZERO; BLOCK]; M]);
+        // A copy, which nothing else points to: else the compiler does not use vectors.
+        let mut found = [[T::ZERO; BLOCK]; M];
+        let mut last = [[T::ZERO; BLOCK]; N];
         for from in (0..length).step_by(BLOCK) {
             let count = BLOCK.min(length - from);
-            for (given, column) in given.iter_mut().zip(columns) {
-                given[..count].copy_from_slice(&column[start + from..][..count]);
+            // Where less than a block is left, it is copied into one.
+            for (last, column) in last.iter_mut().zip(columns) {
+                if column.len() - start - from < BLOCK {
+                    last[..count].copy_from_slice(&column[start + from..][..count]);
+                }
             }
+            let given = std::array::from_fn(|k| columns[k][start + from..].first_chunk().unwrap_or(&last[k]));
             let any = block(&given, &mut found, fast);
             if any {
                 repair(&mut found, count, |i| exact(start + from + i));
@@ -76,7 +81,7 @@ where
 /// Computes one block, and says whether anything is NaN.
 #[inline(always)]
 fn block<T: Number, const N: usize, const M: usize>(
-    given: &[[T; BLOCK]; N],
+    given: &[&[T; BLOCK]; N],
     found: &mut [[T; BLOCK]; M],
     fast: &impl Fn([T; N]) -> [T; M],
 ) -> bool {
@@ -176,12 +181,11 @@ pub(super) fn rapidity<T: Number>([pz, e]: [T; 2]) -> T {
     ratio(along + along, e - along, pz)
 }
 
-/// `log(1 + n / d) / 2` with a sign; 0 where all is 0.
+/// `log(1 + n / d) / 2` with the sign of `along`, and 0 where that is 0.
 #[inline(always)]
-fn ratio<T: Number>(n: T, d: T, sign: T) -> T {
-    let zero = (n == T::ZERO) & (d == T::ZERO);
-    let value = T::half_log(n, d);
-    if zero { T::ZERO } else { value.signed(sign + T::ZERO) }
+fn ratio<T: Number>(n: T, d: T, along: T) -> T {
+    let across = (along == T::ZERO) & (d >= T::ZERO) & (d < T::LARGE);
+    if across { T::ZERO } else { T::half_log(n, d).signed(along) }
 }
 
 /// Difference of two azimuthal angles in (-pi, pi]; of not more than three half turns.
