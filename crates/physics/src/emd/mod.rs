@@ -15,16 +15,25 @@
 //! # Ok::<(), fiducial_physics::Error>(())
 //! ```
 //!
+//! | page | holds |
+//! |---|---|
+//! | [`Emd`] | the distance of two events, of lists, of all pairs; how energy moves; bounds from below (slices) and from above |
+//! | [`Linearised`] | points whose distances approximate it: n transports for n events |
+//! | [`Angles`], [`connected_graphs`] | energy flow polynomials |
+//! | [`event_isotropy`] | the distance to a uniform event on a ring, a cylinder or a sphere |
+//!
 //! The minimum is exact: a network simplex (`simplex.rs`) on the complete graph between the particles of both events, with an
 //! extra particle at distance R from all that takes up the difference of energies.
 
 mod efp;
 mod isotropy;
+mod linearised;
 mod simplex;
 mod sliced;
 
 pub use efp::{Angles, connected_graphs};
 pub use isotropy::{Uniform, event_isotropy};
+pub use linearised::{Linearised, squared_distance};
 
 use std::f64::consts::TAU;
 
