@@ -1,7 +1,7 @@
 //! The energy mover's distance: how much energy must be moved how far to turn one event into another.
 //!
 //! `EMD(a, b) = min over f >= 0 of Σ fij (θij / R)^β + |Σ Ea - Σ Eb|`, with `Σj fij <= Ei`, `Σi fij <= E'j` and all of the smaller
-//! total moved (Komiske, Metodiev and Thaler, arXiv:1902.02346, eq. 1 and 2). θ is the distance in rapidity and azimuth, which
+//! total moved (Komiske, Metodiev and Thaler, arXiv:1902.02346). θ is the distance in rapidity and azimuth, which
 //! goes around. Values are those of the Python packages `energyflow` and `wasserstein`.
 //!
 //! ```

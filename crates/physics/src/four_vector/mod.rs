@@ -266,7 +266,7 @@ impl std::iter::Sum for FourVector {
 }
 
 /// Transverse mass of two vectors: `sqrt((Et1 + Et2)² - |pt1 + pt2|²)` with `Et = sqrt(m² + pt²)`. For two massless ones,
-/// a lepton and a neutrino, it is `sqrt(2 pt1 pt2 (1 - cos dphi))` (PDG review "Kinematics", eq. 49.53).
+/// a lepton and a neutrino, it is `sqrt(2 pt1 pt2 (1 - cos dphi))` (PDG review "Kinematics").
 ///
 /// ```
 /// use fiducial_physics::four_vector::{FourVector, transverse_mass};
