@@ -30,6 +30,7 @@
 #![deny(missing_docs)]
 
 pub mod cluster;
+mod elementary;
 pub mod emd;
 mod error;
 pub mod four_vector;

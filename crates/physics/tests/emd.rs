@@ -4,7 +4,9 @@
 mod common;
 
 use common::Random;
-use fiducial_physics::emd::{Angles, Emd, EnergyFlow, Uniform, connected_graphs, event_isotropy};
+use fiducial_physics::emd::{
+    Angles, Emd, EnergyFlow, Linearised, Uniform, connected_graphs, event_isotropy, squared_distance,
+};
 use fiducial_physics::four_vector::FourVector;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -118,12 +120,35 @@ fn graphs_of_each_shape() {
 #[test]
 fn isotropy_of_isotropic_events_and_of_pairs() {
     let ring: Vec<FourVector> = (0..64)
-        .map(|i| FourVector::from_pt_eta_phi_m(1.0, 0.0, f64::from(i) * 0.098_174_770_424_681, 0.0))
+        .map(|i| FourVector::from_pt_eta_phi_m(1.0, 0.0, (f64::from(i) + 0.5) * 0.098_174_770_424_681, 0.0))
         .collect();
     assert!(event_isotropy(&ring, Uniform::Ring { particles: 64 }).unwrap() < 1e-12);
     let pair = [FourVector::new(0.0, 3.0, 4.0, 5.0), FourVector::new(0.0, -3.0, -4.0, 5.0)];
     let found = event_isotropy(&pair, Uniform::Sphere { particles: 400 }).unwrap();
     assert!((found - 1.0).abs() < 1e-2, "{found}");
+}
+
+#[test]
+fn isotropy_as_defined() {
+    let event: Vec<FourVector> = (0..7)
+        .map(|i| f64::from(i))
+        .map(|i| FourVector::from_pt_eta_phi_m(10.0 + 3.0 * i, 0.5 * i - 1.4, 0.9 * i, 0.0))
+        .collect();
+    // From scipy's linear programming (HiGHS) with the points and distances of the package `event-isotropy`.
+    for (uniform, expected) in [
+        (Uniform::Ring { particles: 16 }, 0.20301627019056354),
+        (Uniform::Cylinder { columns: 16, max_eta: 2.0 }, 0.2405476425677031),
+    ] {
+        let found = event_isotropy(&event, uniform).unwrap();
+        assert!((found - expected).abs() < 1e-9, "{uniform:?}: {found}, not {expected}");
+    }
+    for uniform in [
+        Uniform::Ring { particles: 1 },
+        Uniform::Cylinder { columns: 100_000, max_eta: 2.0 },
+        Uniform::Cylinder { columns: 16, max_eta: f64::NAN },
+    ] {
+        assert!(event_isotropy(&event, uniform).is_err());
+    }
 }
 
 prop_compose! {
@@ -159,5 +184,23 @@ proptest! {
         let emd = Emd { radius: 0.8, beta, normalise: true };
         let (bound, exact) = (emd.sliced_bound(&a, &b, 16).unwrap(), emd.distance(&a, &b).unwrap());
         prop_assert!(bound > 0.0 && bound <= exact + 1e-12, "{bound}, {exact}");
+    }
+
+    #[test]
+    fn linearised_is_above(seed in 0_u64..300, beta in 0.5..2.0_f64) {
+        let mut random = Random(seed);
+        let mut narrow = || {
+            let n = 1 + random.below(15);
+            let mut column = |low, high| -> Vec<f64> { (0..n).map(|_| random.uniform(low, high)).collect() };
+            EnergyFlow::new(&column(0.1, 10.0), &column(-0.5, 0.5), &column(1.0, 2.0)).unwrap()
+        };
+        let (a, b, reference) = (narrow(), narrow(), narrow());
+        let emd = Emd { radius: 0.8, beta, normalise: true };
+        let (bound, exact) = (emd.linearised_bound(&a, &b, &reference).unwrap(), emd.distance(&a, &b).unwrap());
+        prop_assert!(bound >= exact - 1e-12, "{bound}, {exact}");
+        let points = Linearised::new(&reference, 0.8).unwrap().embed(&[a.clone(), b.clone()]).unwrap();
+        let near = squared_distance(&points[0], &points[1]).unwrap();
+        let bound = Emd { beta: 2.0, ..emd }.linearised_bound(&a, &b, &reference).unwrap();
+        prop_assert!(near <= bound + 1e-12, "{near}, {bound}");
     }
 }

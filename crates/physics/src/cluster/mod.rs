@@ -4,7 +4,7 @@
 //! The algorithms join the pair with the smallest distance until the smallest is a particle's distance to the beam, which makes
 //! that particle a jet. With pt and the distance ΔR in rapidity and azimuth the generalised kt distances are
 //! `dij = min(pti^2p, ptj^2p) ΔRij² / R²` and `diB = pti^2p`: p = 1 is kt, 0 Cambridge/Aachen, -1 anti-kt (Cacciari, Salam and
-//! Soyez, arXiv:0802.1189, eq. 1). Rapidities, special cases and recombination schemes are those of FastJet
+//! Soyez, arXiv:0802.1189). Rapidities, special cases and recombination schemes are those of FastJet
 //! (arXiv:1111.6097), so that jets and their constituents are the same.
 //!
 //! ```
@@ -63,8 +63,7 @@ pub enum Algorithm {
     /// Durham, for electron-positron collisions: `dij = 2 min(Ei², Ej²) (1 - cos θij)`, no beam, so that it has exclusive jets
     /// alone (Phys. Lett. B 269 (1991) 432). The radius does not count.
     EeKt,
-    /// `dij = min(Ei^2p, Ej^2p) (1 - cos θij) / (1 - cos R)`, `diB = Ei^2p`; for R > pi with 3 + cos R instead (arXiv:1111.6097,
-    /// eq. 12).
+    /// `dij = min(Ei^2p, Ej^2p) (1 - cos θij) / (1 - cos R)`, `diB = Ei^2p`; for R > pi with 3 + cos R instead (arXiv:1111.6097).
     EeGeneralisedKt {
         /// The power of E².
         p: f64,

@@ -35,7 +35,7 @@ impl Angles {
     }
 
     /// The polynomial of a multigraph: `Σ over i1 … iN of z_i1 … z_iN Π over edges (k, l) of θ_ik_il^β` (Komiske, Metodiev and
-    /// Thaler, arXiv:1712.07124, eq. 1). Vertices are numbered; those in no edge do not count. A graph in two parts gives the
+    /// Thaler, arXiv:1712.07124). Vertices are numbered; those in no edge do not count. A graph in two parts gives the
     /// product of both. Time grows as n² for trees and as n³ for graphs with cycles.
     ///
     /// Fails for more than 5 edges and for an edge from a vertex to itself.

@@ -1,7 +1,7 @@
 //! The energy mover's distance: how much energy must be moved how far to turn one event into another.
 //!
 //! `EMD(a, b) = min over f >= 0 of Σ fij (θij / R)^β + |Σ Ea - Σ Eb|`, with `Σj fij <= Ei`, `Σi fij <= E'j` and all of the smaller
-//! total moved (Komiske, Metodiev and Thaler, arXiv:1902.02346, eq. 1 and 2). θ is the distance in rapidity and azimuth, which
+//! total moved (Komiske, Metodiev and Thaler, arXiv:1902.02346). θ is the distance in rapidity and azimuth, which
 //! goes around. Values are those of the Python packages `energyflow` and `wasserstein`.
 //!
 //! ```
@@ -15,16 +15,25 @@
 //! # Ok::<(), fiducial_physics::Error>(())
 //! ```
 //!
+//! | page | holds |
+//! |---|---|
+//! | [`Emd`] | the distance of two events, of lists, of all pairs; how energy moves; bounds from below (slices) and from above |
+//! | [`Linearised`] | points whose distances approximate it: n transports for n events |
+//! | [`Angles`], [`connected_graphs`] | energy flow polynomials |
+//! | [`event_isotropy`] | the distance to a uniform event on a ring, a cylinder or a sphere |
+//!
 //! The minimum is exact: a network simplex (`simplex.rs`) on the complete graph between the particles of both events, with an
 //! extra particle at distance R from all that takes up the difference of energies.
 
 mod efp;
 mod isotropy;
+mod linearised;
 mod simplex;
 mod sliced;
 
 pub use efp::{Angles, connected_graphs};
 pub use isotropy::{Uniform, event_isotropy};
+pub use linearised::{Linearised, squared_distance};
 
 use std::f64::consts::TAU;
 

@@ -1,8 +1,8 @@
 //! The transport problem on a complete bipartite graph, by a network simplex.
 //!
 //! The basis is a spanning tree that starts as a star: every source sends all to a root, which sends all to the sinks, at the
-//! price of the dearest real arc each. Arcs of negative reduced cost enter, one row of the matrix is looked at after the other
-//! with vector instructions. What leaves is chosen such that the tree stays strongly feasible (Cunningham, Math. Programming 11
+//! price of the dearest real arc each. Arcs of negative reduced cost enter, the best of some rows of the matrix at a time, which are
+//! looked at with vector instructions. What leaves is chosen such that the tree stays strongly feasible (Cunningham, Math. Programming 11
 //! (1976) 105), so it cannot cycle.
 
 use pulp::{Arch, Simd, WithSimd};
@@ -247,19 +247,27 @@ impl WithSimd for Pivots<'_> {
         // In practice there are a few pivots for each node; without rounding errors there is a proof of an end.
         let mut left = 1000 + 100 * nodes.saturating_mul(nodes);
         let (mut row, mut clean) = (0, 0);
+        // The best arc of a tenth of the rows: looking at more makes fewer pivots, at less cheaper ones. Measured at 30, 70 and 150.
+        let together = (rows / 10).clamp(1, 16);
         while clean < rows {
-            let (reduced, sink) = simplex.price(simd, row);
-            if reduced < -tolerance {
-                simplex.pivot(row, sink, reduced);
+            let (mut best, mut source, mut target) = (-tolerance, rows, 0);
+            for _ in 0..together {
+                let (reduced, sink) = simplex.price(simd, row);
+                if reduced < best {
+                    (best, source, target) = (reduced, row, sink);
+                }
+                row = if row + 1 == rows { 0 } else { row + 1 };
+            }
+            if source < rows {
+                simplex.pivot(source, target, best);
                 clean = 0;
                 left -= 1;
                 if left == 0 {
                     return false;
                 }
             } else {
-                clean += 1;
+                clean += together;
             }
-            row = if row + 1 == rows { 0 } else { row + 1 };
         }
         true
     }

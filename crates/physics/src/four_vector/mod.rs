@@ -15,12 +15,13 @@
 //! ```
 
 mod columns;
+mod kernels;
 mod mt2;
 mod shapes;
 
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
-pub use columns::{FourVectors, Quantity, Real};
+pub use columns::{FourVectors, Quantity, Real, delta_phi, delta_r};
 pub use mt2::mt2;
 pub use shapes::{EventShape, Thrust, event_shape, thrust};
 
@@ -265,7 +266,7 @@ impl std::iter::Sum for FourVector {
 }
 
 /// Transverse mass of two vectors: `sqrt((Et1 + Et2)² - |pt1 + pt2|²)` with `Et = sqrt(m² + pt²)`. For two massless ones,
-/// a lepton and a neutrino, it is `sqrt(2 pt1 pt2 (1 - cos dphi))` (PDG review "Kinematics", eq. 49.53).
+/// a lepton and a neutrino, it is `sqrt(2 pt1 pt2 (1 - cos dphi))` (PDG review "Kinematics").
 ///
 /// ```
 /// use fiducial_physics::four_vector::{FourVector, transverse_mass};

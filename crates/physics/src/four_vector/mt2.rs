@@ -10,7 +10,7 @@ const HALVINGS: usize = 120;
 /// `b`) and an invisible particle of mass `invisible_a` or `invisible_b`, that agrees with the missing transverse momentum
 /// `missing` (x, y).
 ///
-/// `MT2 = min over qa + qb = missing of max(MT(a, qa), MT(b, qb))` (Lester and Summers, hep-ph/9906349, eq. 14). For a given
+/// `MT2 = min over qa + qb = missing of max(MT(a, qa), MT(b, qb))` (Lester and Summers, hep-ph/9906349). For a given
 /// parent mass each side allows the inside of an ellipse of momenta; the mass at which the two first touch is found by halving
 /// (Lester and Nachman, arXiv:1411.4312). The relative precision is 1e-6 or better, but a result near 0 is only good to 1e-4 of
 /// the largest momentum. A space-like visible system counts as massless.

@@ -1,5 +1,9 @@
 //! Particles: the table of the Particle Data Group, and what an identifier says by itself.
 //!
+//! Names and charges come from the package `particle` (BSD-3-Clause). Masses and widths are those of the Review of Particle Physics,
+//! 2026 edition. The documentation of the PDG's API puts its data of the 2025 edition under CC BY 4.0 (that of 2023 was under CC
+//! BY-NC 4.0); a statement for 2026 was not seen when the table was made.
+//!
 //! ```
 //! use fiducial_physics::particle::{Particle, PdgId};
 //!

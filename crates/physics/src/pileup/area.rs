@@ -41,7 +41,7 @@ pub struct AreaJet {
 }
 
 impl AreaJet {
-    /// The momentum without a density `rho` of transverse momentum: `p - rho A` (Cacciari and Salam, arXiv:0707.1378, eq. 7).
+    /// The momentum without a density `rho` of transverse momentum: `p - rho A` (Cacciari and Salam, arXiv:0707.1378).
     #[must_use]
     pub fn subtracted(&self, rho: f64) -> FourVector {
         self.momentum - self.area_vector * rho

@@ -53,7 +53,7 @@ impl Cells {
     }
 
     /// The density of transverse momentum: the median over cells of their summed pt, divided by the area of a cell (FastJet's
-    /// `GridMedianBackgroundEstimator`, arXiv:1111.6097, sect. 8.1). Fails for momenta that are not finite or beyond 1e140.
+    /// `GridMedianBackgroundEstimator`, arXiv:1111.6097). Fails for momenta that are not finite or beyond 1e140.
     ///
     /// ```
     /// use fiducial_physics::pileup::Cells;

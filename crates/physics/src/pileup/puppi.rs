@@ -43,9 +43,9 @@ struct Pileup {
 impl Puppi {
     /// A weight in [0, 1] for each particle, by which its four-momentum is to be multiplied.
     ///
-    /// With `alpha_i = log Σ (pt_j / ΔR_ij)²` over neighbours j (eq. 2.1 to 2.3), its median and the root mean square below the
+    /// With `alpha_i = log Σ (pt_j / ΔR_ij)²` over neighbours j, its median and the root mean square below the
     /// median over charged pile-up, the weight is the probability of a χ² with one degree of freedom below
-    /// `(alpha - median)² / rms²` (eq. 2.4 to 2.6), 0 below the median and 0 without neighbours. Without charged pile-up all of
+    /// `(alpha - median)² / rms²`, 0 below the median and 0 without neighbours. Without charged pile-up all of
     /// unknown origin have weight 1. Time grows as n².
     ///
     /// Fails where lengths differ, for parameters that are negative or not finite, and for momenta that are not finite or beyond

@@ -29,7 +29,7 @@ pub struct SoftDrop {
     pub radius: f64,
 }
 
-/// Soft drop (arXiv:1402.2657, eq. 1.1): the jet's history under Cambridge/Aachen is followed back along the harder branch until
+/// Soft drop (arXiv:1402.2657): the jet's history under Cambridge/Aachen is followed back along the harder branch until
 /// `min(pt1, pt2) / (pt1 + pt2) > z_cut (ΔR12 / R0)^beta`. With `beta = 0` it is mMDT (arXiv:1307.0007). Where no branching
 /// passes, the hardest constituent on the way is left (grooming, not tagging).
 ///

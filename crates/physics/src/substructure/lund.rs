@@ -25,7 +25,7 @@ pub struct Declustering {
 }
 
 /// The branchings of a jet's Cambridge/Aachen history along the harder branch, widest first (Dreyer, Salam and Soyez,
-/// arXiv:1807.04758, eq. 2.2 and 2.3).
+/// arXiv:1807.04758).
 ///
 /// Fails for momenta that clustering refuses.
 ///

@@ -68,8 +68,8 @@ impl Correlations {
 }
 
 /// The normalised energy correlation function of `points` (1 to 4) particles with the product of the `angles` smallest of their
-/// pairwise distances: `Σ over sets of z_i … Π θ^beta` (Moult, Necib and Thaler, arXiv:1609.07483, eq. 3.3). With all
-/// `points (points - 1) / 2` angles it is the original one (arXiv:1305.0007, eq. 1, divided by the jet's summed pt to the power of
+/// pairwise distances: `Σ over sets of z_i … Π θ^beta` (Moult, Necib and Thaler, arXiv:1609.07483). With all
+/// `points (points - 1) / 2` angles it is the original one (arXiv:1305.0007, divided by the jet's summed pt to the power of
 /// `points`). Time grows as n to the power of `points`.
 ///
 /// Fails for other numbers of points and angles, a `beta` that is not a positive finite number, more than 2,048 constituents, and
@@ -135,7 +135,7 @@ pub fn energy_correlation_ratio(constituents: &[FourVector], ratio: Ratio, beta:
 }
 
 /// The angularity `Σ z_i^kappa (ΔR_i / R)^beta` with distances to the jet's axis, the sum of its constituents, and fractions of
-/// their summed pt (Larkoski, Thaler and Waalewijn, arXiv:1408.3122, eq. 1.2). kappa = 1 with beta 1 and 2 are width and mass,
+/// their summed pt (Larkoski, Thaler and Waalewijn, arXiv:1408.3122). kappa = 1 with beta 1 and 2 are width and mass,
 /// kappa = 2 with beta = 0 is pt^D squared. 0 without momentum.
 ///
 /// Fails for exponents that are negative or not finite, a `radius` that is not a positive finite number, and momenta that are not
@@ -168,7 +168,7 @@ pub fn angularity(constituents: &[FourVector], kappa: f64, beta: f64, radius: f6
 }
 
 /// The pull vector `Σ pt_i |r_i| r_i / pt_jet` as (along rapidity, along azimuth), where r is the way from the jet's axis
-/// (Gallicchio and Schwartz, arXiv:1001.5027, eq. 3). 0 without transverse momentum. Fails for momenta that are not finite or
+/// (Gallicchio and Schwartz, arXiv:1001.5027). 0 without transverse momentum. Fails for momenta that are not finite or
 /// beyond 1e140.
 ///
 /// ```

@@ -21,10 +21,10 @@ pub enum Axes {
     OnePassWinnerTakesAllKt,
 }
 
-/// N-subjettiness, `Σ pt_i min over axes of ΔR^beta / Σ pt_i R0^beta` (Thaler and Van Tilburg, arXiv:1011.2268, eq. 2.1): small
+/// N-subjettiness, `Σ pt_i min over axes of ΔR^beta / Σ pt_i R0^beta` (Thaler and Van Tilburg, arXiv:1011.2268): small
 /// for a jet of at most `n` prongs. 0 where there are no more than `n` constituents.
 ///
-/// One-pass axes are moved by Lloyd's iteration with weights `pt ΔR^(beta - 2)` (arXiv:1108.2701, sect. 3) until nothing
+/// One-pass axes are moved by Lloyd's iteration with weights `pt ΔR^(beta - 2)` (arXiv:1108.2701) until nothing
 /// improves; the result is never above that of the axes where it starts.
 ///
 /// Fails for momenta that clustering refuses, for `n = 0`, and for a `beta` or `radius` that is not a positive finite number.
