@@ -161,8 +161,9 @@ fn items_weights_and_what_is_not_a_number() {
     assert!(error.unwrap_err().to_string().contains("equal numbers of items"));
     let error = fill(&view, &spec(&[], None), &memory(), &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("0 axes"), "{error}");
-    let error =
-        fill(&view, &spec(&[("nothing", axis)], None), &memory(), &mut |_| {}).unwrap_err().to_string();
+    let real = source::open(&sample(), Some("tree")).unwrap();
+    let error = fill(&view, &spec(&[("nothing", axis)], None), &[real], &mut |_| {}).unwrap_err();
+    let error = error.to_string();
     assert!(error.contains("nothing"), "{error}");
 }
 
