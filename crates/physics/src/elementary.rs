@@ -245,6 +245,64 @@ impl Number for f32 {
     }
 }
 
+/// Natural logarithm of a normal positive number, within 2 units in the last place.
+#[inline(always)]
+pub(crate) fn logarithm(x: f64) -> f64 {
+    /// `atanh(t) = t + t³ P(t²)` for |t| up to 1/5.
+    const AREA_TANGENT: [f64; 8] = [
+        0.333_333_333_333_333_3,
+        0.200_000_000_000_083_64,
+        0.142_857_142_817_73,
+        0.111_111_118_174_487_61,
+        0.090_908_470_583_737_82,
+        0.076_952_560_145_198_26,
+        0.065_895_444_123_918_78,
+        0.069_159_437_359_418_51,
+    ];
+    /// log(2), the first part short enough that its product with any exponent is exact.
+    const LOG_2: (f64, f64) = (0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10);
+    const BITS: u32 = f64::MANTISSA_DIGITS - 1;
+    const BIAS: u64 = 1023;
+    // The nearest power of 2, so that what is left lies in [3/4, 3/2).
+    let power = x.to_bits().wrapping_add(1 << (BITS - 1)) >> BITS;
+    let rest = f64::from_bits(x.to_bits().wrapping_sub(power.wrapping_sub(BIAS) << BITS));
+    let log = 2.0 * odd((rest - 1.0) / (rest + 1.0), AREA_TANGENT);
+    // A small whole number in the last bits of 2^52 is that number more.
+    let power = f64::from_bits(power | 0x4330_0000_0000_0000) - (4_503_599_627_370_496.0 + BIAS as f64);
+    let log = power.fused(LOG_2.0, power.fused(LOG_2.1, log));
+    let right = (x >= f64::MIN_POSITIVE) & (x < f64::INFINITY);
+    if right { log } else { f64::NAN }
+}
+
+/// e to the power x, for |x| up to 700, within 2 units in the last place.
+#[inline(always)]
+pub(crate) fn exponential(x: f64) -> f64 {
+    /// `e^r = 1 + r + r² P(r)` for |r| up to log(2) / 2.
+    const EXPONENTIAL: [f64; 11] = [
+        0.5,
+        0.166_666_666_666_666_7,
+        0.041_666_666_666_666_67,
+        0.008_333_333_333_326_084,
+        0.001_388_888_888_888_371_1,
+        0.000_198_412_698_750_022_8,
+        2.480_158_732_567_746e-5,
+        2.755_725_517_000_089e-6,
+        2.755_727_347_871_858e-7,
+        2.510_531_272_962_210_3e-8,
+        2.091_475_532_589_32e-9,
+    ];
+    const LOG_2: (f64, f64) = (0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10);
+    let shifted = x * LOG2_E + 6_755_399_441_055_744.0;
+    let power = shifted - 6_755_399_441_055_744.0;
+    let near = x - power * LOG_2.0;
+    let step = power * LOG_2.1;
+    let rest = near - step;
+    let lost = (near - rest) - step;
+    let value = 1.0 + (rest + (rest * rest * polynomial(rest, EXPONENTIAL) + lost));
+    let value = f64::from_bits(value.to_bits().wrapping_add(shifted.to_bits() << 52));
+    if x.abs() < 700.0 { value } else { f64::NAN }
+}
+
 /// Beyond this angle reduction by two and a half parts of pi / 2 is no longer exact.
 const LARGEST_ANGLE: f64 = 1e5;
 
@@ -380,6 +438,30 @@ mod tests {
     fn within(name: &str, worst: f64, bound: f64) {
         assert!(worst <= bound, "{name}: {worst} units in the last place, more than {bound}");
         assert!(worst > 0.0, "{name}: nothing was tried");
+    }
+
+    #[test]
+    fn logarithms_and_exponentials() {
+        let mut random = Random(7);
+        let (mut log, mut near_one, mut exp) = (0.0_f64, 0.0_f64, 0.0_f64);
+        for _ in 0..TRIALS {
+            let x = random.sized(-300.0, 300.0).abs();
+            log = log.max(ulps(logarithm(x), x.ln(), DOUBLE));
+            let x = 1.0 + random.sized(-12.0, -0.4);
+            near_one = near_one.max(ulps(logarithm(x), x.ln(), DOUBLE));
+            let x = random.uniform(-650.0, 690.0);
+            exp = exp.max(ulps(exponential(x), x.exp(), DOUBLE));
+        }
+        within("log", log, 2.0);
+        within("log near 1", near_one, 3.0);
+        within("exp", exp, 2.0);
+        assert_eq!((logarithm(1.0), exponential(0.0)), (0.0, 1.0));
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 5e-324] {
+            assert!(logarithm(bad).is_nan(), "{bad}");
+        }
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 710.0, -745.0] {
+            assert!(exponential(bad).is_nan(), "{bad}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`four_vector`] | four-vectors as structure of arrays, boosts, rotations, thrust, sphericity, the stransverse mass |
+//! | [`functions`] | logarithms, angles and the like of many numbers at once |
 //! | [`cluster`] | jets by sequential recombination, as FastJet finds them |
 //! | [`substructure`] | grooming, N-subjettiness, energy correlation functions, the Lund plane, pull, angularities |
 //! | [`pileup`] | areas by ghosts, the median density, SoftKiller, PUPPI |
@@ -34,6 +35,7 @@ mod elementary;
 pub mod emd;
 mod error;
 pub mod four_vector;
+pub mod functions;
 mod lanes;
 pub mod particle;
 pub mod pileup;

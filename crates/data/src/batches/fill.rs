@@ -1,5 +1,6 @@
 //! Values to their places in the tensors.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,13 +8,14 @@ use arrow_array::RecordBatch;
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{Field, Schema};
 use arrow_select::concat::concat_batches;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::plan::{GroupPlan, Plan, VariablePlan};
 use super::{GroupTensor, Labels, Tensors};
 use crate::expr::{Environment, Values};
 use crate::source::Error;
-use crate::view::ViewError;
+use crate::view::{View, ViewError};
 
 /// Rows whose variables are computed together: few enough for the values of a variable to stay in a core's cache.
 const BLOCK: usize = 1024;
@@ -91,8 +93,8 @@ pub(super) fn fill<'a>(
         concat_batches(&schema, &observers)
             .map_err(|error| Error::settings("collect observers", error.to_string()))?
     };
-    if has_labels && plan.view.weights().class_balance {
-        balance(plan, &labels, &mut weights)?;
+    if has_labels && plan.balances {
+        Balance::measure(plan.view, &labels, &weights)?.apply(&labels, &mut weights);
     }
     let groups = plan.groups.iter().zip(data).map(|(group, data)| GroupTensor {
         name: group.group.name.clone(),
@@ -215,6 +217,7 @@ impl Block<'_> {
         let (mut cut, mut clipped) = (0, 0);
         let row_size = group.row_size();
         let mut first: Option<(&str, OffsetBuffer<i32>)> = None;
+        let mut scaled = Vec::new();
         for (index, variable) in group.variables.iter().enumerate() {
             let values = self.values(variable)?;
             let Some(offsets) = values.offsets() else {
@@ -237,17 +240,27 @@ impl Block<'_> {
                 Some((name, expected)) => self.check_offsets(name, expected, variable.name, offsets)?,
             }
             let numbers = values.numbers();
-            for (row, ends) in offsets.windows(2).enumerate() {
-                let place = row * row_size + index * length;
-                let target = &mut data[place..place + length];
-                let source = &numbers[ends[0] as usize..ends[1] as usize];
-                let source = &source[..source.len().min(length)];
-                let (real, padding) = target.split_at_mut(source.len());
-                let (moved, is_finite) = variable.transform(source, real);
+            let kept = |ends: &[i32]| ends[0] as usize..(ends[1] as usize).min(ends[0] as usize + length);
+            // All at once, but for those that are cut: they count for nothing.
+            scaled.resize(numbers.len(), 0.0);
+            let runs: Vec<Range<usize>> =
+                if cut == 0 { vec![0..numbers.len()] } else { offsets.windows(2).map(kept).collect() };
+            for run in runs {
+                let (moved, is_finite) = variable.transform(&numbers[run.clone()], &mut scaled[run.clone()]);
                 clipped += moved;
                 if !is_finite {
-                    return Err(self.not_finite(variable, row, source, real));
+                    let place =
+                        run.start + scaled[run.clone()].iter().position(|x| !x.is_finite()).unwrap_or(0);
+                    let row = offsets.partition_point(|offset| *offset as usize <= place).saturating_sub(1);
+                    let constituent = place - offsets[row] as usize;
+                    return Err(self.not_finite(variable, row, constituent, numbers[place]));
                 }
+            }
+            for (row, ends) in offsets.windows(2).enumerate() {
+                let place = row * row_size + index * length;
+                let source = &scaled[kept(ends)];
+                let (real, padding) = data[place..place + length].split_at_mut(source.len());
+                real.copy_from_slice(source);
                 if group.wraps() && !real.is_empty() {
                     for (target, source) in padding.iter_mut().zip(real.iter().cycle()) {
                         *target = *source;
@@ -270,15 +283,15 @@ impl Block<'_> {
                 let reason = format!("it is {shape}, but the group `{}` has no length", group.group.name);
                 Error::column(self.path, variable.name, reason)
             })?;
-            for (row, value) in numbers.iter().enumerate() {
-                let place = row * group.variables.len() + index;
-                let (source, target) = (std::slice::from_ref(value), &mut data[place..=place]);
-                let (moved, is_finite) = variable.transform(source, target);
-                clipped += moved;
-                if !is_finite {
-                    return Err(self.not_finite(variable, row, source, target));
-                }
+            let mut scaled = vec![0.0; numbers.len()];
+            let (moved, is_finite) = variable.transform(&numbers, &mut scaled);
+            clipped += moved;
+            if !is_finite {
+                let row = scaled.iter().position(|value| !value.is_finite()).unwrap_or(0);
+                return Err(self.not_finite(variable, row, 0, numbers[row]));
             }
+            let places = data.iter_mut().skip(index).step_by(group.variables.len());
+            places.zip(scaled).for_each(|(place, value)| *place = value);
         }
         Ok(clipped)
     }
@@ -312,10 +325,8 @@ impl Block<'_> {
         Err(self.value_error(format!("`{first}` has {here} constituents but `{name}` has {there}"), row))
     }
 
-    fn not_finite(&self, variable: &VariablePlan<'_>, row: usize, source: &[f64], target: &[f32]) -> Error {
-        let place = target.iter().position(|value| !value.is_finite()).unwrap_or(0);
-        let value = source.get(place).copied().unwrap_or(f64::NAN);
-        self.value_error(format!("`{}` is {value} for constituent {place}", variable.name), row)
+    fn not_finite(&self, variable: &VariablePlan<'_>, row: usize, constituent: usize, value: f64) -> Error {
+        self.value_error(format!("`{}` is {value} for constituent {constituent}", variable.name), row)
     }
 
     fn value_error(&self, reason: String, row: usize) -> Error {
@@ -355,13 +366,30 @@ impl VariablePlan<'_> {
     /// Scales and clips; how many values were clipped, and whether all results are finite. No branch is taken for a value,
     /// so that the compiler makes vector instructions of it.
     fn transform(&self, source: &[f64], target: &mut [f32]) -> (u64, bool) {
+        Arch::new().dispatch(Transform { plan: self, source, target })
+    }
+}
+
+/// Compiled for the widest vectors of the processor.
+struct Transform<'a> {
+    plan: &'a VariablePlan<'a>,
+    source: &'a [f64],
+    target: &'a mut [f32],
+}
+
+impl WithSimd for Transform<'_> {
+    type Output = (u64, bool);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> (u64, bool) {
+        let &VariablePlan { center, scale, low, high, .. } = self.plan;
         let (mut clipped, mut bad) = (0_u64, false);
-        for (target, value) in target.iter_mut().zip(source) {
-            let scaled = (value - self.center) * self.scale;
-            clipped += u64::from(scaled < self.low) + u64::from(scaled > self.high);
+        for (target, value) in self.target.iter_mut().zip(self.source) {
+            let scaled = (value - center) * scale;
+            clipped += u64::from(scaled < low) + u64::from(scaled > high);
             // Not `clamp`, which panics where low > high, nor `min` and `max`, which lose a NaN.
-            let bounded = if scaled < self.low { self.low } else { scaled };
-            let bounded = if bounded > self.high { self.high } else { bounded };
+            let bounded = if scaled < low { low } else { scaled };
+            let bounded = if bounded > high { high } else { bounded };
             *target = bounded as f32;
             bad |= !target.is_finite();
         }
@@ -377,23 +405,38 @@ impl Counts {
     }
 }
 
-/// Scales the weights so that each class has the same sum, and the sum of all stays.
-fn balance(plan: &Plan<'_>, labels: &[u32], weights: &mut [f32]) -> Result<(), Error> {
-    let classes = plan.view.classes();
-    let mut sums = vec![0.0; classes.len()];
-    for (label, weight) in labels.iter().zip(weights.iter()) {
-        sums[*label as usize] += f64::from(*weight);
+/// What gives each class the same sum of weights, and keeps the sum of all.
+#[derive(Debug, Clone)]
+pub(super) struct Balance {
+    share: f64,
+    /// The sum of each class.
+    sums: Vec<f64>,
+}
+
+impl Balance {
+    /// From the labels and weights of all rows.
+    pub(super) fn measure(view: &View, labels: &[u32], weights: &[f32]) -> Result<Self, Error> {
+        let classes = view.classes();
+        let mut sums = vec![0.0; classes.len()];
+        for (label, weight) in labels.iter().zip(weights) {
+            sums[*label as usize] += f64::from(*weight);
+        }
+        for (class, sum) in classes.iter().zip(&sums) {
+            if sum.is_nan() || *sum <= 0.0 {
+                let reason = format!(
+                    "the weights of the class `{}` add up to {sum}, which cannot be scaled",
+                    class.name
+                );
+                return Err(Error::settings("balance the classes", reason));
+            }
+        }
+        Ok(Self { share: sums.iter().sum::<f64>() / classes.len() as f64, sums })
     }
-    let share = sums.iter().sum::<f64>() / classes.len() as f64;
-    for (class, sum) in classes.iter().zip(&sums) {
-        if sum.is_nan() || *sum <= 0.0 {
-            let reason =
-                format!("the weights of the class `{}` add up to {sum}, which cannot be scaled", class.name);
-            return Err(Error::settings("balance the classes", reason));
+
+    /// Scales some rows' weights.
+    pub(super) fn apply(&self, labels: &[u32], weights: &mut [f32]) {
+        for (label, weight) in labels.iter().zip(weights) {
+            *weight = (f64::from(*weight) * self.share / self.sums[*label as usize]) as f32;
         }
     }
-    for (label, weight) in labels.iter().zip(weights) {
-        *weight = (f64::from(*weight) * share / sums[*label as usize]) as f32;
-    }
-    Ok(())
 }

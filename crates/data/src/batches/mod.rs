@@ -24,6 +24,7 @@
 //! ```
 
 mod fill;
+mod loader;
 mod plan;
 mod rows;
 mod sampling;
@@ -41,6 +42,7 @@ use crate::dataset::{Chunk, Dataset, ROW_ID};
 use crate::source::{Error, Source};
 use crate::view::View;
 
+pub use loader::{Epoch, Loader, LoaderOptions};
 pub use rows::targets;
 pub use sampling::Sampler;
 pub use shuffle::shuffled;

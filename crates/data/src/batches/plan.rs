@@ -11,6 +11,8 @@ pub(super) struct Plan<'a> {
     pub(super) view: &'a View,
     pub(super) groups: Vec<GroupPlan<'a>>,
     pub(super) labels: Labels,
+    /// Whether the weights are scaled so that each class has the same sum: of all rows, so not where they come in parts.
+    pub(super) balances: bool,
     /// The columns of the dataset that are read.
     pub(super) columns: BTreeSet<String>,
 }
@@ -42,11 +44,18 @@ impl<'a> Plan<'a> {
         let groups = groups.collect::<Result<_, _>>()?;
         let mut plan = match labels {
             Labels::Required => Self::truth(view)?,
-            Labels::Absent => Self { view, groups: Vec::new(), labels, columns: observed(view) },
+            Labels::Absent => {
+                Self { view, groups: Vec::new(), labels, balances: false, columns: observed(view) }
+            }
         };
         plan.groups = groups;
         plan.columns.extend(view.input_columns());
         Ok(plan)
+    }
+
+    /// The same, with weights as the view gives them.
+    pub(super) fn without_balance(self) -> Self {
+        Self { balances: false, ..self }
     }
 
     /// Labels, weights and observers, without any input.
@@ -57,7 +66,8 @@ impl<'a> Plan<'a> {
         let mut columns = observed(view);
         columns.extend(view.label_columns());
         columns.extend(view.weight_columns());
-        Ok(Self { view, groups: Vec::new(), labels: Labels::Required, columns })
+        let balances = view.weights().class_balance;
+        Ok(Self { view, groups: Vec::new(), labels: Labels::Required, balances, columns })
     }
 }
 

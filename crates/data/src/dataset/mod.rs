@@ -204,6 +204,11 @@ impl Chunk {
         usize::try_from(self.rows.end - self.rows.start).unwrap_or(usize::MAX)
     }
 
+    /// The shard, and its rows.
+    pub(crate) fn into_parts(self) -> (Arc<ParquetSource>, Range<u64>) {
+        (self.source, self.rows)
+    }
+
     /// Reads columns of it.
     pub(crate) fn read(&self, columns: &[&str]) -> Result<RecordBatch, Error> {
         self.source.read(columns, self.rows.clone())

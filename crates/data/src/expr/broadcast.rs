@@ -34,6 +34,14 @@ impl<T: ArrowNativeType> Operand<T> {
         &self.values
     }
 
+    /// A number for each place.
+    pub(super) fn column(&self, length: usize) -> Cow<'_, [T]> {
+        match self.constant() {
+            Some(number) => Cow::Owned(vec![number; length]),
+            None => Cow::Borrowed(&self.values),
+        }
+    }
+
     pub(super) fn into_values(self) -> ScalarBuffer<T> {
         self.values
     }

@@ -45,7 +45,16 @@ impl Machine<'_> {
             Operator::Multiply => combine(a, b, |a, b| a * b),
             Operator::Divide => combine(a, b, |a, b| a / b),
             Operator::FloorDivide => combine(a, b, kernels::floor_divide),
-            Operator::Remainder => combine(a, b, kernels::remainder),
+            Operator::Remainder => match b.constant() {
+                Some(divisor) if divisor > 0.0 => {
+                    let mut rest = owned(a.into_values()).unwrap_or_else(|a| a.to_vec());
+                    fiducial_physics::functions::remainder(&mut rest, divisor, |a| {
+                        kernels::remainder(a, divisor)
+                    });
+                    rest.into()
+                }
+                _ => combine(a, b, kernels::remainder),
+            },
             // A square is one multiplication, without a call.
             _ if b.constant() == Some(2.0) => combine(a, b, |a, _| a * a),
             _ => combine(a, b, kernels::power),

@@ -335,6 +335,42 @@ impl<T: Real> FromIterator<FourVector> for FourVectors<T> {
     }
 }
 
+/// Transverse momenta of columns, see [`crate::pt`]. Fails where lengths differ.
+pub fn pt<T: Real>(px: &[T], py: &[T]) -> Result<Vec<T>, Error> {
+    same_length("py", px.len(), py.len())?;
+    let mut out = vec![T::ZERO; px.len()];
+    let exact = |i: usize| [T::narrow(crate::pt(px[i].widen(), py[i].widen()))];
+    fill([px, py], [&mut out], |v| [kernels::pt(v)], exact);
+    Ok(out)
+}
+
+/// Azimuthal angles of columns, see [`crate::phi`]. Fails where lengths differ.
+pub fn phi<T: Real>(px: &[T], py: &[T]) -> Result<Vec<T>, Error> {
+    same_length("py", px.len(), py.len())?;
+    let mut out = vec![T::ZERO; px.len()];
+    let exact = |i: usize| [T::narrow(crate::phi(px[i].widen(), py[i].widen()))];
+    fill([px, py], [&mut out], |v| [kernels::phi(v)], exact);
+    Ok(out)
+}
+
+/// Pseudorapidities of columns, see [`crate::eta`]. Fails where lengths differ.
+///
+/// ```
+/// use fiducial_physics::four_vector::{eta, phi, pt};
+/// let (px, py, pz) = ([3.0, 0.0], [4.0, 1.0], [0.0, -0.0]);
+/// assert_eq!((pt(&px, &py)?, eta(&px, &py, &pz)?), (vec![5.0, 1.0], vec![0.0, 0.0]));
+/// assert_eq!(phi(&px, &py)?[1], std::f64::consts::FRAC_PI_2);
+/// # Ok::<(), fiducial_physics::Error>(())
+/// ```
+pub fn eta<T: Real>(px: &[T], py: &[T], pz: &[T]) -> Result<Vec<T>, Error> {
+    same_length("py", px.len(), py.len())?;
+    same_length("pz", px.len(), pz.len())?;
+    let mut out = vec![T::ZERO; px.len()];
+    let exact = |i: usize| [T::narrow(crate::eta(px[i].widen(), py[i].widen(), pz[i].widen()))];
+    fill([px, py, pz], [&mut out], |v| [kernels::eta(v)], exact);
+    Ok(out)
+}
+
 /// Differences `a - b` of azimuthal angles in (-pi, pi], see [`crate::delta_phi`]. Fails where lengths differ.
 ///
 /// ```

@@ -21,7 +21,7 @@ mod shapes;
 
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
-pub use columns::{FourVectors, Quantity, Real, delta_phi, delta_r};
+pub use columns::{FourVectors, Quantity, Real, delta_phi, delta_r, eta, phi, pt};
 pub use mt2::mt2;
 pub use shapes::{EventShape, Thrust, event_shape, thrust};
 

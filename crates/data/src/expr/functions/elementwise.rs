@@ -10,6 +10,7 @@ use crate::expr::kernels;
 use crate::expr::node::{Call, Span};
 use crate::expr::value::{Content, Value};
 use crate::expr::values::{Data, Kind};
+use fiducial_physics::functions as vector;
 
 macro_rules! unary {
     ($f:expr) => {
@@ -39,24 +40,25 @@ pub(super) const MAXIMUM: Action =
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[Function] = &[
     function!("sqrt", ("x"), "square root", unary!(f64::sqrt)),
-    function!("exp", ("x"), "e to the power x", unary!(f64::exp)),
+    function!("exp", ("x"), "e to the power x", Action::Unary(UnitRule::None, vector::exp)),
     function!("expm1", ("x"), "exp(x) - 1, exact near 0", unary!(f64::exp_m1)),
-    function!("log", ("x"), "natural logarithm", unary!(f64::ln)),
+    function!("log", ("x"), "natural logarithm", Action::Unary(UnitRule::None, vector::log)),
     function!("log1p", ("x"), "log(1 + x), exact near 0", unary!(f64::ln_1p)),
     function!("log2", ("x"), "logarithm to base 2", unary!(f64::log2)),
     function!("log10", ("x"), "logarithm to base 10", unary!(f64::log10)),
-    function!("sin", ("x"), "sine, x in radians", unary!(f64::sin)),
-    function!("cos", ("x"), "cosine, x in radians", unary!(f64::cos)),
+    function!("sin", ("x"), "sine, x in radians", Action::Unary(UnitRule::None, vector::sin)),
+    function!("cos", ("x"), "cosine, x in radians", Action::Unary(UnitRule::None, vector::cos)),
     function!("tan", ("x"), "tangent, x in radians", unary!(f64::tan)),
     function!("arcsin" ["asin"], ("x"), "inverse sine", unary!(f64::asin)),
     function!("arccos" ["acos"], ("x"), "inverse cosine", unary!(f64::acos)),
     function!("arctan" ["atan"], ("x"), "inverse tangent", unary!(f64::atan)),
     function!("arctan2" ["atan2"], ("y", "x"), "angle of the point (x, y), in [-pi, pi]",
-        Action::Floats(UnitRule::Ratio, each!(|y, x| y.atan2(x)))),
+        Action::Floats(UnitRule::Ratio, |operands, length| columns(operands, length, vector::arctan2))),
     function!("sinh", ("x"), "hyperbolic sine", unary!(f64::sinh)),
     function!("cosh", ("x"), "hyperbolic cosine", unary!(f64::cosh)),
     function!("tanh", ("x"), "hyperbolic tangent", unary!(f64::tanh)),
-    function!("arcsinh" ["asinh"], ("x"), "inverse hyperbolic sine", unary!(kernels::arcsinh)),
+    function!("arcsinh" ["asinh"], ("x"), "inverse hyperbolic sine",
+        Action::Unary(UnitRule::None, |values| vector::arcsinh(values, kernels::arcsinh))),
     function!("arccosh" ["acosh"], ("x"), "inverse hyperbolic cosine", unary!(f64::acosh)),
     function!("arctanh" ["atanh"], ("x"), "inverse hyperbolic tangent", unary!(f64::atanh)),
     function!("abs" ["absolute", "fabs"], ("x"), "absolute value", Action::One(absolute)),
@@ -64,7 +66,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     function!("floor", ("x"), "largest whole number that is not above x, as a float", unary!(UnitRule::Same, f64::floor)),
     function!("ceil", ("x"), "smallest whole number that is not below x, as a float", unary!(UnitRule::Same, f64::ceil)),
     function!("hypot", ("x", "y"), "sqrt(x**2 + y**2) without overflow",
-        Action::Floats(UnitRule::Same, each!(|x, y| x.hypot(y)))),
+        Action::Floats(UnitRule::Same, |operands, length| columns(operands, length, vector::hypot))),
     function!("minimum", ("a", "b"), "the smaller value; NaN if one is NaN", MINIMUM),
     function!("maximum", ("a", "b"), "the larger value; NaN if one is NaN", MAXIMUM),
     function!("clip", ("x", "low", "high"), "x, not below low and not above high",
@@ -80,6 +82,14 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Action::One(integer)),
     function!("without_unit", ("x"), "x, of which the unit is forgotten", Action::One(|_, _, x, _| Ok(Value { unit: None, ..x.value }))),
 ];
+
+/// A function of two columns; a number that stands for all becomes a column.
+fn columns(operands: &[Operand<f64>], length: usize, function: fn(&[f64], &[f64], &mut [f64])) -> Vec<f64> {
+    let [a, b] = operands else { return Vec::new() };
+    let mut out = vec![0.0; length];
+    function(&a.column(length), &b.column(length), &mut out);
+    out
+}
 
 fn absolute(machine: &Machine<'_>, _: &Call, x: Operation, _: Span) -> Result<Value, Fault> {
     if machine.kind(&x)? == Kind::Float {

@@ -1,9 +1,11 @@
 //! Functions of four-vectors, and of their coordinates.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::elementwise::each;
 use super::{Action, Function, Rest, UnitRule, function};
+use crate::expr::broadcast::Operand;
 use crate::expr::error::Fault;
 use crate::expr::evaluate::{Machine, Operation};
 use crate::expr::fields::quantity_of;
@@ -11,7 +13,7 @@ use crate::expr::four_vectors::{FourVectors, Quantity, View};
 use crate::expr::node::{Call, Span};
 use crate::expr::value::{Content, Fields, Named, Record, Unit, Value};
 use crate::expr::values::{Data, Shape};
-use fiducial_physics::four_vector::{FourVector, transverse_mass};
+use fiducial_physics::four_vector::{self, FourVector, transverse_mass};
 
 /// A quantity of four-vectors.
 macro_rules! quantity {
@@ -27,13 +29,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Action::Run(p4)),
     function!("pt", ("v"), "transverse momentum", quantity!(Pt)),
     function!("pt", ("px", "py"), "transverse momentum",
-        Action::Floats(UnitRule::Same, each!(|px, py| fiducial_physics::pt(px, py)))),
+        Action::Floats(UnitRule::Same, |operands, length| columns(operands, length, |[px, py]| four_vector::pt(px, py)))),
     function!("phi", ("v"), "azimuthal angle, in (-pi, pi]", quantity!(Phi)),
     function!("phi", ("px", "py"), "azimuthal angle, in (-pi, pi]",
-        Action::Floats(UnitRule::Ratio, each!(|px, py| fiducial_physics::phi(px, py)))),
+        Action::Floats(UnitRule::Ratio, |operands, length| columns(operands, length, |[px, py]| four_vector::phi(px, py)))),
     function!("eta", ("v"), "pseudorapidity", quantity!(Eta)),
     function!("eta", ("px", "py", "pz"), "pseudorapidity",
-        Action::Floats(UnitRule::Ratio, each!(|px, py, pz| fiducial_physics::eta(px, py, pz)))),
+        Action::Floats(UnitRule::Ratio, |operands, length| columns(operands, length, |[px, py, pz]| four_vector::eta(px, py, pz)))),
     function!("rapidity", ("v"), "rapidity along the beam", quantity!(Rapidity)),
     function!("rapidity", ("e", "pz"), "rapidity along the beam",
         Action::Floats(UnitRule::Ratio, each!(|e, pz| fiducial_physics::rapidity(e, pz)))),
@@ -51,7 +53,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Action::Run(delta_phi)),
     function!("delta_r", ("v", "w"), "distance of two four-vectors in the plane of eta and phi", Action::Run(delta_r)),
     function!("delta_r", ("eta1", "phi1", "eta2", "phi2"), "distance in the plane of eta and phi",
-        Action::Floats(UnitRule::Ratio, each!(|eta1, phi1, eta2, phi2| fiducial_physics::delta_r(eta1, phi1, eta2, phi2)))),
+        Action::Floats(UnitRule::Ratio, |operands, length| {
+            columns(operands, length, |[eta1, phi1, eta2, phi2]| four_vector::delta_r(eta1, phi1, eta2, phi2))
+        })),
     function!("boost", ("v", "w"), "v boosted by the velocity of w: from where w rests to where it has its momentum",
         Action::Run(|machine, _, operands, span| boost(machine, operands, span, 1.0))),
     function!("rest_frame", ("v", "w"), "v as it is seen from where w rests",
@@ -172,22 +176,36 @@ fn delta_phi(machine: &Machine<'_>, _: &Call, operands: &[Operation], span: Span
     if machine.is_vector(a) || machine.is_vector(b) {
         let (a, b, shape, _) = two(machine, operands, span)?;
         let (a, b) = (a.column(Quantity::Phi), b.column(Quantity::Phi));
-        let numbers = a.iter().zip(b.iter()).map(|(a, b)| fiducial_physics::delta_phi(*a, *b)).collect();
-        return Ok(Value::plain(Data::Numbers(numbers), shape));
+        return Ok(plain(four_vector::delta_phi(&a, &b), shape));
     }
     machine.same_unit(operands, span)?;
     let (a, b) = (machine.floats(a, &shape)?, machine.floats(b, &shape)?);
-    let numbers =
-        (0..machine.length(&shape)).map(|i| fiducial_physics::delta_phi(a.at(i), b.at(i))).collect();
-    Ok(Value::plain(Data::Numbers(numbers), shape))
+    let length = machine.length(&shape);
+    Ok(plain(four_vector::delta_phi(&a.column(length), &b.column(length)), shape))
 }
 
 fn delta_r(machine: &Machine<'_>, _: &Call, operands: &[Operation], span: Span) -> Result<Value, Fault> {
     let (a, b, shape, _) = two(machine, operands, span)?;
     let [eta1, phi1] = [Quantity::Eta, Quantity::Phi].map(|quantity| a.column(quantity));
     let [eta2, phi2] = [Quantity::Eta, Quantity::Phi].map(|quantity| b.column(quantity));
-    let at = |i: usize| fiducial_physics::delta_r(eta1[i], phi1[i], eta2[i], phi2[i]);
-    Ok(Value::plain(Data::Numbers((0..a.len()).map(at).collect()), shape))
+    Ok(plain(four_vector::delta_r(&eta1, &phi1, &eta2, &phi2), shape))
+}
+
+/// Columns of one shape have one length, so that nothing is refused here.
+fn plain(numbers: Result<Vec<f64>, fiducial_physics::Error>, shape: Shape) -> Value {
+    Value::plain(Data::Numbers(numbers.unwrap_or_default().into()), shape)
+}
+
+/// A kernel of columns; a number that stands for all becomes a column.
+fn columns<const N: usize>(
+    operands: &[Operand<f64>],
+    length: usize,
+    kernel: impl Fn([&[f64]; N]) -> Result<Vec<f64>, fiducial_physics::Error>,
+) -> Vec<f64> {
+    let columns: Vec<Cow<'_, [f64]>> = operands.iter().map(|operand| operand.column(length)).collect();
+    let columns: Vec<&[f64]> = columns.iter().map(AsRef::as_ref).collect();
+    <[&[f64]; N]>::try_from(columns)
+        .map_or_else(|_| Vec::new(), |columns| kernel(columns).unwrap_or_default())
 }
 
 fn boost(machine: &Machine<'_>, operands: &[Operation], span: Span, sign: f64) -> Result<Value, Fault> {

@@ -1,0 +1,406 @@
+//! Batches of a dataset or of files, epoch after epoch, in bounded memory.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{RecordBatch, UInt32Array, UInt64Array};
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
+use rayon::prelude::*;
+
+use super::fill::{Balance, Loaded, fill};
+use super::plan::Plan;
+use super::{Labels, Sampler, Standardisation, Tensors, shuffled};
+use crate::dataset::{Dataset, ROW_ID};
+use crate::source::{Error, Source};
+use crate::view::View;
+
+/// How batches are made.
+#[derive(Debug, Clone)]
+pub struct LoaderOptions {
+    /// Rows in a batch.
+    pub batch_size: usize,
+    /// The seed of the order; none keeps the order of the files.
+    pub shuffle: Option<u64>,
+    /// Rows that are held and shuffled together. Where all fit, the order is a shuffle of all of them; else pieces of the files
+    /// are drawn in any order, and the rows of as many as make up a window are shuffled.
+    pub window: usize,
+    /// Which of how many equal shares this process takes: `(rank, processes)`.
+    pub share: (usize, usize),
+    /// Whether rows that fill no batch are left out, in each epoch others.
+    pub drop_last: bool,
+    /// Whether labels and weights are computed.
+    pub labels: Labels,
+}
+
+impl Default for LoaderOptions {
+    fn default() -> Self {
+        Self {
+            batch_size: 512,
+            shuffle: Some(0),
+            window: 1 << 18,
+            share: (0, 1),
+            drop_last: false,
+            labels: Labels::Required,
+        }
+    }
+}
+
+/// Makes batches. Cloning shares everything.
+///
+/// The same settings, seed and epoch give the same batches at any number of threads, from any batch on: a run that was broken off
+/// goes on with [`Loader::epoch`] from the batch at which it stopped.
+#[derive(Clone)]
+pub struct Loader(Arc<Inner>);
+
+struct Inner {
+    view: View,
+    standardisation: Standardisation,
+    options: LoaderOptions,
+    sources: Vec<Arc<dyn Source>>,
+    pieces: Vec<Piece>,
+    /// Of a dataset, whose rows have numbers of their own.
+    has_row_ids: bool,
+    /// Measured on the whole split, where classes are balanced.
+    balance: Option<Balance>,
+    /// Draws rows of the whole split.
+    sampler: Option<Sampler>,
+}
+
+/// Rows of a source that are read together.
+#[derive(Debug, Clone)]
+struct Piece {
+    source: usize,
+    rows: Range<u64>,
+    /// The number of its first row among all.
+    first: u64,
+}
+
+impl Piece {
+    fn len(&self) -> u64 {
+        self.rows.end - self.rows.start
+    }
+}
+
+impl Loader {
+    /// Batches of a split of a dataset.
+    ///
+    /// # Errors
+    /// When the split or a column is missing, when settings make no sense, and when the view draws rows by weights or buckets but
+    /// the split does not fit into the window.
+    pub fn new(
+        view: &View,
+        standardisation: &Standardisation,
+        dataset: &Dataset,
+        split: &str,
+        options: LoaderOptions,
+    ) -> Result<Self, Error> {
+        let mut pieces = Vec::new();
+        let mut sources: Vec<Arc<dyn Source>> = Vec::new();
+        let mut first = 0;
+        for chunk in dataset.chunks(split)? {
+            let (source, rows) = chunk.into_parts();
+            if sources.last().is_none_or(|last| last.path() != source.path()) {
+                sources.push(source);
+            }
+            first += rows.end - rows.start;
+            pieces.push(Piece { source: sources.len() - 1, first: first - (rows.end - rows.start), rows });
+        }
+        let mut balance = None;
+        if options.labels == Labels::Required && view.weights().class_balance {
+            let plan = Plan::truth(view)?;
+            let truth = super::fill_split(&plan.without_balance(), dataset, split)?;
+            balance = Some(Balance::measure(view, &truth.labels, &truth.weights)?);
+        }
+        let sampler = match view.sampling().is_some() || view.bucketing().is_some() {
+            true => Some(Sampler::new(view, dataset, split)?),
+            false => None,
+        };
+        Self::checked(view, standardisation, sources, pieces, options, (true, balance, sampler))
+    }
+
+    /// Batches of files as they are: no row is selected, and rows are numbered through all of them.
+    ///
+    /// # Errors
+    /// As [`Loader::new`]; and where the view balances classes or draws rows, which takes a dataset.
+    pub fn of_sources(
+        view: &View,
+        standardisation: &Standardisation,
+        sources: Vec<Box<dyn Source>>,
+        options: LoaderOptions,
+    ) -> Result<Self, Error> {
+        if view.weights().class_balance || view.sampling().is_some() || view.bucketing().is_some() {
+            let reason = "the view balances classes or draws rows by weights or buckets: prepare a dataset";
+            return Err(Error::settings("make batches of files", reason));
+        }
+        let mut pieces = Vec::new();
+        let mut first = 0;
+        for (index, source) in sources.iter().enumerate() {
+            for rows in source.partitions() {
+                pieces.push(Piece { source: index, first, rows: rows.clone() });
+                first += rows.end - rows.start;
+            }
+        }
+        let sources = sources.into_iter().map(Arc::from).collect();
+        Self::checked(view, standardisation, sources, pieces, options, (false, None, None))
+    }
+
+    fn checked(
+        view: &View,
+        standardisation: &Standardisation,
+        sources: Vec<Arc<dyn Source>>,
+        pieces: Vec<Piece>,
+        options: LoaderOptions,
+        (has_row_ids, balance, sampler): (bool, Option<Balance>, Option<Sampler>),
+    ) -> Result<Self, Error> {
+        let refuse = |reason: &str| Err(Error::settings("make batches", reason));
+        if options.batch_size == 0 || options.window == 0 {
+            return refuse("a batch and a window hold one row at least");
+        }
+        if options.share.0 >= options.share.1 {
+            return refuse("a share is one of several: its number is below theirs");
+        }
+        let rows: u64 = pieces.iter().map(Piece::len).sum();
+        if sampler.is_some() && (rows > options.window as u64 || options.share.1 > 1) {
+            return refuse(
+                "the view draws rows by weights or buckets, which takes all rows of the split in one window, in one process",
+            );
+        }
+        // What the view lacks is found now, not in the first batch.
+        Plan::new(view, standardisation, options.labels)?;
+        let (view, standardisation) = (view.clone(), standardisation.clone());
+        let inner = Inner { view, standardisation, options, sources, pieces, has_row_ids, balance, sampler };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// How many batches an epoch has: the same in every process.
+    pub fn batches(&self, epoch: u64) -> u64 {
+        let Inner { options, .. } = &*self.0;
+        let size = options.batch_size as u64;
+        let shares = options.share.1;
+        let rows_of = |rank| self.0.share(epoch, rank).iter().map(Piece::len).sum::<u64>();
+        // Shares differ by a piece; all stop where the smallest ends.
+        let rows = (0..shares).map(rows_of).min().unwrap_or(0);
+        if options.drop_last || shares > 1 { rows / size } else { rows.div_ceil(size) }
+    }
+
+    /// The batches of an epoch, from one of them on. They are made ahead, on rayon's threads, while the caller works.
+    pub fn epoch(&self, epoch: u64, first_batch: u64) -> Epoch {
+        let (sender, receiver) = sync_channel(rayon::current_num_threads().max(2));
+        let loader = Self(Arc::clone(&self.0));
+        let thread = std::thread::Builder::new().name("batches".to_owned());
+        let started = thread.spawn(move || {
+            let mut work = Work::new(&loader.0, epoch, first_batch, loader.batches(epoch));
+            // A receiver that is gone wants no more.
+            while let Some(batches) = work.next() {
+                for batch in batches {
+                    let stop = batch.is_err();
+                    if sender.send(batch).is_err() || stop {
+                        return;
+                    }
+                }
+            }
+        });
+        let failed = started.err().map(|error| Error::settings("start a thread", error.to_string()));
+        Epoch { receiver, failed }
+    }
+}
+
+/// The batches of an epoch; each is [`Tensors`] of `batch_size` rows, and the last one may be of fewer.
+pub struct Epoch {
+    receiver: Receiver<Result<Tensors, Error>>,
+    failed: Option<Error>,
+}
+
+impl Iterator for Epoch {
+    type Item = Result<Tensors, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.failed.take() {
+            return Some(Err(error));
+        }
+        self.receiver.recv().ok()
+    }
+}
+
+/// An epoch that is being made.
+struct Work<'a> {
+    inner: &'a Inner,
+    epoch: u64,
+    /// The pieces of each window that is still to come, and its number.
+    windows: VecDeque<(u64, Vec<Piece>)>,
+    /// Rows of the next windows that come before the first batch.
+    skip: u64,
+    /// Rows that are read and belong to the next batches, in order.
+    rows: Option<Rows>,
+    /// Batches that are left.
+    batches: u64,
+}
+
+/// Columns of rows in the order in which they are used.
+struct Rows {
+    batch: RecordBatch,
+    row_ids: Vec<u64>,
+    path: PathBuf,
+}
+
+impl<'a> Work<'a> {
+    fn new(inner: &'a Inner, epoch: u64, first_batch: u64, batches: u64) -> Self {
+        let mut windows = VecDeque::from(inner.windows(epoch));
+        let mut skip = first_batch.saturating_mul(inner.options.batch_size as u64);
+        while let Some((_, pieces)) = windows.front() {
+            let rows: u64 = pieces.iter().map(Piece::len).sum();
+            if rows > skip {
+                break;
+            }
+            skip -= rows;
+            windows.pop_front();
+        }
+        Self { inner, epoch, windows, skip, rows: None, batches: batches.saturating_sub(first_batch) }
+    }
+
+    /// Some of the next batches, as many as there are threads.
+    fn next(&mut self) -> Option<Vec<Result<Tensors, Error>>> {
+        if self.batches == 0 {
+            return None;
+        }
+        let size = self.inner.options.batch_size;
+        let wanted =
+            usize::try_from(self.batches).unwrap_or(usize::MAX).min(2 * rayon::current_num_threads());
+        while self.held() < wanted * size {
+            let Some((number, pieces)) = self.windows.pop_front() else { break };
+            if let Err(error) = self.read(number, &pieces) {
+                self.batches = 0;
+                return Some(vec![Err(error)]);
+            }
+        }
+        let rows = self.rows.take()?;
+        let held = rows.row_ids.len();
+        let count = wanted.min(held.div_ceil(size));
+        let batches =
+            (0..count).into_par_iter().map(|i| self.batch(&rows, i * size..held.min((i + 1) * size)));
+        let batches: Vec<_> = batches.collect();
+        self.batches -= count as u64;
+        let used = held.min(count * size);
+        if used < held {
+            let batch = rows.batch.slice(used, held - used);
+            self.rows = Some(Rows { batch, row_ids: rows.row_ids[used..].to_vec(), path: rows.path });
+        }
+        (count > 0).then_some(batches)
+    }
+
+    fn held(&self) -> usize {
+        self.rows.as_ref().map_or(0, |rows| rows.row_ids.len())
+    }
+
+    /// Reads a window, puts its rows in order, and adds them to those that are held.
+    fn read(&mut self, number: u64, pieces: &[Piece]) -> Result<(), Error> {
+        let more = self.inner.window(self.epoch, number, pieces)?;
+        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(more.row_ids.len());
+        self.skip = 0;
+        let more = Rows {
+            batch: more.batch.slice(skip, more.row_ids.len() - skip),
+            row_ids: more.row_ids[skip..].to_vec(),
+            path: more.path,
+        };
+        self.rows = Some(match self.rows.take() {
+            None => more,
+            Some(held) => {
+                let schema = held.batch.schema();
+                let batch = concat_batches(&schema, [&held.batch, &more.batch])
+                    .map_err(|error| Error::malformed(&more.path, error.to_string()))?;
+                Rows { batch, row_ids: [held.row_ids, more.row_ids].concat(), path: more.path }
+            }
+        });
+        Ok(())
+    }
+
+    fn batch(&self, rows: &Rows, range: Range<usize>) -> Result<Tensors, Error> {
+        let Inner { view, standardisation, options, balance, .. } = self.inner;
+        let plan = Plan::new(view, standardisation, options.labels)?.without_balance();
+        let mut tensors = fill(&plan, &[range.len()], |_| {
+            Ok(Loaded {
+                batch: rows.batch.slice(range.start, range.len()),
+                row_ids: rows.row_ids[range.clone()].to_vec(),
+                path: &rows.path,
+            })
+        })?;
+        if let Some(balance) = balance {
+            balance.apply(&tensors.labels, &mut tensors.weights);
+        }
+        Ok(tensors)
+    }
+}
+
+impl Inner {
+    /// The pieces that one of the processes takes in an epoch, in the order in which they are drawn.
+    fn share(&self, epoch: u64, rank: usize) -> Vec<Piece> {
+        let count = self.pieces.len() as u32;
+        let order = match self.options.shuffle {
+            Some(seed) => shuffled(count, seed ^ PIECES, epoch),
+            None => (0..count).collect(),
+        };
+        let own = order.into_iter().skip(rank).step_by(self.options.share.1);
+        own.map(|place| self.pieces[place as usize].clone()).collect()
+    }
+
+    /// The windows of an epoch, each with its number and its pieces.
+    fn windows(&self, epoch: u64) -> Vec<(u64, Vec<Piece>)> {
+        let mut windows: Vec<(u64, Vec<Piece>)> = Vec::new();
+        let mut rows = 0;
+        for piece in self.share(epoch, self.options.share.0) {
+            if windows.is_empty() || rows + piece.len() > self.options.window as u64 {
+                windows.push((windows.len() as u64, Vec::new()));
+                rows = 0;
+            }
+            rows += piece.len();
+            if let Some((_, pieces)) = windows.last_mut() {
+                pieces.push(piece);
+            }
+        }
+        windows
+    }
+
+    /// The rows of a window in their order.
+    fn window(&self, epoch: u64, number: u64, pieces: &[Piece]) -> Result<Rows, Error> {
+        let mut columns = Plan::new(&self.view, &self.standardisation, self.options.labels)?.columns;
+        if self.has_row_ids {
+            columns.insert(ROW_ID.to_owned());
+        }
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        // In the order of the files, so that the order of a shuffle of all rows does not depend on how they are cut.
+        let mut pieces = pieces.to_vec();
+        pieces.sort_unstable_by_key(|piece| piece.first);
+        let read = |piece: &Piece| self.sources[piece.source].read(&columns, piece.rows.clone());
+        let batches: Vec<RecordBatch> = pieces.par_iter().map(read).collect::<Result<_, _>>()?;
+        let path = pieces.first().map_or(Path::new(""), |piece| self.sources[piece.source].path()).to_owned();
+        let broken = |error: arrow_schema::ArrowError| Error::malformed(&path, error.to_string());
+        let schema = batches.first().map(RecordBatch::schema);
+        let schema = schema.ok_or_else(|| Error::settings("make batches", "a window has no rows"))?;
+        let batch = concat_batches(&schema, &batches).map_err(broken)?;
+        let row_ids: Vec<u64> = match batch.column_by_name(ROW_ID).filter(|_| self.has_row_ids) {
+            Some(ids) => {
+                let ids: Option<&UInt64Array> = ids.as_primitive_opt::<UInt64Type>();
+                ids.ok_or_else(|| Error::column(&path, ROW_ID, "it must be uint64"))?.values().to_vec()
+            }
+            None => pieces.iter().flat_map(|piece| piece.first..piece.first + piece.len()).collect(),
+        };
+        let rows = row_ids.len() as u32;
+        let order = match (&self.sampler, self.options.shuffle) {
+            (Some(sampler), Some(seed)) => sampler.order(self.options.batch_size, seed, epoch),
+            (_, Some(seed)) => shuffled(rows, seed.wrapping_add(number), epoch),
+            (_, None) => return Ok(Rows { batch, row_ids, path }),
+        };
+        let ids = order.iter().map(|row| row_ids[*row as usize]).collect();
+        let batch = take_record_batch(&batch, &UInt32Array::from(order)).map_err(broken)?;
+        Ok(Rows { batch, row_ids: ids, path })
+    }
+}
+
+/// Sets the order of pieces apart from that of rows.
+const PIECES: u64 = 0x5069_6563_6573;
