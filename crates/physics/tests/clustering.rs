@@ -177,9 +177,16 @@ fn what_is_refused() {
         for place in 0..4 {
             let mut v = [1.0; 4];
             v[place] = bad;
-            let event = columns(&[FourVector::default(), FourVector::new(v[0], v[1], v[2], v[3])]);
-            let error = cluster(&JetDefinition::anti_kt(0.4), &event).unwrap_err();
-            assert!(error.to_string().contains(&format!("`{}` at index 1", ["px", "py", "pz", "e"][place])));
+            let bad = FourVector::new(v[0], v[1], v[2], v[3]);
+            // Good ones after a bad one once hid a NaN, and clustering panicked.
+            for after in [0, 1, 30] {
+                let mut event = vec![FourVector::default(), bad];
+                event.extend(vec![FourVector::new(1.0, 0.0, 0.0, 1.0); after]);
+                let error = cluster(&JetDefinition::anti_kt(0.4), &columns(&event)).unwrap_err();
+                assert!(
+                    error.to_string().contains(&format!("`{}` at index 1", ["px", "py", "pz", "e"][place]))
+                );
+            }
         }
     }
     let nothing = cluster(&JetDefinition::anti_kt(0.4), &columns(&[])).unwrap();

@@ -131,7 +131,7 @@ fn isotropy_of_isotropic_events_and_of_pairs() {
 #[test]
 fn isotropy_as_defined() {
     let event: Vec<FourVector> = (0..7)
-        .map(|i| f64::from(i))
+        .map(f64::from)
         .map(|i| FourVector::from_pt_eta_phi_m(10.0 + 3.0 * i, 0.5 * i - 1.4, 0.9 * i, 0.0))
         .collect();
     // From scipy's linear programming (HiGHS) with the points and distances of the package `event-isotropy`.

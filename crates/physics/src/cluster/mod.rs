@@ -214,12 +214,8 @@ impl Clusterer {
 }
 
 fn check_momenta(particles: &[FourVector]) -> Result<(), Error> {
-    // One comparison for all in the usual case.
-    let largest = particles.iter().fold(0.0, |largest: f64, v| {
-        let sum = v.px.abs() + v.py.abs() + v.pz.abs() + v.e.abs();
-        // NaN must win, which `max` would drop.
-        if sum <= largest { largest } else { sum }
-    });
+    // NaN is not below anything either.
+    let right = particles.iter().all(|v| v.px.abs() + v.py.abs() + v.pz.abs() + v.e.abs() <= LARGEST);
     if particles.len() >= u32::MAX as usize / 4 {
         return Err(Error::Parameter {
             name: "the number of particles",
@@ -227,7 +223,7 @@ fn check_momenta(particles: &[FourVector]) -> Result<(), Error> {
             range: "below 2^30",
         });
     }
-    if largest <= LARGEST {
+    if right {
         return Ok(());
     }
     for (name, component) in [
