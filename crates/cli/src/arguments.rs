@@ -89,6 +89,10 @@ pub(crate) struct Inspect {
     /// read; any other with its members
     #[arg(long, value_name = "NAME", conflicts_with = "tree")]
     pub(crate) object: Option<String>,
+    /// Read the histograms and other objects of a remote file too, and say what they hold; of a file on this
+    /// machine they always are
+    #[arg(long, conflicts_with = "object")]
+    pub(crate) contents: bool,
     /// Print JSON (format fiducial-inspect/1)
     #[arg(long)]
     pub(crate) json: bool,

@@ -10,10 +10,11 @@ use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use rayon::prelude::*;
 
+use crate::column::Column;
 use crate::error::{Error, Place, Result};
 use crate::file::RootFile;
 use crate::select::matches;
-use crate::tree::{Column, Tree};
+use crate::tree::Tree;
 
 /// The trees of one name in several files, read as one: its entries are those of the first file, then those of the
 /// second, and so on.

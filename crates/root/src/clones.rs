@@ -7,7 +7,7 @@ use crate::classes::Classes;
 use crate::cursor::Cursor;
 use crate::error::{Place, Result};
 use crate::file::RootFile;
-use crate::object::IS_REFERENCED;
+use crate::header::{self, Header};
 use crate::shape::Shape;
 
 /// The shape of a branch that holds a `TClonesArray`, whose first basket is read for it.
@@ -35,13 +35,8 @@ fn class(entry: &[u8], place: &Place, named: bool) -> Result<String> {
         cursor.text_bytes()?;
         cursor.take(1)?;
     }
-    let _byte_count = cursor.u32()?;
-    if cursor.u16()? > 2 {
-        let _version = cursor.u16()?;
-        let _id = cursor.u32()?;
-        if cursor.u32()? & IS_REFERENCED != 0 {
-            cursor.take(2)?;
-        }
+    if Header::read(&mut cursor)?.version > 2 {
+        header::t_object(&mut cursor)?;
     }
     let _name = cursor.text()?;
     cursor.text()

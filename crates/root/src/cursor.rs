@@ -92,12 +92,7 @@ impl<'a> Cursor<'a> {
         Ok(String::from_utf8_lossy(self.text_bytes()?).into_owned())
     }
 
-    /// A C string with its terminating zero, as class names are written.
-    pub(crate) fn c_text(&mut self) -> Result<String> {
-        Ok(String::from_utf8_lossy(self.c_text_bytes()?).into_owned())
-    }
-
-    /// The bytes of a C string, without its zero.
+    /// The bytes of a C string, as class names are written, without its zero.
     pub(crate) fn c_text_bytes(&mut self) -> Result<&'a [u8]> {
         let left = &self.data[self.pos..];
         let Some(n) = left.iter().take(4096).position(|&b| b == 0) else {

@@ -262,16 +262,7 @@ impl RootFile {
     /// The streamer list: how each class was written. Read once; a list that cannot be read counts as empty, since
     /// the classes of trees are also built in.
     pub(crate) fn streamers(&self) -> Arc<Streamers> {
-        let read = || {
-            let mut streamers = Streamers::default();
-            let header = &self.inner.header;
-            if header.info != 0
-                && let Ok(record) = self.record(header.info, header.info_len, "the streamer list")
-            {
-                streamers.read(&record);
-            }
-            Arc::new(streamers)
-        };
+        let read = || Arc::new(self.streamer_record().map(|list| Streamers::read(&list)).unwrap_or_default());
         Arc::clone(self.inner.streamers.get_or_init(read))
     }
 
@@ -286,7 +277,7 @@ impl RootFile {
 
     /// The same list for objects of any kind, which need more of it.
     pub(crate) fn classes(&self) -> Arc<Classes> {
-        let read = || Arc::new(self.streamer_record().map(|list| Classes::read(&list)).unwrap_or_default());
+        let read = || Arc::new(Classes::new(&self.streamers()));
         Arc::clone(self.inner.classes.get_or_init(read))
     }
 

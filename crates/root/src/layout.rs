@@ -8,7 +8,7 @@ use crate::branch::{Branch, Leaf, Leaves, Owner};
 use crate::classes::{Classes, array, is_collection};
 use crate::cxx;
 use crate::prim::{Packed, Prim, Store};
-use crate::shape::Shape;
+use crate::shape::{self, Class, Header, Lead, Record, Shape, Variant};
 use crate::streamer::{Member, Step, Streamers};
 
 /// A vector that is a whole entry starts with a byte count, a version and its number of items.
@@ -135,22 +135,65 @@ pub(crate) fn interpret(
         }
         many => {
             let mut fields = Vec::with_capacity(many.len());
+            let mut counters = Vec::with_capacity(many.len());
             for leaf in many.iter().map(|leaf| &leaves[leaf]) {
-                if leaf.count.is_some() {
-                    return Err((String::new(), "a list of several leaves with a counter".into()));
-                }
-                match leaf_prim(leaf, branch, owner, streamers) {
-                    Some(prim) => fields.push((leaf.name.clone(), Item { prim, dims: dims(leaf)? })),
-                    None => {
-                        return Err((String::new(), format!("leaf {} of several is no number", leaf.name)));
-                    }
-                }
+                let Some(prim) = leaf_prim(leaf, branch, owner, streamers) else {
+                    return Err((String::new(), format!("leaf {} of several is no number", leaf.name)));
+                };
+                counters.push(match leaf.count {
+                    None => None,
+                    Some(count) => match many.iter().take(fields.len()).position(|&before| before == count) {
+                        Some(counter) => Some(counter),
+                        None => {
+                            return Err((
+                                String::new(),
+                                format!("leaf {} of several is counted in another branch", leaf.name),
+                            ));
+                        }
+                    },
+                });
+                fields.push((leaf.name.clone(), Item { prim, dims: dims(leaf)? }));
             }
-            let names: Vec<_> =
-                fields.iter().map(|(name, item)| format!("{} {name};", item.name(""))).collect();
-            typed(Layout::Record(fields), format!("struct {{{}}}", names.join(" ")))
+            if counters.iter().any(Option::is_some) {
+                return typed(
+                    Layout::Nested(counted_leaves(&fields, &counters)),
+                    leaf_list(&fields, &counters),
+                );
+            }
+            let name = leaf_list(&fields, &counters);
+            typed(Layout::Record(fields), name)
         }
     }
+}
+
+/// The type of a branch with several leaves.
+fn leaf_list(fields: &[(String, Item)], counters: &[Option<usize>]) -> String {
+    let brackets = |counter: &Option<usize>| if counter.is_some() { "[]" } else { "" };
+    let leaves = fields.iter().zip(counters);
+    let leaves = leaves.map(|((name, item), counter)| format!("{} {name};", item.name(brackets(counter))));
+    format!("struct {{{}}}", leaves.collect::<Vec<_>>().join(" "))
+}
+
+/// Leaves of one branch of which some count others: an object without a header.
+fn counted_leaves(leaves: &[(String, Item)], counters: &[Option<usize>]) -> Shape {
+    let (mut fields, mut steps) = (Vec::with_capacity(leaves.len()), Vec::with_capacity(leaves.len()));
+    for (field, ((name, item), counter)) in leaves.iter().zip(counters).enumerate() {
+        let number = Shape::Number(item.prim);
+        let item = item.dims.iter().rev().fold(number, |inner, &n| Shape::Fixed(Box::new(inner), n));
+        match *counter {
+            None => {
+                fields.push((name.clone(), item.clone()));
+                steps.push(shape::Step::Field(field, item));
+            }
+            Some(counter) => {
+                fields.push((name.clone(), Shape::List(Box::new(item.clone()))));
+                steps.push(shape::Step::Counted { field, item, counter, lead: Lead::Nothing, times: None });
+            }
+        }
+    }
+    let variants = vec![Variant { version: 0, checksum: 0, steps, missing: Vec::new() }];
+    let class = Class { name: "a leaf list".into(), header: Header::None, variants };
+    Shape::Record(Arc::new(Record { fields, class }))
 }
 
 /// The fixed sizes in a leaf's title, such as "x[nx][3]": a counter's name is none.

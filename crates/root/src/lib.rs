@@ -63,6 +63,7 @@ mod chain;
 mod classes;
 mod clones;
 mod cluster;
+mod column;
 mod compress;
 mod cursor;
 mod cxx;
@@ -72,6 +73,10 @@ mod file;
 mod filter;
 #[cfg(fuzzing)]
 pub mod fuzz;
+mod header;
+#[cfg(feature = "http")]
+#[doc(hidden)]
+pub mod http;
 mod layout;
 #[doc(hidden)]
 pub mod limit;
@@ -92,6 +97,7 @@ mod unit;
 mod write;
 
 pub use chain::Chain;
+pub use column::Column;
 pub use error::Error;
 pub use file::{KeyInfo, RootFile};
 pub use filter::Friend;
@@ -99,9 +105,9 @@ pub use objects::{
     Axis, Bins, Efficiency, Graph, Histogram, Members, Object, Other, Parameter, Spread, Text, Value,
 };
 pub use rntuple::Ntuple;
-pub use storage::{RemoteOptions, is_url};
+pub use storage::{RemoteOptions, is_url, shown};
 pub use table::Table;
-pub use tree::{Column, Tree};
+pub use tree::Tree;
 pub use write::{
     Compression, NtupleWriter, RootWriter, TreeWriter, unwritable_in_ntuple, unwritable_in_tree,
 };

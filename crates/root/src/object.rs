@@ -8,18 +8,12 @@ use crate::basket::Embedded;
 use crate::cursor::Cursor;
 use crate::error::{Place, Result};
 use crate::file::Record;
+use crate::header::{self, Header, Pointer, Tag};
 use crate::prim::Prim;
 use crate::streamer::{Layout, Step, Streamers, read_step};
 
-const BYTE_COUNT: u32 = 0x4000_0000;
-const NEW_CLASS: u32 = 0xFFFF_FFFF;
-const CLASS_MASK: u32 = 0x8000_0000;
-/// References count from two before the object they point to.
-const MAP_OFFSET: usize = 2;
 /// An object within an object within ...: a branch takes four levels.
 const MAX_DEPTH: usize = 100;
-/// The flag of a `TObject` that others refer to.
-pub(crate) const IS_REFERENCED: u32 = 1 << 4;
 
 /// Where an object lies in the reader's store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,11 +109,6 @@ pub(crate) struct Reader<'a> {
     classes: BTreeMap<usize, Arc<str>>,
 }
 
-struct Header {
-    version: i32,
-    end: Option<usize>,
-}
-
 impl<'a> Reader<'a> {
     pub(crate) fn new(record: &'a Record<'_>, streamers: &'a Streamers) -> Self {
         Self {
@@ -146,48 +135,35 @@ impl<'a> Reader<'a> {
         self.object(class, 0)
     }
 
-    fn header(&mut self) -> Result<Header> {
-        let start = self.cursor.pos();
-        let first = self.cursor.u32()?;
-        if first & BYTE_COUNT == 0 || first == NEW_CLASS {
-            self.cursor.seek(start)?;
-            return Ok(Header { version: i32::from(self.cursor.i16()?), end: None });
-        }
-        let end = start + 4 + (first & !BYTE_COUNT) as usize;
-        if end > self.cursor.len() || end < start + 6 {
-            return Err(self.cursor.error(format!("an object claims to end at {end}")));
-        }
-        Ok(Header { version: i32::from(self.cursor.i16()?), end: Some(end) })
-    }
-
     fn object(&mut self, class: &str, depth: usize) -> Result<Object> {
         if depth > MAX_DEPTH {
             return Err(self.cursor.error(format!("objects nest deeper than {MAX_DEPTH}")));
         }
         match class {
             "TBasket" => Ok(self.basket()),
-            "TArrayC" | "TArrayS" | "TArrayI" | "TArrayL" | "TArrayL64" | "TArrayF" | "TArrayD" => {
-                self.array(class)
-            }
             "TObject" => self.t_object().map(|()| Object::new(class)),
-            _ => self.with_header(class, depth),
+            _ => match header::array_item(class) {
+                Some(prim) => self.array(class, prim),
+                None => self.with_header(class, depth),
+            },
         }
     }
 
     fn with_header(&mut self, class: &str, depth: usize) -> Result<Object> {
-        let header = self.header()?;
+        let Header { version, end, .. } = Header::read(&mut self.cursor)?;
+        let version = i32::from(version as i16);
         let mut object = Object::new(class);
         match class {
-            "TObjArray" => self.obj_array(&mut object, header.version, header.end, depth)?,
+            "TObjArray" => self.obj_array(&mut object, version, end, depth)?,
             "TList" | "THashList" => self.list(&mut object, depth)?,
             "TNamed" => {
                 self.t_object()?;
                 object.layout = Some(Arc::clone(named()));
                 object.values = vec![self.text()?, self.text()?];
             }
-            _ => self.members(&mut object, header.version, header.end, depth)?,
+            _ => self.members(&mut object, version, end, depth)?,
         }
-        if let Some(end) = header.end {
+        if let Some(end) = end {
             self.cursor.seek(end)?;
         }
         Ok(object)
@@ -224,15 +200,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn t_object(&mut self) -> Result<()> {
-        let version = self.cursor.u16()?;
-        if u32::from(version) << 16 & BYTE_COUNT != 0 {
-            self.cursor.take(4)?; // the rest of a byte count, then the version proper
-        }
-        let _id = self.cursor.u32()?;
-        if self.cursor.u32()? & IS_REFERENCED != 0 {
-            self.cursor.take(2)?;
-        }
-        Ok(())
+        header::t_object(&mut self.cursor).map(|_| ())
     }
 
     pub(crate) fn text(&mut self) -> Result<Value> {
@@ -271,7 +239,7 @@ impl<'a> Reader<'a> {
 
     /// Passes over a member that announces its length.
     pub(crate) fn skip(&mut self, code: i32) -> Result<Value> {
-        match self.header()?.end {
+        match Header::read(&mut self.cursor)?.end {
             Some(end) => self.cursor.seek(end).map(|()| Value::Skipped),
             None => Err(self.cursor.error(format!("a member of type {code} cannot be passed over"))),
         }
@@ -316,15 +284,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn array(&mut self, class: &str) -> Result<Object> {
-        let prim = match class {
-            "TArrayC" => Prim::I8,
-            "TArrayS" => Prim::I16,
-            "TArrayI" => Prim::I32,
-            "TArrayF" => Prim::F32,
-            "TArrayD" => Prim::F64,
-            _ => Prim::I64,
-        };
+    fn array(&mut self, class: &str, prim: Prim) -> Result<Object> {
         let n = self.cursor.count(prim.width())?;
         self.numbers(prim, n)?;
         Ok(Object::new(class))
@@ -339,34 +299,24 @@ impl<'a> Reader<'a> {
 
     /// A pointer member or an item of a collection.
     pub(crate) fn pointer(&mut self, depth: usize) -> Result<Option<ObjectId>> {
-        let start = self.cursor.pos();
-        let first = self.cursor.u32()?;
-        let (end, tag_at, tag) = if first & BYTE_COUNT == 0 || first == NEW_CLASS {
-            (None, start, first)
-        } else {
-            let end = start + 4 + (first & !BYTE_COUNT) as usize;
-            if end > self.cursor.len() {
-                return Err(self.cursor.error(format!("an object claims to end at {end}")));
+        let Pointer { number, end, tag } = Pointer::read(&mut self.cursor, self.key_len)?;
+        let class = match tag {
+            // A reference into what was passed over is as good as null.
+            Tag::Null => return Ok(None),
+            Tag::Object(at) => return Ok(self.by_position.get(&at).copied()),
+            Tag::NewClass(at, name) => {
+                let class: Arc<str> = String::from_utf8_lossy(name).into();
+                self.classes.insert(at, Arc::clone(&class));
+                class
             }
-            (Some(end), start + 4, self.cursor.u32()?)
-        };
-        let class = if tag == NEW_CLASS {
-            let class: Arc<str> = self.cursor.c_text()?.into();
-            self.classes.insert(tag_at + self.key_len + MAP_OFFSET, Arc::clone(&class));
-            class
-        } else if tag & CLASS_MASK != 0 {
-            let at = (tag & !CLASS_MASK) as usize;
-            match self.classes.get(&at) {
+            Tag::Class(at) => match self.classes.get(&at) {
                 Some(class) => Arc::clone(class),
                 None => return Err(self.cursor.error(format!("there is no class at {at}"))),
-            }
-        } else {
-            // 0 is null; a reference into what was passed over is as good as null.
-            return Ok(self.by_position.get(&(tag as usize)).copied());
+            },
         };
         let id = ObjectId(self.objects.len());
         self.objects.push(None);
-        self.by_position.insert(start + self.key_len + MAP_OFFSET, id);
+        self.by_position.insert(number, id);
         let object = self.object(&class, depth)?;
         self.objects[id.0] = Some(object);
         if let Some(end) = end {

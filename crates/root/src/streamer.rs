@@ -69,6 +69,8 @@ pub(crate) struct Layout {
 #[derive(Debug, Default)]
 pub(crate) struct Streamers {
     layouts: BTreeMap<Arc<str>, BTreeMap<i32, Arc<Layout>>>,
+    /// All layouts in the order of the file, also those of which another one has the same version.
+    all: Vec<(i32, Arc<Layout>)>,
     /// Class names by their names without spaces: "A<B> >" is written in several ways.
     squeezed: BTreeMap<String, Arc<str>>,
 }
@@ -91,24 +93,33 @@ impl Streamers {
         self.layouts.get(class).or_else(own).or_else(|| built_in().layouts.get(class))
     }
 
+    /// Every layout with its version, in the order of the file.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i32, &Layout)> {
+        self.all.iter().map(|(version, layout)| (*version, &**layout))
+    }
+
     fn insert(&mut self, version: i32, layout: Layout) {
+        let layout = Arc::new(layout);
         self.squeezed.insert(layout.class.replace(' ', ""), Arc::clone(&layout.class));
-        self.layouts.entry(Arc::clone(&layout.class)).or_default().insert(version, Arc::new(layout));
+        self.layouts.entry(Arc::clone(&layout.class)).or_default().insert(version, Arc::clone(&layout));
+        self.all.push((version, layout));
     }
 
     /// Reads the streamer list. What cannot be read is left out: it is then missing where it is needed, and named there.
-    pub(crate) fn read(&mut self, record: &Record<'_>) {
+    pub(crate) fn read(record: &Record<'_>) -> Self {
+        let mut out = Self::default();
         let bootstrap = Self::default();
         let mut reader = Reader::new(record, &bootstrap);
-        let Ok(list) = reader.top("TList") else { return };
+        let Ok(list) = reader.top("TList") else { return out };
         // A member takes 60 bytes at least. More of them than fit mean that infos share their members endlessly.
         let mut left = record.data.len() / 40;
         for info in list.items.iter().flatten() {
             let Some(object) = reader.get(*info).filter(|o| &*o.class == "TStreamerInfo") else { continue };
             if let Some((version, layout)) = layout(object, &reader, &mut left) {
-                self.insert(version, layout);
+                out.insert(version, layout);
             }
         }
+        out
     }
 }
 

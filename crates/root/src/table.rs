@@ -5,9 +5,10 @@ use std::ops::Range;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
+use crate::column::Column;
 use crate::error::Result;
 use crate::rntuple::Ntuple;
-use crate::tree::{Column, Tree};
+use crate::tree::Tree;
 
 /// A tree or an ntuple. Each function does what that of [`Tree`] or [`Ntuple`] does.
 #[derive(Debug)]
@@ -18,34 +19,37 @@ pub enum Table {
     Ntuple(Ntuple),
 }
 
-macro_rules! either {
-    ($self:ident, $table:ident => $call:expr) => {
-        match $self {
-            Table::Tree($table) => $call,
-            Table::Ntuple($table) => $call,
-        }
-    };
-}
-
 impl Table {
     /// The path, "dir/name".
     pub fn name(&self) -> &str {
-        either!(self, table => table.name())
+        match self {
+            Self::Tree(tree) => tree.name(),
+            Self::Ntuple(ntuple) => ntuple.name(),
+        }
     }
 
     /// The title of a tree, the description of an ntuple.
     pub fn title(&self) -> &str {
-        either!(self, table => table.title())
+        match self {
+            Self::Tree(tree) => tree.title(),
+            Self::Ntuple(ntuple) => ntuple.title(),
+        }
     }
 
     /// The number of entries, events most often.
     pub fn entries(&self) -> u64 {
-        either!(self, table => table.entries())
+        match self {
+            Self::Tree(tree) => tree.entries(),
+            Self::Ntuple(ntuple) => ntuple.entries(),
+        }
     }
 
     /// Every column, those that cannot be read included.
     pub fn columns(&self) -> &[Column] {
-        either!(self, table => table.columns())
+        match self {
+            Self::Tree(tree) => tree.columns(),
+            Self::Ntuple(ntuple) => ntuple.columns(),
+        }
     }
 
     /// The members of records within columns, which can be read by themselves, as `jets.pt`. A tree has none: its objects
@@ -57,14 +61,28 @@ impl Table {
         }
     }
 
+    /// Lists columns of objects as unreadable whose data show that their class writes other bytes than the file describes:
+    /// [`Tree::check_objects`]. Of an ntuple there are none.
+    pub fn check_objects(&mut self) {
+        if let Self::Tree(tree) = self {
+            tree.check_objects();
+        }
+    }
+
     /// A column or a member by its name.
     pub fn column(&self, name: &str) -> Option<&Column> {
-        either!(self, table => table.column(name))
+        match self {
+            Self::Tree(tree) => tree.column(name),
+            Self::Ntuple(ntuple) => ntuple.column(name),
+        }
     }
 
     /// Ranges of entries that are cheap to read one by one.
     pub fn clusters(&self) -> Vec<Range<u64>> {
-        either!(self, table => table.clusters())
+        match self {
+            Self::Tree(tree) => tree.clusters(),
+            Self::Ntuple(ntuple) => ntuple.clusters(),
+        }
     }
 
     /// The Arrow schema of some columns.
@@ -72,7 +90,10 @@ impl Table {
     /// # Errors
     /// As [`Tree::schema`].
     pub fn schema(&self, columns: &[&str]) -> Result<SchemaRef> {
-        either!(self, table => table.schema(columns))
+        match self {
+            Self::Tree(tree) => tree.schema(columns),
+            Self::Ntuple(ntuple) => ntuple.schema(columns),
+        }
     }
 
     /// Reads some columns over a range of entries.
@@ -80,6 +101,9 @@ impl Table {
     /// # Errors
     /// As [`Tree::read`].
     pub fn read(&self, columns: &[&str], entries: Range<u64>) -> Result<RecordBatch> {
-        either!(self, table => table.read(columns, entries))
+        match self {
+            Self::Tree(tree) => tree.read(columns, entries),
+            Self::Ntuple(ntuple) => ntuple.read(columns, entries),
+        }
     }
 }

@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{Schema, SchemaRef};
 use rayon::prelude::*;
 
 use crate::branch::{self, Branch, Leaves, Owner, Walk};
 use crate::classes::Classes;
 use crate::cluster::{self, Flushes};
+use crate::column::{Column, Columns};
 use crate::error::{Error, Place, Result};
 use crate::file::{KeyInfo, Record, RootFile};
 use crate::layout::{Item, Layout, interpret};
@@ -24,37 +25,11 @@ pub struct Tree {
     name: Arc<str>,
     title: String,
     entries: u64,
-    columns: Vec<Column>,
-    by_name: BTreeMap<String, usize>,
+    columns: Columns,
     sources: Vec<Source>,
     flushes: Flushes,
     record: Vec<u8>,
     place: Place,
-}
-
-/// A column of a tree or an ntuple.
-#[derive(Debug, Clone)]
-pub struct Column {
-    /// The path of the branch, "branch" or "branch/sub-branch"; the name of the field. Of equal names the second is "name;2".
-    pub name: String,
-    /// The branch's title, often its description; the field's description.
-    pub title: String,
-    /// The C++ type, such as "float[]" or "std::vector<int32_t>".
-    pub type_name: String,
-    /// The Arrow type, or the reason why the column cannot be read.
-    pub kind: std::result::Result<DataType, String>,
-    /// Whether entries may have no value.
-    pub nullable: bool,
-    /// Entries in the column: the tree's, unless the branch was filled less often.
-    pub entries: u64,
-    /// Bytes in the file.
-    pub compressed_bytes: u64,
-    /// Bytes when decompressed.
-    pub uncompressed_bytes: u64,
-    /// Baskets or pages, the units of reading.
-    pub baskets: usize,
-    /// The unit, where the title gives one, as `[GeV]`.
-    pub unit: Option<String>,
 }
 
 /// Where a column's bytes are and what they mean; beside each [`Column`].
@@ -72,7 +47,7 @@ impl std::fmt::Debug for Tree {
         f.debug_struct("Tree")
             .field("name", &self.name)
             .field("entries", &self.entries)
-            .field("columns", &self.columns.len())
+            .field("columns", &self.columns().len())
             .finish_non_exhaustive()
     }
 }
@@ -98,7 +73,7 @@ impl Tree {
         };
         let title = object.text("fTitle").unwrap_or_default().to_owned();
 
-        let mut columns = Columns {
+        let mut listing = Listing {
             tree: &key.path,
             leaves: &leaves,
             classes: Classes::new(&streamers),
@@ -106,19 +81,10 @@ impl Tree {
             columns: Vec::new(),
             sources: Vec::new(),
         };
-        columns.add_all(branches, &Owner::default());
-        let Columns { mut columns, mut sources, .. } = columns;
+        listing.add_all(branches, &Owner::default());
+        let Listing { mut columns, mut sources, .. } = listing;
         link_counters(&mut sources, &leaves);
         refuse_shared_bytes(&mut columns, &mut sources);
-        let mut by_name = BTreeMap::new();
-        let mut times: BTreeMap<String, usize> = BTreeMap::new();
-        for (i, column) in columns.iter_mut().enumerate() {
-            let n = times.entry(column.name.clone()).and_modify(|n| *n += 1).or_insert(1);
-            if *n > 1 {
-                column.name = format!("{};{n}", column.name);
-            }
-            by_name.entry(column.name.clone()).or_insert(i);
-        }
         let Record { data, place, .. } = record;
         Ok(Self {
             file: file.clone(),
@@ -131,8 +97,7 @@ impl Tree {
             } else {
                 Vec::new()
             },
-            columns,
-            by_name,
+            columns: Columns::new(columns),
             sources,
             flushes,
             place,
@@ -157,12 +122,12 @@ impl Tree {
     /// Every column, those that cannot be read included, in the order of the tree. A split object gives a column for
     /// each of its sub-branches, and none for itself.
     pub fn columns(&self) -> &[Column] {
-        &self.columns
+        &self.columns.list
     }
 
     /// A column by its name.
     pub fn column(&self, name: &str) -> Option<&Column> {
-        Some(&self.columns[*self.by_name.get(name)?])
+        self.columns.get(name)
     }
 
     /// Ranges of entries that are cheap to read one by one: the tree's own clusters, whose baskets lie in none but one of
@@ -172,13 +137,10 @@ impl Tree {
     }
 
     fn index(&self, name: &str) -> Result<usize> {
-        match self.by_name.get(name) {
-            Some(&i) => Ok(i),
-            None => Err(Error::NotFound {
-                file: format!("tree {} of {}", self.name, self.file.name()).into(),
-                what: format!("column {name:?}{}", self.hint(name)),
-            }),
-        }
+        self.columns.index(name, '/').map_err(|what| Error::NotFound {
+            file: format!("tree {} of {}", self.name, self.file.name()).into(),
+            what,
+        })
     }
 
     /// Reads the first basket of each column of objects, and lists those that fail as unreadable, with the reason. A
@@ -190,34 +152,27 @@ impl Tree {
             _ => None,
         };
         let ends: Vec<_> = self.sources.iter().map(first).collect();
-        let failed: Vec<(usize, Error)> = ends
+        // What a server refuses now says nothing of the class.
+        let reason = |error| match error {
+            Error::Malformed { reason, .. } => Some(reason),
+            _ => None,
+        };
+        let failed: Vec<(usize, String)> = ends
             .par_iter()
             .enumerate()
-            .filter_map(|(i, end)| read::columns(self, &[i], &(0..(*end)?)).err().map(|e| (i, e)))
+            .filter_map(|(i, end)| Some((i, reason(read::columns(self, &[i], &(0..(*end)?)).err()?)?)))
             .collect();
-        for (i, error) in failed {
-            self.columns[i].kind = Err(match error {
-                Error::Malformed { reason, .. } => reason,
-                error => error.to_string(),
-            });
+        for (i, reason) in failed {
+            self.columns.list[i].kind = Err(reason);
             self.sources[i].layout = None;
         }
-    }
-
-    /// What somebody who asked for a name that is not there may have meant.
-    fn hint(&self, name: &str) -> String {
-        let close = |column: &&Column| {
-            let last = column.name.rsplit('/').next().unwrap_or_default();
-            last == name || column.name.eq_ignore_ascii_case(name) || last.eq_ignore_ascii_case(name)
-        };
-        self.columns.iter().find(close).map(|c| format!(" (did you mean {:?}?)", c.name)).unwrap_or_default()
     }
 
     fn unreadable(&self, column: usize, reason: &str) -> Error {
         Error::Column {
             file: Arc::clone(self.file.name()),
             object: Arc::clone(&self.name),
-            column: self.columns[column].name.clone(),
+            column: self.columns.list[column].name.clone(),
             reason: reason.to_owned(),
         }
     }
@@ -227,19 +182,14 @@ impl Tree {
     /// # Errors
     /// [`Error::NotFound`], or [`Error::Column`] for a column that cannot be read.
     pub fn schema(&self, columns: &[&str]) -> Result<SchemaRef> {
-        let mut fields = Vec::with_capacity(columns.len());
-        for name in columns {
+        let fields = columns.iter().map(|name| {
             let i = self.index(name)?;
-            let column = &self.columns[i];
+            let column = &self.columns.list[i];
             let kind = column.kind.clone().map_err(|reason| self.unreadable(i, &reason))?;
-            let mut metadata = std::collections::HashMap::new();
-            metadata.insert("title".to_owned(), column.title.clone());
-            metadata.insert("cpp_type".to_owned(), column.type_name.clone());
-            metadata.extend(column.unit.clone().map(|unit| ("unit".to_owned(), unit)));
             let nullable = matches!(&self.sources[i].layout, Some(Layout::Nested(shape)) if shape.nullable());
-            fields.push(Field::new(*name, kind, nullable).with_metadata(metadata));
-        }
-        Ok(Arc::new(Schema::new(fields)))
+            Ok(column.field(name, kind, nullable))
+        });
+        Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>>>()?)))
     }
 
     /// Reads some columns over a range of entries. Baskets are decoded in parallel on rayon's pool; the result does not
@@ -271,8 +221,8 @@ impl Tree {
             return Err(self.place.error(0, reason));
         }
         for &i in &wanted {
-            if self.columns[i].entries < entries.end {
-                let has = self.columns[i].entries;
+            if self.columns.list[i].entries < entries.end {
+                let has = self.columns.list[i].entries;
                 let reason = format!("it has {has} entries, entries up to {} are asked for", entries.end);
                 return Err(self.unreadable(i, &reason));
             }
@@ -304,7 +254,8 @@ impl Tree {
     }
 }
 
-struct Columns<'a> {
+/// The columns of a tree, while they are being listed.
+struct Listing<'a> {
     tree: &'a str,
     leaves: &'a Leaves,
     classes: Classes<'a>,
@@ -313,7 +264,7 @@ struct Columns<'a> {
     sources: Vec<Source>,
 }
 
-impl Columns<'_> {
+impl Listing<'_> {
     fn add_all(&mut self, branches: Vec<Branch>, owner: &Owner) {
         for mut branch in branches {
             let children = std::mem::take(&mut branch.children);

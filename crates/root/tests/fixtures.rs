@@ -127,3 +127,28 @@ fn threads_do_not_change_the_result() {
     };
     assert_eq!(read(1), read(4));
 }
+
+/// uproot does not read these; the values are those of `make_leaf_lists.py`.
+#[test]
+fn leaves_may_count_others_of_their_branch() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/leaf_lists.root");
+    let tree = RootFile::open(path).and_then(|file| file.tree("t")).expect("it opens");
+    let types: Vec<_> = tree.columns().iter().map(|column| column.type_name.as_str()).collect();
+    assert_eq!(types, ["struct {int32_t n; float[] x;}", "struct {int32_t flag; int32_t n; float[][2] x;}"]);
+    for rows in [0..7, 2..5] {
+        let batch = tree.read(&["one", "two"], rows.clone()).expect("it reads");
+        for (i, row) in rows.clone().enumerate() {
+            let (n, m, row) = (row % 4, (row + 1) % 3, row as f32);
+            let one = batch.column(0).as_struct();
+            assert_eq!(numbers::<types::Int32Type>(one.column(0).as_ref())[i], n as i32);
+            let expected: Vec<_> = (0..n).map(|k| row + 0.25 * k as f32).collect();
+            assert_eq!(numbers::<types::Float32Type>(&one.column(1).as_list::<i32>().value(i)), expected);
+            let two = batch.column(1).as_struct();
+            assert_eq!(numbers::<types::Int32Type>(two.column(0).as_ref())[i], -row as i32);
+            let points = two.column(2).as_list::<i32>().value(i);
+            let points = points.as_fixed_size_list();
+            let expected: Vec<_> = (0..m).flat_map(|k| [row, k as f32]).collect();
+            assert_eq!((points.len() as u64, numbers::<types::Float32Type>(points.values())), (m, expected));
+        }
+    }
+}

@@ -233,3 +233,37 @@ fn boost_histogram_reads_what_uproot_reads() {
     assert!(wrong.is_empty(), "of {compared}:\n{wrong}");
     assert!(compared > 30, "{compared} histograms were compared");
 }
+
+/// ROOT itself shows these numbers (`make_buffered.py`).
+#[test]
+fn fills_in_a_buffer_are_put_into_bins() {
+    let file = RootFile::open(fixture("buffered.root")).expect("the fixture opens");
+    let tenth = f64::from(0.1f32);
+    let check = |name: &str, entries: f64, values: &[f64], squares: Option<&[f64]>, sums: &[f64]| {
+        let found = histogram(&file, name);
+        assert_eq!((found.entries, found.values()), (entries, values.to_vec()), "{name}");
+        assert_eq!(found.is_weighted(), squares.is_some(), "{name}");
+        if let Some(squares) = squares {
+            assert_eq!(found.variances(), squares, "{name}");
+        }
+        let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * b.abs();
+        assert!(found.sums.len() == sums.len() && found.sums.iter().zip(sums).all(close), "{:?}", found.sums);
+    };
+    let weights = [1.0, 1.0, tenth, 0.0, 2.25, 4.0];
+    let squares = [1.0, 1.0, 0.1 * 0.1, 0.0, 5.0625, 10.0];
+    check("ignored", 6.0, &weights, Some(&squares), &[3.35, 6.0725, 9.649775, 36.4732000225]);
+    check("considered", 6.0, &weights, Some(&squares), &[8.35, 17.0725, 39.649775, 296.4732000225]);
+    let mut two = [0.0; 20];
+    for (x, y, n) in [(1, 1, 1.0), (2, 3, 2.0), (3, 2, 1.0), (1, 0, 1.0)] {
+        two[5 * x + y] = n;
+    }
+    check("two", 5.0, &two, None, &[3.0, 3.0, 6.5, 18.25, 5.7, 13.79, 15.85]);
+    let mut three = [0.0; 60];
+    for (x, y, z) in [(1, 1, 1), (2, 3, 1), (3, 2, 1)] {
+        three[15 * x + 3 * y + z] = 1.0;
+    }
+    let sums = [2.0, 2.0, 3.5, 9.25, 3.0, 6.5, 7.75, 0.7, 0.29, 0.85, 0.75];
+    check("three", 3.0, &three, None, &sums);
+    let error = file.object("limits").expect_err("limits are chosen by ROOT").to_string();
+    assert!(error.contains("3 fills are still in its buffer"), "{error}");
+}

@@ -84,7 +84,7 @@ pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
     if let Some(wanted) = &options.tree
         && !names.contains(wanted)
     {
-        let what = format!("find tree or ntuple \"{wanted}\" in {}", options.file.display());
+        let what = format!("find tree or ntuple \"{wanted}\" in {}", fiducial_root::shown(&options.file));
         return Err(Failure::input(what).hint(format!(
             "the file has {}",
             if names.is_empty() { "no tree and no ntuple".to_owned() } else { names.join(", ") }
@@ -96,12 +96,14 @@ pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
         .filter(wanted)
         .map(|name| Ok(summarise(&file.table(name)?)))
         .collect::<Result<_, Failure>>()?;
+    // Of a remote file each object would be a request, and a file may have thousands.
+    let contents = options.contents || !fiducial_root::is_url(&options.file);
     let summary = FileSummary {
         format: "fiducial-inspect/1",
-        file: options.file.display().to_string(),
+        file: fiducial_root::shown(&options.file),
         bytes: file.size(),
         trees,
-        objects: file.keys()?.iter().map(|key| object(&file, key)).collect(),
+        objects: file.keys()?.iter().map(|key| object(&file, key, contents)).collect(),
     };
     if options.json {
         let text = serde_json::to_string_pretty(&summary).map_err(Failure::other)?;
@@ -141,9 +143,9 @@ fn column(column: &Column) -> ColumnSummary {
     }
 }
 
-/// What a key leads to. Objects that this project knows are read, so that their contents can be told; they are small.
-fn object(file: &RootFile, key: &KeyInfo) -> ObjectSummary {
-    let read = Object::is_typed(&key.class_name).then(|| file.object_at(key));
+/// What a key leads to. Objects that this project knows are read where their contents are to be told; they are small.
+fn object(file: &RootFile, key: &KeyInfo, contents: bool) -> ObjectSummary {
+    let read = (contents && Object::is_typed(&key.class_name)).then(|| file.object_at(key));
     let (object, unreadable) = match read {
         Some(Ok(object)) => (Some(object), None),
         Some(Err(error)) => (None, Some(error.to_string())),

@@ -119,7 +119,7 @@ pub fn convert(
                 "rows {} to {} were asked for, {} has {}",
                 rows.start,
                 rows.end,
-                source.path().display(),
+                fiducial_root::shown(source.path()),
                 source.rows()
             );
             return Err(Error::settings("convert", reason));

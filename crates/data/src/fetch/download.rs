@@ -37,7 +37,7 @@ impl Download {
 
     /// The host of the address, for messages.
     fn host(&self) -> Result<String, FetchError> {
-        let refuse = |reason: &str| FetchError::setting(&self.url, reason);
+        let refuse = |reason: &str| FetchError::setting(&fiducial_root::shown(&self.url), reason);
         let uri: ureq::http::Uri = self.url.parse().map_err(|_| refuse("it is not an address"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err(refuse("the address does not begin with https:// or http://"));
@@ -49,7 +49,7 @@ impl Download {
         let limit = self.limit();
         let expected =
             if self.bytes.is_some() { format!("{limit} bytes") } else { format!("at most {limit} bytes") };
-        FetchError::Size { url: self.url.clone(), host: host.to_owned(), found, expected }
+        FetchError::Size { url: fiducial_root::shown(&self.url), host: host.to_owned(), found, expected }
     }
 }
 
@@ -171,7 +171,7 @@ impl Attempts<'_> {
                     if self.fresh {
                         self.part.discard()?;
                         return Err(FetchError::Checksum {
-                            url: self.download.url.clone(),
+                            url: fiducial_root::shown(&self.download.url),
                             host: self.host.to_owned(),
                             algorithm: found.algorithm().name(),
                             found: found.digits().to_owned(),
@@ -191,7 +191,7 @@ impl Attempts<'_> {
             if failures >= self.options.attempts {
                 self.part.sync()?;
                 return Err(FetchError::GaveUp {
-                    url: self.download.url.clone(),
+                    url: fiducial_root::shown(&self.download.url),
                     host: self.host.to_owned(),
                     reason: fault.reason,
                     attempts: failures,
@@ -249,7 +249,7 @@ impl Attempts<'_> {
                 Ok(Ended::Failed(Fault::new(format!("the server has no bytes from {offset} on"))))
             }
             Answer::Refused { status } => Err(FetchError::Status {
-                url: self.download.url.clone(),
+                url: fiducial_root::shown(&self.download.url),
                 host: self.host.to_owned(),
                 status: status.to_string(),
             }),

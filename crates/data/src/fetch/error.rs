@@ -37,7 +37,7 @@ pub enum FetchError {
     /// The server refused, and would refuse again.
     #[error("fetch {url}: {host} answered {status}")]
     Status {
-        /// The address.
+        /// The address, without password and query.
         url: String,
         /// The host of the address.
         host: String,
@@ -47,7 +47,7 @@ pub enum FetchError {
     /// The server sends more than the file may have, or says so.
     #[error("fetch {url}: {host} has {found}, expected were {expected}")]
     Size {
-        /// The address.
+        /// The address, without password and query.
         url: String,
         /// The host of the address.
         host: String,
@@ -61,7 +61,7 @@ pub enum FetchError {
         "fetch {url}: the {algorithm} of what {host} sent is {found}, expected was {expected}; nothing was kept"
     )]
     Checksum {
-        /// The address.
+        /// The address, without password and query.
         url: String,
         /// The host of the address.
         host: String,
@@ -78,7 +78,7 @@ pub enum FetchError {
         part.display()
     )]
     GaveUp {
-        /// The address.
+        /// The address, without password and query.
         url: String,
         /// The host of the address.
         host: String,

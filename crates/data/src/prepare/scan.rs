@@ -216,7 +216,8 @@ fn schema(view: &View, keep: &[String], sources: &[Box<dyn Source>]) -> Result<S
             if other.as_ref() != Some(found.data_type()) {
                 let (here, there) =
                     (other.as_ref().map(type_name).unwrap_or_default(), type_name(found.data_type()));
-                let reason = format!("it is {here} here but {there} in {}", first.path().display());
+                let reason =
+                    format!("it is {here} here but {there} in {}", fiducial_root::shown(first.path()));
                 return Err(Error::column(source.path(), column, reason));
             }
         }

@@ -17,7 +17,7 @@ use crate::view::ViewError;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("{action} {}: {source}", path.display())]
+    #[error("{action} {}: {source}", fiducial_root::shown(path))]
     Io {
         /// What was tried, such as "open" or "write".
         action: &'static str,
@@ -27,7 +27,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A ROOT file could not be read.
-    #[error("read {}: {source}", path.display())]
+    #[error("read {}: {source}", fiducial_root::shown(path))]
     Root {
         /// The file.
         path: PathBuf,
@@ -43,7 +43,7 @@ pub enum Error {
         source: Box<fiducial_root::Error>,
     },
     /// A Parquet file could not be read or written.
-    #[error("{action} {}: {source}", path.display())]
+    #[error("{action} {}: {source}", fiducial_root::shown(path))]
     Parquet {
         /// What was tried.
         action: &'static str,
@@ -53,7 +53,7 @@ pub enum Error {
         source: ParquetError,
     },
     /// A file is not what its name, its neighbours or its metadata say.
-    #[error("read {}: {reason}", path.display())]
+    #[error("read {}: {reason}", fiducial_root::shown(path))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub enum Error {
         reason: String,
     },
     /// A column is not there, or cannot be read, or has the wrong type.
-    #[error("read column `{column}` of {}: {reason}", path.display())]
+    #[error("read column `{column}` of {}: {reason}", fiducial_root::shown(path))]
     Column {
         /// The file.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum Error {
         reason: String,
     },
     /// An expression could not be evaluated on the rows of a file.
-    #[error("compute {what} from {}: {source}", path.display())]
+    #[error("compute {what} from {}: {source}", fiducial_root::shown(path))]
     Expression {
         /// Whose expression it is, such as "the label `top`".
         what: String,
@@ -81,7 +81,7 @@ pub enum Error {
         source: Box<ExprError>,
     },
     /// A view does not fit the data.
-    #[error("{source} (with {})", path.display())]
+    #[error("{source} (with {})", fiducial_root::shown(path))]
     View {
         /// The file that the rows came from.
         path: PathBuf,
@@ -89,7 +89,7 @@ pub enum Error {
         source: Box<ViewError>,
     },
     /// A value that must not be there.
-    #[error("{action}: {reason} (row {row} of {})", path.display())]
+    #[error("{action}: {reason} (row {row} of {})", fiducial_root::shown(path))]
     Value {
         /// What was tried.
         action: String,

@@ -42,7 +42,9 @@ impl RootSource {
                 return Err(Error::malformed(path, reason));
             }
         };
-        let table = file.table(name).map_err(root)?;
+        let mut table = file.table(name).map_err(root)?;
+        // A class with C++ code of its own shows in its data alone: a column that would fail later is named now.
+        table.check_objects();
         // Expressions work on numbers: of records within an ntuple's columns they need the members.
         let columns = table.columns().iter().chain(table.members());
         let fields: Vec<Field> = columns.filter_map(field).collect();

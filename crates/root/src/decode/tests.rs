@@ -1,13 +1,15 @@
 //! Values by hand: the bytes are those that ROOT's rules give.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, types};
 
 use super::*;
 use crate::error::Place;
-use crate::prim::{Packed, Store};
+use crate::prim::{Packed, Prim, Store};
+use crate::shape::{Class, Header, Record, Step, Variant};
 
 fn list(item: Shape) -> Shape {
     Shape::List(Box::new(item))
@@ -159,7 +161,7 @@ fn broken_values_say_where() {
         (&texts, &[0, 0, 0, 1, 9, b'a'], "9 bytes are needed, 1 are left"),
         (&texts, &[0, 0, 0, 0, 1], "an entry has 1 bytes too many"),
         (&Shape::Text, &[1, 0xFF], "its text is not UTF-8"),
-        (&points, &[0x40, 0, 0, 99, 0, 9, 0, 0, 0, 0], "a byte count lets a value end at 103"),
+        (&points, &[0x40, 0, 0, 99, 0, 9, 0, 0, 0, 0], "a byte count lets an object end at 103"),
         (&points, &[0x40, 0, 0, 7, 0, 9, 0, 0, 0, 0, 0], "a collection has 11 bytes, its members 10"),
         (
             &points,

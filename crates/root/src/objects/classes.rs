@@ -1,16 +1,14 @@
-//! How each version of each class is written, as the file's streamer list says.
-//!
-//! The tree's own reader (`streamer.rs`) keeps what metadata needs. Here every kind of member counts.
+//! How each version of each class is written, as the file's streamer list says: of what `streamer.rs` reads of it,
+//! every kind of member counts here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::file::Record;
 use crate::layout::packed;
 use crate::objects::built_in;
 use crate::objects::stl::{self, Stl};
 use crate::prim::Prim;
-use crate::streamer::Streamers;
+use crate::streamer::{Member, Streamers};
 
 /// Names of classes and members stand beside each value when it is printed: longer ones are no C++.
 const MAX_NAME: usize = 4096;
@@ -80,97 +78,58 @@ impl Classes {
         self.by_name.entry(Arc::clone(&class.name)).or_default().insert(version, class);
     }
 
-    /// Reads the streamer list. What cannot be read is left out: it is then missing where it is needed, and named there.
-    pub(crate) fn read(record: &Record<'_>) -> Self {
+    /// The classes of a file, by its streamer list. One that cannot be understood is left out: it is then missing where it is
+    /// needed, and named there.
+    pub(crate) fn new(streamers: &Streamers) -> Self {
         let mut classes = Self::default();
-        let bootstrap = Streamers::default();
-        let mut reader = crate::object::Reader::new(record, &bootstrap);
-        let Ok(list) = reader.top("TList") else { return classes };
-        // An element takes 60 bytes at least. More of them than fit mean that infos share their elements endlessly.
-        let mut left = record.data.len() / 40;
-        for info in list.items.iter().flatten() {
-            let Some(info) = reader.get(*info).filter(|object| &*object.class == "TStreamerInfo") else {
-                continue;
-            };
-            if let Some((version, checksum, class)) = class(info, &reader, &mut left) {
-                classes.insert(version, checksum, class);
+        for (version, layout) in streamers.iter() {
+            let elements = layout.members.iter().map(element).collect::<Option<Vec<_>>>();
+            if let Some(elements) = elements.filter(|_| layout.class.len() <= MAX_NAME) {
+                classes.insert(version, layout.checksum, Class { name: Arc::clone(&layout.class), elements });
             }
         }
         classes
     }
 }
 
-fn class(
-    info: &crate::object::Object,
-    reader: &crate::object::Reader<'_>,
-    left: &mut usize,
-) -> Option<(i32, u32, Class)> {
-    let version = i32::try_from(info.int("fClassVersion")?).ok()?;
-    let checksum = info.int("fCheckSum")? as u32;
-    let list = info.object("fElements", reader)?;
-    *left = left.checked_sub(list.items.len())?;
-    let elements = list.items.iter().map(|&id| element(reader.get(id?)?)).collect::<Option<Vec<_>>>()?;
-    let name = info.text("fName").filter(|name| name.len() <= MAX_NAME)?;
-    Some((version, checksum, Class { name: name.into(), elements }))
+fn element(member: &Member) -> Option<Element> {
+    let kind = kind(member)?;
+    (member.name.len() <= MAX_NAME).then(|| Element { name: Arc::clone(&member.name), kind })
 }
 
-fn element(element: &crate::object::Object) -> Option<Element> {
-    let described = Described {
-        name: element.text("fName").filter(|name| name.len() <= MAX_NAME)?,
-        title: element.text("fTitle").unwrap_or_default(),
-        type_name: element.text("fTypeName")?,
-        code: i32::try_from(element.int("fType")?).ok()?,
-        len: usize::try_from(element.int("fArrayLength").unwrap_or(0)).ok()?,
-        count: element.text("fCountName"),
-        is_stl: matches!(&*element.class, "TStreamerSTL" | "TStreamerSTLstring"),
+fn kind(member: &Member) -> Option<Kind> {
+    let Member { name, title, type_name, element, .. } = member;
+    let class: Arc<str> = type_name.trim_start_matches("const ").trim_end_matches('*').trim().into();
+    let prim = |code: i32| match code {
+        9 | 19 => Some(packed(code == 9, title)),
+        code => Prim::from_code(code),
     };
-    Some(Element { name: described.name.into(), kind: described.kind()? })
-}
-
-/// What the streamer list says of an element.
-struct Described<'a> {
-    name: &'a str,
-    title: &'a str,
-    type_name: &'a str,
-    code: i32,
-    len: usize,
-    count: Option<&'a str>,
-    is_stl: bool,
-}
-
-impl Described<'_> {
-    fn kind(&self) -> Option<Kind> {
-        let class: Arc<str> = self.type_name.trim_start_matches("const ").trim_end_matches('*').trim().into();
-        let prim = |code: i32| match code {
-            9 | 19 => Some(packed(code == 9, self.title)),
-            code => Prim::from_code(code),
-        };
-        let repeated = |kind: Kind| match self.len {
-            0 => kind,
-            n => Kind::Array(Box::new(kind), n),
-        };
-        if self.is_stl {
-            // A class may also derive from a collection.
-            let name = if self.type_name == "BASE" { self.name } else { self.type_name };
-            let unknown = || Kind::Unknown(self.code, name.to_owned());
-            return Some(repeated(stl::parse(name).map_or_else(unknown, Kind::Stl)));
-        }
-        Some(match self.code {
-            0 => Kind::Base(self.name.into()),
-            7 => Kind::CharStar,
-            1..=19 => Kind::Number(prim(self.code)?),
-            21..=39 if self.code != 27 => Kind::Numbers(prim(self.code - 20)?, self.len),
-            41..=59 if self.code != 47 => Kind::Counted(prim(self.code - 40)?, self.count?.into()),
-            // Objects in place; those behind "->" are written as if they stood there.
-            61 | 62 | 63 | 68 => repeated(Kind::Object(class)),
-            64 | 69 | 70 => repeated(Kind::Pointer),
-            65 => repeated(Kind::Object("TString".into())),
-            66 | 67 => Kind::Base(self.name.into()),
-            81 | 82 | 83 | 88 => repeated(Kind::Object(class)),
-            84 | 89 => repeated(Kind::Pointer),
-            85 => repeated(Kind::Object("TString".into())),
-            501 => Kind::Loop(class, self.count?.into()),
-            code => Kind::Unknown(code, class.to_string()),
-        })
+    let len: usize = if element.dims.is_empty() { 0 } else { element.dims.iter().product() };
+    let repeated = |kind: Kind| match len {
+        0 => kind,
+        n => Kind::Array(Box::new(kind), n),
+    };
+    if matches!(&*element.kind, "TStreamerSTL" | "TStreamerSTLstring") {
+        // A class may also derive from a collection.
+        let name = if type_name == "BASE" { &**name } else { type_name };
+        let unknown = || Kind::Unknown(element.code, name.to_owned());
+        return Some(repeated(stl::parse(name).map_or_else(unknown, Kind::Stl)));
     }
+    Some(match element.code {
+        0 => Kind::Base(Arc::clone(name)),
+        7 => Kind::CharStar,
+        code @ 1..=19 => Kind::Number(prim(code)?),
+        code @ 21..=39 if code != 27 => Kind::Numbers(prim(code - 20)?, len),
+        code @ 41..=59 if code != 47 => Kind::Counted(prim(code - 40)?, element.count.clone()?),
+        // Objects in place; those behind "->" are written as if they stood there.
+        61 | 62 | 63 | 68 => repeated(Kind::Object(class)),
+        64 | 69 | 70 => repeated(Kind::Pointer),
+        65 => repeated(Kind::Object("TString".into())),
+        66 | 67 => Kind::Base(Arc::clone(name)),
+        81 | 82 | 83 | 88 => repeated(Kind::Object(class)),
+        84 | 89 => repeated(Kind::Pointer),
+        85 => repeated(Kind::Object("TString".into())),
+        501 => Kind::Loop(class, element.count.clone()?),
+        code => Kind::Unknown(code, class.to_string()),
+    })
 }

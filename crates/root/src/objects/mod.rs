@@ -4,6 +4,7 @@
 //! Everything is read by the layouts that the file carries ([`reader`]); those of histograms and their like are built in
 //! too, for files without ([`built_in`]).
 
+mod buffer;
 mod built_in;
 pub(crate) mod classes;
 mod efficiency;
@@ -198,6 +199,7 @@ mod tests {
     use super::*;
     use crate::file::Record;
     use crate::objects::classes::Classes;
+    use crate::streamer::Streamers;
 
     const FIXTURE: &[u8] = include_bytes!("../../tests/fixtures/histograms.root");
 
@@ -264,7 +266,7 @@ mod tests {
             let mut bytes = info.data.to_vec();
             mutate(&mut bytes, seed);
             let list = Record { data: bytes.into(), key_len: info.key_len, place: info.place.clone() };
-            let classes = Classes::read(&list);
+            let classes = Classes::new(&Streamers::read(&list));
             for (record, class) in &objects {
                 if let Ok(value) = Reader::new(record, &classes).top(class) {
                     assert!(!value.to_json().is_empty());

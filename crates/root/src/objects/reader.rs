@@ -6,25 +6,15 @@ use std::sync::Arc;
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::file::Record;
+use crate::header::{self, BYPASS_STREAMER, Header, MEMBERWISE, Pointer, Tag, array_item};
 use crate::objects::classes::{Class, Classes, Kind};
 use crate::objects::reason;
 use crate::objects::stl::{self, Stl};
 use crate::objects::value::{Members, Value};
 use crate::prim::{BigEndian, Prim};
 
-const BYTE_COUNT: u32 = 0x4000_0000;
-const NEW_CLASS: u32 = 0xFFFF_FFFF;
-const CLASS_MASK: u32 = 0x8000_0000;
-/// References count from two before the object they point to.
-const MAP_OFFSET: usize = 2;
 /// An object within an object within ...
 const MAX_DEPTH: usize = 64;
-/// The flag of a version: a collection that is written member by member.
-const MEMBERWISE: u16 = 0x4000;
-/// The flag of a `TObject` that others refer to.
-const IS_REFERENCED: u64 = 1 << 4;
-/// The flag of a `TClonesArray` whose objects are written member by member.
-const BYPASS: i64 = 1 << 12;
 
 /// Reads the objects of one record.
 pub(crate) struct Reader<'a> {
@@ -39,11 +29,6 @@ pub(crate) struct Reader<'a> {
     budget: usize,
     /// The members of a `TObject`, which there are many of.
     own_names: [Arc<str>; 2],
-}
-
-struct Header {
-    version: u16,
-    end: Option<usize>,
 }
 
 impl<'a> Reader<'a> {
@@ -72,20 +57,6 @@ impl<'a> Reader<'a> {
             }
             None => Err(self.cursor.error("its objects claim more values than it has bytes")),
         }
-    }
-
-    fn header(&mut self) -> Result<Header> {
-        let start = self.cursor.pos();
-        let first = self.cursor.u32()?;
-        if first & BYTE_COUNT == 0 || first == NEW_CLASS {
-            self.cursor.seek(start)?;
-            return Ok(Header { version: self.cursor.u16()?, end: None });
-        }
-        let end = start + 4 + (first & !BYTE_COUNT) as usize;
-        if end > self.cursor.len() || end < start + 6 {
-            return Err(self.cursor.error(format!("an object claims to end at {end}")));
-        }
-        Ok(Header { version: self.cursor.u16()?, end: Some(end) })
     }
 
     /// Checks that an object ends where it says.
@@ -138,7 +109,7 @@ impl<'a> Reader<'a> {
         if depth > MAX_DEPTH {
             return Err(self.cursor.error(format!("classes nest deeper than {MAX_DEPTH}")));
         }
-        let Header { version, end } = self.header()?;
+        let Header { version, end, .. } = Header::read(&mut self.cursor)?;
         let Some(class) = self.class(name, version)? else {
             return Err(self.cursor.error(format!("class {name} has no layout in the file")));
         };
@@ -216,7 +187,7 @@ impl<'a> Reader<'a> {
                 Ok(Value::List(items.collect::<Result<_>>()?))
             }
             Kind::Loop(class, count) => self.repeated(class, object.count(count), depth),
-            Kind::Unknown(code, class) => match self.header()?.end {
+            Kind::Unknown(code, class) => match Header::read(&mut self.cursor)?.end {
                 Some(end) => {
                     self.cursor.seek(end)?;
                     Ok(unread(class, &format!("members with the type code {code} are not read")))
@@ -229,7 +200,7 @@ impl<'a> Reader<'a> {
     /// Objects behind a pointer, as many as an earlier member says. Old files have them in another way, which ends
     /// elsewhere than announced.
     fn repeated(&mut self, class: &Arc<str>, count: Option<usize>, depth: usize) -> Result<Value> {
-        let Header { end, .. } = self.header()?;
+        let Header { end, .. } = Header::read(&mut self.cursor)?;
         let Some(count) = count else {
             return Err(self.cursor.error("an array of objects has no count"));
         };
@@ -296,17 +267,10 @@ impl<'a> Reader<'a> {
     }
 
     fn t_object(&mut self, object: &mut Members) -> Result<()> {
-        let version = self.cursor.u16()?;
-        if u32::from(version) << 16 & BYTE_COUNT != 0 {
-            self.cursor.take(4)?; // the rest of a byte count, then the version proper
+        let (id, flags) = header::t_object(&mut self.cursor)?.split_at(4);
+        for (name, bytes) in self.own_names.iter().zip([id, flags]) {
+            object.members.push((Arc::clone(name), Value::UInt(Prim::U32.int(bytes) as u64)));
         }
-        let (id, bits) = (u64::from(self.cursor.u32()?), u64::from(self.cursor.u32()?));
-        if bits & IS_REFERENCED != 0 {
-            self.cursor.take(2)?;
-        }
-        let [id_name, bits_name] = &self.own_names;
-        object.members.push((Arc::clone(id_name), Value::UInt(id)));
-        object.members.push((Arc::clone(bits_name), Value::UInt(bits)));
         Ok(())
     }
 
@@ -327,7 +291,7 @@ impl<'a> Reader<'a> {
 
     /// ROOT's own collections, which are written by code of their own.
     fn collection(&mut self, class: &str, depth: usize) -> Result<Value> {
-        let Header { version, end } = self.header()?;
+        let Header { version, end, .. } = Header::read(&mut self.cursor)?;
         let mut own = Members { class_name: class.into(), number: 0, members: Vec::new() };
         let arrays = matches!(class, "TObjArray" | "TClonesArray");
         if !arrays || version > 2 {
@@ -379,7 +343,7 @@ impl<'a> Reader<'a> {
         let class: Arc<str> = described.split(';').next().unwrap_or_default().into();
         let n = self.cursor.count(1)?;
         let _lower_bound = self.cursor.i32()?;
-        if bits & BYPASS != 0 {
+        if bits & i64::from(BYPASS_STREAMER) != 0 {
             return Err(self.cursor.error(format!("objects of class {class} are written member by member")));
         }
         let items = (0..n).map(|_| match self.cursor.u8()? {
@@ -393,35 +357,25 @@ impl<'a> Reader<'a> {
     /// object tells its length.
     fn pointer(&mut self, depth: usize) -> Result<Value> {
         self.spend(1)?;
-        let start = self.cursor.pos();
-        let first = self.cursor.u32()?;
-        let (end, tag_at, tag) = if first & BYTE_COUNT == 0 || first == NEW_CLASS {
-            (None, start, first)
-        } else {
-            let end = start + 4 + (first & !BYTE_COUNT) as usize;
-            if end > self.cursor.len() {
-                return Err(self.cursor.error(format!("an object claims to end at {end}")));
+        let Pointer { number: at, end, tag } = Pointer::read(&mut self.cursor, self.key_len)?;
+        let class = match tag {
+            Tag::Null => return Ok(Value::Null),
+            Tag::Object(at) => {
+                let unknown = || Value::Unread(format!("a reference to what was not read, at {at}"));
+                return Ok(self.numbers.get(&at).map_or_else(unknown, |&n| Value::Reference(n)));
             }
-            (Some(end), start + 4, self.cursor.u32()?)
-        };
-        let class = if tag == NEW_CLASS {
-            let class: Arc<str> = self.cursor.c_text()?.into();
-            self.names.insert(tag_at + self.key_len + MAP_OFFSET, Arc::clone(&class));
-            class
-        } else if tag & CLASS_MASK != 0 {
-            let at = (tag & !CLASS_MASK) as usize;
-            match self.names.get(&at) {
+            Tag::NewClass(at, name) => {
+                let class: Arc<str> = String::from_utf8_lossy(name).into();
+                self.names.insert(at, Arc::clone(&class));
+                class
+            }
+            Tag::Class(at) => match self.names.get(&at) {
                 Some(class) => Arc::clone(class),
                 None => return Err(self.cursor.error(format!("there is no class at {at}"))),
-            }
-        } else if tag == 0 {
-            return Ok(Value::Null);
-        } else {
-            let unknown = || Value::Unread(format!("a reference to what was not read, at {tag}"));
-            return Ok(self.numbers.get(&(tag as usize)).map_or_else(unknown, |&n| Value::Reference(n)));
+            },
         };
         let number = self.numbers.len() as u32 + 1;
-        self.numbers.insert(start + self.key_len + MAP_OFFSET, number);
+        self.numbers.insert(at, number);
         let value = self.object(&class, number, depth + 1).and_then(|value| {
             self.finish(&class, end)?;
             Ok(value)
@@ -431,7 +385,7 @@ impl<'a> Reader<'a> {
 
     /// A standard collection with its header.
     fn stl(&mut self, stl: &Stl, depth: usize) -> Result<Value> {
-        let Header { version, end } = self.header()?;
+        let Header { version, end, .. } = Header::read(&mut self.cursor)?;
         let value =
             if version & MEMBERWISE != 0 { self.memberwise(stl, depth) } else { self.stl_item(stl, depth) };
         let value = value.and_then(|value| {
@@ -541,19 +495,6 @@ impl<'a> Reader<'a> {
 fn unread(class: &str, reason: &str) -> Value {
     let cut = |text: &str| text.chars().take(200).collect::<String>();
     Value::Unread(format!("{}: {}", cut(class), cut(reason)))
-}
-
-/// What the items of ROOT's own arrays are.
-fn array_item(class: &str) -> Option<Prim> {
-    Some(match class {
-        "TArrayC" => Prim::I8,
-        "TArrayS" => Prim::I16,
-        "TArrayI" => Prim::I32,
-        "TArrayL" | "TArrayL64" => Prim::I64,
-        "TArrayF" => Prim::F32,
-        "TArrayD" => Prim::F64,
-        _ => return None,
-    })
 }
 
 /// "2026-11-22 09:30:00": six bits of years since 1995, then month, day, hour, minute and second.

@@ -13,21 +13,20 @@ mod pages;
 mod read;
 mod schema;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef};
+use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 
 use self::anchor::{Anchor, Blobs};
 use self::envelope::{Envelope, Kind};
 use self::node::{Builder, Member, Node};
 use self::pages::{Cluster, Totals};
 use self::schema::Schema;
+use crate::column::{Column, Columns};
 use crate::error::{Error, Place, Result};
 use crate::file::{KeyInfo, RootFile};
-use crate::tree::Column;
 
 /// Members are listed until they repeat as many nodes for each field. Real ones need as many as records nest, two or three.
 const NODES_PER_FIELD: usize = 32;
@@ -55,11 +54,10 @@ pub struct Ntuple {
     name: Arc<str>,
     description: String,
     /// Top-level fields, then the members of records within them.
-    columns: Vec<Column>,
+    columns: Columns,
     /// How many of the columns are top-level fields.
     top: usize,
     nodes: Vec<Option<Arc<Node>>>,
-    by_name: BTreeMap<String, usize>,
     schema: Schema,
     clusters: Vec<Cluster>,
     place: Place,
@@ -109,8 +107,7 @@ impl Ntuple {
         for i in 0..top {
             listing.add_members(i, &mut budget);
         }
-        let Listing { mut columns, nodes, .. } = listing;
-        let by_name = number_names(&mut columns);
+        let Listing { columns, nodes, .. } = listing;
         drop(header);
         Ok(Self {
             place: Place::new(file.name(), format!("ntuple {name}"), key.seek),
@@ -118,10 +115,9 @@ impl Ntuple {
             name: name.into(),
             blobs,
             description,
-            columns,
+            columns: Columns::new(columns),
             top,
             nodes,
-            by_name,
             schema,
             clusters,
         })
@@ -144,18 +140,18 @@ impl Ntuple {
 
     /// The top-level fields, those that cannot be read included, in the order of the ntuple.
     pub fn columns(&self) -> &[Column] {
-        &self.columns[..self.top]
+        &self.columns.list[..self.top]
     }
 
     /// The members of records within columns, to any depth, which can be read by themselves: of a column `jets` that is a
     /// list of records with `pt`, the list `jets.pt`.
     pub fn members(&self) -> &[Column] {
-        &self.columns[self.top..]
+        &self.columns.list[self.top..]
     }
 
     /// A column or a member by its name.
     pub fn column(&self, name: &str) -> Option<&Column> {
-        Some(&self.columns[*self.by_name.get(name)?])
+        self.columns.get(name)
     }
 
     /// Ranges of entries whose pages were written together, in order.
@@ -165,27 +161,14 @@ impl Ntuple {
     }
 
     fn index(&self, name: &str) -> Result<usize> {
-        match self.by_name.get(name) {
-            Some(&i) => Ok(i),
-            None => Err(Error::NotFound {
-                file: format!("ntuple {} of {}", self.name, self.blobs.file.name()).into(),
-                what: format!("column {name:?}{}", self.hint(name)),
-            }),
-        }
-    }
-
-    /// What somebody who asked for a name that is not there may have meant.
-    fn hint(&self, name: &str) -> String {
-        let wanted = name.replace('/', ".");
-        let close = |column: &&Column| {
-            let last = column.name.rsplit('.').next().unwrap_or_default();
-            column.name.eq_ignore_ascii_case(&wanted) || last.eq_ignore_ascii_case(name)
-        };
-        self.columns.iter().find(close).map(|c| format!(" (did you mean {:?}?)", c.name)).unwrap_or_default()
+        self.columns.index(name, '.').map_err(|what| Error::NotFound {
+            file: format!("ntuple {} of {}", self.name, self.blobs.file.name()).into(),
+            what,
+        })
     }
 
     fn node(&self, i: usize) -> Result<&Node> {
-        let reason = match (&self.columns[i].kind, &self.nodes[i]) {
+        let reason = match (&self.columns.list[i].kind, &self.nodes[i]) {
             (Ok(_), Some(node)) => return Ok(node),
             (Err(reason), _) => reason.clone(),
             (Ok(_), None) => "it has no layout".into(),
@@ -193,7 +176,7 @@ impl Ntuple {
         Err(Error::Column {
             file: Arc::clone(self.blobs.file.name()),
             object: Arc::clone(&self.name),
-            column: self.columns[i].name.clone(),
+            column: self.columns.list[i].name.clone(),
             reason,
         })
     }
@@ -203,18 +186,12 @@ impl Ntuple {
     /// # Errors
     /// [`Error::NotFound`], or [`Error::Column`] for a column that cannot be read.
     pub fn schema(&self, columns: &[&str]) -> Result<SchemaRef> {
-        let mut fields = Vec::with_capacity(columns.len());
-        for name in columns {
+        let fields = columns.iter().map(|name| {
             let i = self.index(name)?;
             let (kind, nullable) = self.node(i)?.data_type();
-            let column = &self.columns[i];
-            let mut metadata = std::collections::HashMap::new();
-            metadata.insert("title".to_owned(), column.title.clone());
-            metadata.insert("cpp_type".to_owned(), column.type_name.clone());
-            metadata.extend(column.unit.clone().map(|unit| ("unit".to_owned(), unit)));
-            fields.push(Field::new(*name, kind, nullable).with_metadata(metadata));
-        }
-        Ok(Arc::new(ArrowSchema::new(fields)))
+            Ok(self.columns.list[i].field(name, kind, nullable))
+        });
+        Ok(Arc::new(ArrowSchema::new(fields.collect::<Result<Vec<_>>>()?)))
     }
 
     /// Reads some columns over a range of entries. Pages are decoded in parallel on rayon's pool; the result does not
@@ -316,18 +293,4 @@ impl Listing<'_> {
             open.extend((first..self.columns.len()).rev());
         }
     }
-}
-
-/// Columns by their names; of equal names the second becomes "name;2".
-fn number_names(columns: &mut [Column]) -> BTreeMap<String, usize> {
-    let mut by_name = BTreeMap::new();
-    let mut times: BTreeMap<String, usize> = BTreeMap::new();
-    for (i, column) in columns.iter_mut().enumerate() {
-        let n = times.entry(column.name.clone()).and_modify(|n| *n += 1).or_insert(1);
-        if *n > 1 {
-            column.name = format!("{};{n}", column.name);
-        }
-        by_name.entry(column.name.clone()).or_insert(i);
-    }
-    by_name
 }

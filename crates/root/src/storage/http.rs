@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ureq::http::{HeaderMap, Response, Uri};
+use ureq::http::{Response, Uri};
 use ureq::{Agent, Body, ResponseExt};
 
 use super::pace::Pace;
 use super::{BLOCK, Fault, Found, Limits, RemoteOptions, Storage, Url};
+use crate::http;
 
 /// A request costs as much as a hundred kilobytes or so on most connections.
 const GAP: u64 = 64 << 10;
@@ -108,7 +109,7 @@ pub(super) fn open(url: &Url, options: &RemoteOptions) -> Result<Found, Fault> {
 }
 
 pub(super) fn find(address: Address, options: &RemoteOptions) -> Result<Found, Fault> {
-    let agent = agent(options);
+    let agent = http::agent(options.connect_timeout, options.read_timeout, PARALLEL);
     let timeout = options.read_timeout;
     let text = address.text();
     match ask(&agent, &text, &(0..BLOCK), timeout)? {
@@ -131,23 +132,6 @@ pub(super) fn find(address: Address, options: &RemoteOptions) -> Result<Found, F
             Err(Fault::again(format!("the server has no first bytes of a file of {len}")))
         }
     }
-}
-
-fn agent(options: &RemoteOptions) -> Agent {
-    Agent::config_builder()
-        .user_agent(concat!("fiducial/", env!("CARGO_PKG_VERSION")))
-        .accept_encoding("identity")
-        .http_status_as_error(false)
-        .max_redirects(5)
-        .max_idle_connections(PARALLEL)
-        .max_idle_connections_per_host(PARALLEL)
-        .timeout_resolve(Some(options.connect_timeout))
-        .timeout_connect(Some(options.connect_timeout))
-        .timeout_send_request(Some(options.read_timeout))
-        .timeout_recv_response(Some(options.read_timeout))
-        .timeout_per_read(Some(options.read_timeout))
-        .build()
-        .into()
 }
 
 impl Storage for Http {
@@ -220,43 +204,30 @@ fn interpret(answer: Response<Body>, timeout: Duration) -> Result<Answer, Fault>
     let authority = at.authority().map(ToString::to_string).unwrap_or_default();
     let status = answer.status();
     let headers = answer.headers();
-    if let Some(encoding) = text(headers, "content-encoding")
-        && !encoding.eq_ignore_ascii_case("identity")
-    {
-        return Err(Fault::last(format!("the bytes came encoded as {encoding}, which was not asked for")));
-    }
+    http::check_encoding(headers).map_err(Fault::last)?;
     match status.as_u16() {
         200 => {
-            let len = content_length(headers)?;
+            let len = http::content_length(headers).map_err(Fault::again)?;
             Ok(Answer::Whole { len, body: answer.into_body() })
         }
         206 => {
-            let value = text(headers, "content-range").unwrap_or_default();
-            let Some((range, len)) = content_range(value) else {
-                return Err(Fault::again(format!("the answer 206 came with the Content-Range {value:?}")));
+            let (range, len) = http::part(headers).map_err(Fault::again)?;
+            // How long the file is must be known.
+            let Some(len) = len else {
+                return Err(Fault::again("the answer 206 does not tell the size of the file"));
             };
-            if let Some(length) = content_length(headers)?
-                && length != range.end - range.start
-            {
-                return Err(Fault::again(format!("the Content-Length is {length} for the bytes {range:?}")));
-            }
-            let text = |name| text(headers, name).map(str::to_owned);
+            let text = |name| http::text(headers, name).map(str::to_owned);
             let version = Version { len, etag: text("etag"), modified: text("last-modified"), authority };
             Ok(Answer::Part { range, version, at, body: answer.into_body() })
         }
-        416 => {
-            let value = text(headers, "content-range").unwrap_or_default();
-            Ok(Answer::Nothing {
-                len: value.strip_prefix("bytes */").and_then(|len| len.trim().parse().ok()),
-            })
-        }
-        408 | 425 | 429 | 500..=599 => {
-            let wait = text(headers, "retry-after").and_then(|seconds| seconds.trim().parse().ok());
-            let reason = format!("{authority} answered {status}{}", details(answer.into_body(), timeout));
-            Err(Fault { wait: wait.map(Duration::from_secs), ..Fault::again(reason) })
-        }
+        416 => Ok(Answer::Nothing { len: http::total(headers) }),
         _ => {
-            Err(Fault::last(format!("{authority} answered {status}{}", details(answer.into_body(), timeout))))
+            let wait = http::retry_after(headers);
+            let reason = format!("{authority} answered {status}{}", details(answer.into_body(), timeout));
+            Err(match http::may_pass(status) {
+                true => Fault { wait, ..Fault::again(reason) },
+                false => Fault::last(reason),
+            })
         }
     }
 }
@@ -271,27 +242,6 @@ fn details(body: Body, timeout: Duration) -> String {
         (Some(code), None) => format!(" ({code})"),
         _ => String::new(),
     }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
-    let Some(value) = text(headers, "content-length") else { return Ok(None) };
-    match value.trim().parse() {
-        Ok(length) => Ok(Some(length)),
-        Err(_) => Err(Fault::again(format!("the Content-Length is {value:?}"))),
-    }
-}
-
-/// `bytes FIRST-LAST/TOTAL`. A total of `*` is of no use: how long the file is must be known.
-fn content_range(value: &str) -> Option<(Range<u64>, u64)> {
-    let (range, total) = value.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let range = first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?;
-    let total = total.parse().ok()?;
-    (range.start < range.end && range.end <= total).then_some((range, total))
 }
 
 /// A body of exactly so many bytes.
@@ -348,23 +298,6 @@ fn up_to(body: Body, most: u64, timeout: Duration) -> Result<Vec<u8>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn content_ranges() {
-        for (value, expected) in [
-            ("bytes 0-9/10", Some((0..10, 10))),
-            ("bytes 5-5/10", Some((5..6, 10))),
-            ("bytes 5-9/*", None),
-            ("bytes 5-10/10", None),
-            ("bytes 6-5/10", None),
-            ("bytes */10", None),
-            ("bytes 0-18446744073709551615/18446744073709551615", None),
-            ("items 0-9/10", None),
-            ("", None),
-        ] {
-            assert_eq!(content_range(value), expected, "{value}");
-        }
-    }
 
     #[test]
     fn versions() {

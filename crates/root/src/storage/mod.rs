@@ -69,6 +69,17 @@ pub fn is_url(path: impl AsRef<Path>) -> bool {
     Url::of(path.as_ref()).is_some()
 }
 
+/// A path or an address for messages: of an address without password and query, since tokens and signatures stand there.
+///
+/// ```
+/// assert_eq!(fiducial_root::shown("https://me:secret@a.org/x.root?token=1"), "https://a.org/x.root?...");
+/// assert_eq!(fiducial_root::shown("data/x.root"), "data/x.root");
+/// ```
+pub fn shown(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    Url::of(path).map_or_else(|| path.display().to_string(), |url| url.shown())
+}
+
 /// Why an attempt failed.
 #[derive(Debug)]
 pub(crate) struct Fault {

@@ -571,8 +571,12 @@ mod tests {
         let position = file.position;
         file.io(|storage| storage.seek(SeekFrom::Start(position)).map(|_| ())).expect("it seeks");
         write(file).expect("it writes");
-        let tree = RootFile::open(&path).and_then(|file| file.tree("a/tree")).expect("it opens");
-        let found = tree.read(&["x", "n"], 0..500).expect("it reads");
-        assert_eq!(found.columns(), batch().columns());
+        let file = RootFile::open(&path).expect("it opens");
+        assert!(file.size() > 5 << 30);
+        for name in ["a/tree", "ntuple"] {
+            let table = file.table(name).expect("it opens");
+            let found = table.read(&["x", "n"], 0..500).expect("it reads");
+            assert_eq!(found.columns(), batch().columns(), "{name}");
+        }
     }
 }

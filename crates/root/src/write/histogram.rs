@@ -1,6 +1,6 @@
 //! Writes histograms: TH1, TH2 and TH3 of `float`s or `double`s.
 
-use super::class_list::{TATTFILL, TATTLINE, TATTMARKER, TOBJSTRING};
+use super::base_classes::{TATTFILL, TATTLINE, TATTMARKER, TOBJSTRING};
 use super::classes::Class;
 use super::file::RootWriter;
 use super::histogram_classes::{

@@ -1,11 +1,11 @@
 //! The classes of histograms, as ROOT 6 has them.
 
-use super::class_list::{
-    TARRAY, TARRAYD, TATTFILL, TATTLINE, TATTMARKER, TCOLLECTION, TLIST, TNAMED, TOBJECT, TOBJSTRING,
-    TSEQCOLLECTION, TSTRING,
+use super::base_classes::{
+    TARRAY, TARRAYD, TARRAYF, TATTFILL, TATTLINE, TATTMARKER, TCOLLECTION, THASHLIST, TLIST, TNAMED, TOBJECT,
+    TOBJSTRING, TSEQCOLLECTION, TSTRING,
 };
 use super::classes::{
-    Class, Number, any, array, base, counter, enumeration, number, object, owned, pointer, text,
+    Class, Member, Number, any, array, base, counter, enumeration, number, object, owned, pointer, text,
 };
 
 /// Everything that the record of a histogram is made of, base classes first.
@@ -29,21 +29,6 @@ pub(crate) const HISTOGRAM: &[&Class] = &[
     &TH1,
 ];
 
-pub(crate) const TARRAYF: Class = Class {
-    name: "TArrayF",
-    version: 1,
-    checksum: 0x5a0bf6f1,
-    members: &[
-        base(&TARRAY, "Abstract array base class"),
-        array(Number::Float, "fArray", "[fN] Array of fN floats", "fN", "TArray", 1),
-    ],
-};
-pub(crate) const THASHLIST: Class = Class {
-    name: "THashList",
-    version: 0,
-    checksum: 0xcc7e49c1,
-    members: &[base(&TLIST, "Doubly linked list")],
-};
 pub(crate) const TATTAXIS: Class = Class {
     name: "TAttAxis",
     version: 4,
@@ -123,13 +108,13 @@ pub(crate) const TH1F: Class = Class {
     name: "TH1F",
     version: 3,
     checksum: 0xe2939644,
-    members: &[base(&TH1, "1-Dim histogram base class"), base(&TARRAYF, "Array of floats")],
+    members: &contents(&TH1, "1-Dim histogram base class", &TARRAYF, "Array of floats"),
 };
 pub(crate) const TH1D: Class = Class {
     name: "TH1D",
     version: 3,
     checksum: 0xf9b1569f,
-    members: &[base(&TH1, "1-Dim histogram base class"), base(&TARRAYD, "Array of doubles")],
+    members: &contents(&TH1, "1-Dim histogram base class", &TARRAYD, "Array of doubles"),
 };
 pub(crate) const TH2: Class = Class {
     name: "TH2",
@@ -147,13 +132,13 @@ pub(crate) const TH2F: Class = Class {
     name: "TH2F",
     version: 4,
     checksum: 0x689cc295,
-    members: &[base(&TH2, "2-Dim histogram base class"), base(&TARRAYF, "Array of floats")],
+    members: &contents(&TH2, "2-Dim histogram base class", &TARRAYF, "Array of floats"),
 };
 pub(crate) const TH2D: Class = Class {
     name: "TH2D",
     version: 4,
     checksum: 0x7fba82f0,
-    members: &[base(&TH2, "2-Dim histogram base class"), base(&TARRAYD, "Array of doubles")],
+    members: &contents(&TH2, "2-Dim histogram base class", &TARRAYD, "Array of doubles"),
 };
 pub(crate) const TATT3D: Class = Class { name: "TAtt3D", version: 1, checksum: 0x0000757a, members: &[] };
 pub(crate) const TH3: Class = Class {
@@ -176,11 +161,21 @@ pub(crate) const TH3F: Class = Class {
     name: "TH3F",
     version: 4,
     checksum: 0x4d9c3f2b,
-    members: &[base(&TH3, "3-Dim histogram base class"), base(&TARRAYF, "Array of floats")],
+    members: &contents(&TH3, "3-Dim histogram base class", &TARRAYF, "Array of floats"),
 };
 pub(crate) const TH3D: Class = Class {
     name: "TH3D",
     version: 4,
     checksum: 0x64b9ff86,
-    members: &[base(&TH3, "3-Dim histogram base class"), base(&TARRAYD, "Array of doubles")],
+    members: &contents(&TH3, "3-Dim histogram base class", &TARRAYD, "Array of doubles"),
 };
+
+/// The members of a histogram with bins of one type.
+const fn contents(
+    histogram: &'static Class,
+    title: &'static str,
+    bins: &'static Class,
+    bins_title: &'static str,
+) -> [Member; 2] {
+    [base(histogram, title), base(bins, bins_title)]
+}

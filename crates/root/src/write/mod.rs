@@ -1,19 +1,21 @@
 //! Writes ROOT files.
 
 mod arrays;
-mod class_list;
+mod base_classes;
 mod classes;
 mod columns;
 mod compression;
 mod counters;
 mod encode;
 mod file;
+mod fill;
 mod histogram;
 mod histogram_classes;
 mod ntuple;
 mod out;
 mod record;
 mod tree;
+mod tree_classes;
 
 pub use columns::unwritable_in_tree;
 pub use compression::Compression;

@@ -6,14 +6,15 @@ use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use rayon::prelude::*;
 
-use super::arrays::{rows_within, same_columns};
-use super::class_list::TREE;
+use super::arrays::same_columns;
 use super::columns::{Plan, Shape, plans};
 use super::compression::Compression;
 use super::counters::{Counter, Counters};
 use super::encode::{Pending, append};
 use super::file::{KeyOf, RootWriter};
+use super::fill::Fill;
 use super::record::{TreeRecord, write_tree};
+use super::tree_classes::TREE;
 use crate::error::{Error, Result};
 use crate::prim::Prim;
 
@@ -34,10 +35,7 @@ pub struct TreeWriter<'a> {
     schema: SchemaRef,
     plans: Vec<Plan>,
     pending: Vec<Pending>,
-    pending_rows: u64,
-    pending_bytes: u64,
-    cluster_bytes: u64,
-    entries: u64,
+    fill: Fill,
     clusters: Vec<u64>,
     counters: Option<Counters>,
     separate_counters: bool,
@@ -107,10 +105,7 @@ impl RootWriter {
             pending: plans.iter().map(|_| Pending::default()).collect(),
             branches: vec![Baskets::default(); plans.len()],
             plans,
-            pending_rows: 0,
-            pending_bytes: 0,
-            cluster_bytes: CLUSTER_BYTES,
-            entries: 0,
+            fill: Fill::new(CLUSTER_BYTES),
             clusters: Vec::new(),
             counters: None,
             separate_counters: false,
@@ -123,7 +118,7 @@ impl TreeWriter<'_> {
     /// many bytes are in memory while it is gathered.
     #[must_use]
     pub fn cluster_bytes(mut self, bytes: u64) -> Self {
-        self.cluster_bytes = bytes.max(1);
+        self.fill.limit(bytes);
         self
     }
 
@@ -143,14 +138,9 @@ impl TreeWriter<'_> {
         self.check(batch)?;
         let mut at = 0;
         while at < batch.num_rows() {
-            let room = self.cluster_bytes.saturating_sub(self.pending_bytes);
-            let (mut rows, mut bytes) = rows_within(batch, at, room);
-            if rows == 0 && self.pending_rows == 0 {
-                // One row is larger than a cluster.
-                (rows, bytes) = (1, self.cluster_bytes);
-            }
+            let (rows, bytes) = self.fill.room(batch, at);
             self.gather(&batch.slice(at, rows))?;
-            self.pending_bytes += bytes;
+            self.fill.add(rows, bytes);
             at += rows;
             if at < batch.num_rows() {
                 self.flush()?;
@@ -186,21 +176,15 @@ impl TreeWriter<'_> {
             .collect();
         for (plan, result) in self.plans.iter().zip(results) {
             result.map_err(|reason| {
-                let rows = format!(
-                    "{} to {}",
-                    self.entries + self.pending_rows,
-                    self.entries + self.pending_rows + batch.num_rows() as u64
-                );
-                self.unwritable(Some(plan), format!("in entries {rows}: {reason}"))
+                self.unwritable(Some(plan), format!("in {}: {reason}", self.fill.next(batch.num_rows())))
             })?;
         }
-        self.pending_rows += batch.num_rows() as u64;
         Ok(())
     }
 
     /// Writes the pending rows as a cluster.
     fn flush(&mut self) -> Result<()> {
-        if self.pending_rows == 0 {
+        if self.fill.rows == 0 {
             return Ok(());
         }
         self.count()?;
@@ -227,10 +211,7 @@ impl TreeWriter<'_> {
             written.file_bytes += bytes;
             written.largest = written.largest.max(raw as usize);
         }
-        self.entries += self.pending_rows;
-        self.clusters.push(self.pending_rows);
-        self.pending_rows = 0;
-        self.pending_bytes = 0;
+        self.clusters.push(self.fill.close());
         for pending in &mut self.pending {
             pending.data.clear();
             pending.ends.clear();
@@ -248,7 +229,9 @@ impl TreeWriter<'_> {
                 self.counters = Some(counters);
             }
             Some(counters) => {
-                if let Err((plan, other, entry)) = counters.check(&self.plans, &self.pending, self.entries) {
+                if let Err((plan, other, entry)) =
+                    counters.check(&self.plans, &self.pending, self.fill.before)
+                {
                     return Err(Error::Lengths {
                         path: self.file.path().to_path_buf(),
                         tree: self.path.clone(),
@@ -276,7 +259,7 @@ impl TreeWriter<'_> {
     fn pack(&self) -> Result<Vec<Packed>> {
         let mut tasks = Vec::new();
         let own = self.counters.iter().flat_map(|c| &c.own).map(own_data(&self.pending)).collect::<Vec<_>>();
-        let rows = self.pending_rows as usize;
+        let rows = self.fill.rows as usize;
         let columns = self.plans.iter().zip(&self.pending).map(|(plan, p)| {
             let width = match &plan.shape {
                 Shape::Fixed { prim, dims } => Some(dims.iter().product::<usize>() * prim.width()),
@@ -293,7 +276,7 @@ impl TreeWriter<'_> {
         tasks
             .into_par_iter()
             .map(|(branch, data, ends, width, range)| {
-                let start = self.entries + range.start as u64;
+                let start = self.fill.before + range.start as u64;
                 pack(data, ends, width, range, [self.branch_name(branch), name], compression)
                     .map(|(extra, object_len, stored)| Packed { branch, start, extra, object_len, stored })
                     .map_err(|reason| self.unwritable(self.plans.get(branch), reason))
@@ -318,7 +301,7 @@ impl TreeWriter<'_> {
         let record = TreeRecord {
             name: self.path.rsplit('/').next().unwrap_or(&self.path),
             title: &self.title,
-            entries: self.entries,
+            entries: self.fill.before,
             clusters: &self.clusters,
             plans: &self.plans,
             counters: &counters,

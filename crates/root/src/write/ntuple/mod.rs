@@ -12,9 +12,10 @@ use rayon::prelude::*;
 use self::envelope::{Cluster, ClusterGroup, ColumnPages, Locator, PageRecord, footer, header, page_list};
 use self::pages::{Elements, append, page, page_ranges};
 use self::schema::Description;
-use super::arrays::{rows_within, same_columns};
-use super::class_list::RNTUPLE;
+use super::arrays::same_columns;
 use super::file::{KeyOf, RootWriter};
+use super::fill::Fill;
+use super::tree_classes::RNTUPLE;
 use crate::error::{Error, Result};
 
 pub use self::schema::unwritable_in_ntuple;
@@ -39,10 +40,7 @@ pub struct NtupleWriter<'a> {
     header: Link,
     header_sum: u64,
     pending: Vec<Elements>,
-    pending_rows: u64,
-    pending_bytes: u64,
-    cluster_bytes: u64,
-    entries: u64,
+    fill: Fill,
     /// The elements of each column in the clusters that were written.
     offsets: Vec<u64>,
     clusters: Vec<Cluster>,
@@ -95,10 +93,7 @@ impl RootWriter {
             header,
             header_sum,
             pending: (0..columns).map(|_| Elements::default()).collect(),
-            pending_rows: 0,
-            pending_bytes: 0,
-            cluster_bytes: CLUSTER_BYTES,
-            entries: 0,
+            fill: Fill::new(CLUSTER_BYTES),
             offsets: vec![0; columns],
             clusters: Vec::new(),
             groups: Vec::new(),
@@ -128,7 +123,7 @@ impl NtupleWriter<'_> {
     /// many bytes are in memory while it is gathered.
     #[must_use]
     pub fn cluster_bytes(mut self, bytes: u64) -> Self {
-        self.cluster_bytes = bytes.max(1);
+        self.fill.limit(bytes);
         self
     }
 
@@ -143,14 +138,9 @@ impl NtupleWriter<'_> {
         }
         let mut at = 0;
         while at < batch.num_rows() {
-            let room = self.cluster_bytes.saturating_sub(self.pending_bytes);
-            let (mut rows, mut bytes) = rows_within(batch, at, room);
-            if rows == 0 && self.pending_rows == 0 {
-                // One row is larger than a cluster.
-                (rows, bytes) = (1, self.cluster_bytes);
-            }
+            let (rows, bytes) = self.fill.room(batch, at);
             self.gather(&batch.slice(at, rows))?;
-            self.pending_bytes += bytes;
+            self.fill.add(rows, bytes);
             at += rows;
             if at < batch.num_rows() {
                 self.flush()?;
@@ -182,19 +172,16 @@ impl NtupleWriter<'_> {
         let results: Vec<_> =
             tasks.into_par_iter().map(|(node, array, start, own)| append(node, array, start, own)).collect();
         for (column, result) in results.into_iter().enumerate() {
-            let from = self.entries + self.pending_rows;
-            let to = from + batch.num_rows() as u64;
             result.map_err(|reason| {
-                self.unwritable(Some(column), format!("in entries {from} to {to}: {reason}"))
+                self.unwritable(Some(column), format!("in {}: {reason}", self.fill.next(batch.num_rows())))
             })?;
         }
-        self.pending_rows += batch.num_rows() as u64;
         Ok(())
     }
 
     /// Writes the pending rows as a cluster.
     fn flush(&mut self) -> Result<()> {
-        if self.pending_rows == 0 {
+        if self.fill.rows == 0 {
             return Ok(());
         }
         let pages = self.pages()?;
@@ -221,10 +208,8 @@ impl NtupleWriter<'_> {
             self.offsets[i] += (pending.bytes.len() / self.description.columns[i].kind.width()) as u64;
             pending.clear();
         }
-        self.clusters.push(Cluster { first_entry: self.entries, entries: self.pending_rows, columns });
-        self.entries += self.pending_rows;
-        self.pending_rows = 0;
-        self.pending_bytes = 0;
+        let first_entry = self.fill.before;
+        self.clusters.push(Cluster { first_entry, entries: self.fill.close(), columns });
         if self.clusters.len() * self.offsets.len() >= GROUP_PAGES {
             self.flush_group()?;
         }

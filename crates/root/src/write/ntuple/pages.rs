@@ -4,7 +4,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 
 use super::super::arrays::{Lists, first_null, lists, numbers, texts};
-use super::schema::{Kind, Node, Number};
+use super::schema::{Kind, Node};
+use crate::prim::Prim;
 
 /// Bytes of a page before compression, at most.
 const PAGE_BYTES: usize = 1 << 20;
@@ -127,14 +128,14 @@ pub(crate) fn page(kind: Kind, split: bool, elements: &Elements, range: std::ops
         (Kind::Bit, _) => pack_bits(bytes),
         (Kind::Char, _) | (_, false) => bytes.to_vec(),
         (Kind::Index, true) => split_bytes::<8>(&delta(bytes)),
-        (Kind::Number(number), true) => match number {
-            Number::I8 | Number::U8 => bytes.to_vec(),
-            Number::U16 => split_bytes::<2>(bytes),
-            Number::U32 | Number::F32 => split_bytes::<4>(bytes),
-            Number::U64 | Number::F64 => split_bytes::<8>(bytes),
-            Number::I16 => split_bytes::<2>(&zigzag::<2>(bytes)),
-            Number::I32 => split_bytes::<4>(&zigzag::<4>(bytes)),
-            Number::I64 => split_bytes::<8>(&zigzag::<8>(bytes)),
+        (Kind::Number(prim), true) => match prim {
+            Prim::Bool | Prim::I8 | Prim::U8 => bytes.to_vec(),
+            Prim::U16 => split_bytes::<2>(bytes),
+            Prim::U32 | Prim::F32 | Prim::Packed(_) => split_bytes::<4>(bytes),
+            Prim::U64 | Prim::F64 => split_bytes::<8>(bytes),
+            Prim::I16 => split_bytes::<2>(&zigzag::<2>(bytes)),
+            Prim::I32 => split_bytes::<4>(&zigzag::<4>(bytes)),
+            Prim::I64 => split_bytes::<8>(&zigzag::<8>(bytes)),
         },
     };
     Page { elements: range.len(), bytes }

@@ -29,27 +29,13 @@ pub(crate) struct FieldRecord {
 }
 
 /// How the elements of a column are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     Bit,
     Char,
     Index,
-    Number(Number),
-}
-
-/// The numbers of columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Number {
-    I8,
-    U8,
-    I16,
-    U16,
-    I32,
-    U32,
-    I64,
-    U64,
-    F32,
-    F64,
+    /// Whole numbers and reals; `Double32_t` and `Float16_t` do not occur.
+    Number(Prim),
 }
 
 impl Kind {
@@ -60,7 +46,7 @@ impl Kind {
             (Self::Char, _) => (0x02, 8),
             (Self::Index, false) => (0x0F, 64),
             (Self::Index, true) => (0x1B, 64),
-            (Self::Number(number), split) => number.code(split),
+            (Self::Number(prim), split) => (number_code(prim, split), 8 * prim.width() as u16),
         }
     }
 
@@ -69,49 +55,33 @@ impl Kind {
         match self {
             Self::Bit | Self::Char => 1,
             Self::Index => 8,
-            Self::Number(number) => usize::from(number.code(false).1 / 8),
+            Self::Number(prim) => prim.width(),
         }
     }
 }
 
-impl Number {
-    fn code(self, split: bool) -> (u16, u16) {
-        match (self, split) {
-            (Self::I8, _) => (0x03, 8),
-            (Self::U8, _) => (0x04, 8),
-            (Self::I16, false) => (0x05, 16),
-            (Self::U16, false) => (0x06, 16),
-            (Self::I32, false) => (0x07, 32),
-            (Self::U32, false) => (0x08, 32),
-            (Self::I64, false) => (0x09, 64),
-            (Self::U64, false) => (0x0A, 64),
-            (Self::F32, false) => (0x0C, 32),
-            (Self::F64, false) => (0x0D, 64),
-            (Self::I16, true) => (0x11, 16),
-            (Self::U16, true) => (0x12, 16),
-            (Self::I32, true) => (0x13, 32),
-            (Self::U32, true) => (0x14, 32),
-            (Self::I64, true) => (0x15, 64),
-            (Self::U64, true) => (0x16, 64),
-            (Self::F32, true) => (0x18, 32),
-            (Self::F64, true) => (0x19, 64),
-        }
-    }
+/// The type code of a column of numbers.
+fn number_code(prim: Prim, split: bool) -> u16 {
+    let (plain, in_bytes) = match prim {
+        Prim::Bool => (0x00, 0x00),
+        Prim::I8 => (0x03, 0x03),
+        Prim::U8 => (0x04, 0x04),
+        Prim::I16 => (0x05, 0x11),
+        Prim::U16 => (0x06, 0x12),
+        Prim::I32 => (0x07, 0x13),
+        Prim::U32 => (0x08, 0x14),
+        Prim::I64 => (0x09, 0x15),
+        Prim::U64 => (0x0A, 0x16),
+        Prim::F32 | Prim::Packed(_) => (0x0C, 0x18),
+        Prim::F64 => (0x0D, 0x19),
+    };
+    if split { in_bytes } else { plain }
+}
 
-    fn type_name(self) -> &'static str {
-        match self {
-            Self::I8 => "std::int8_t",
-            Self::U8 => "std::uint8_t",
-            Self::I16 => "std::int16_t",
-            Self::U16 => "std::uint16_t",
-            Self::I32 => "std::int32_t",
-            Self::U32 => "std::uint32_t",
-            Self::I64 => "std::int64_t",
-            Self::U64 => "std::uint64_t",
-            Self::F32 => "float",
-            Self::F64 => "double",
-        }
-    }
+/// The name of a number type as RNTuple spells it.
+fn number_name(prim: Prim) -> String {
+    let name = prim.name();
+    if name.ends_with("_t") { format!("std::{name}") } else { name.to_owned() }
 }
 
 /// A column, and the field that it belongs to.
@@ -198,7 +168,7 @@ fn type_name(field: &Field, depth: usize) -> Result<String, String> {
         }
         other => match (number_of(other), other) {
             (_, DataType::Boolean) => "bool".to_owned(),
-            (Some(number), _) => number.type_name().to_owned(),
+            (Some(prim), _) => number_name(prim),
             (None, other) => return Err(format!("an RNTuple has no form for {other}")),
         },
     };
@@ -208,20 +178,8 @@ fn type_name(field: &Field, depth: usize) -> Result<String, String> {
     }
 }
 
-fn number_of(data_type: &DataType) -> Option<Number> {
-    Some(match prim_of(data_type)? {
-        Prim::I8 => Number::I8,
-        Prim::U8 => Number::U8,
-        Prim::I16 => Number::I16,
-        Prim::U16 => Number::U16,
-        Prim::I32 => Number::I32,
-        Prim::U32 => Number::U32,
-        Prim::I64 => Number::I64,
-        Prim::U64 => Number::U64,
-        Prim::F32 => Number::F32,
-        Prim::F64 => Number::F64,
-        Prim::Bool | Prim::Packed(_) => return None,
-    })
+fn number_of(data_type: &DataType) -> Option<Prim> {
+    prim_of(data_type).filter(|prim| *prim != Prim::Bool)
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -295,9 +253,9 @@ impl Description {
                 Ok(Node::Bits(self.column(id, Kind::Bit)))
             }
             other => match number_of(other) {
-                Some(number) => {
+                Some(prim) => {
                     let id = self.field(name, type_name, parent, Role::Leaf);
-                    Ok(Node::Numbers(self.column(id, Kind::Number(number))))
+                    Ok(Node::Numbers(self.column(id, Kind::Number(prim))))
                 }
                 None => Err(format!("an RNTuple has no form for {other}")),
             },

@@ -1,7 +1,11 @@
 //! The classes of trees, as ROOT 6 has them.
 
+use super::base_classes::{
+    TARRAY, TARRAYD, TARRAYI, TATTFILL, TATTLINE, TATTMARKER, TCOLLECTION, TLIST, TNAMED, TOBJARRAY, TOBJECT,
+    TSEQCOLLECTION, TSTRING,
+};
 use super::classes::{
-    Class, Number, any, array, base, bits, counter, number, object, pointer, strings, text,
+    Class, Member, Number, any, array, base, counter, number, object, pointer, strings, text,
 };
 
 /// Everything that the record of a tree is made of, base classes first.
@@ -37,118 +41,6 @@ pub(crate) const TREE: &[&Class] = &[
     &TLEAFELEMENT,
 ];
 
-pub(crate) const TOBJECT: Class = Class {
-    name: "TObject",
-    version: 1,
-    checksum: 0x901bc02d,
-    members: &[
-        number(Number::Uint, "fUniqueID", "object unique identifier"),
-        bits("fBits", "bit field status word"),
-    ],
-};
-pub(crate) const TNAMED: Class = Class {
-    name: "TNamed",
-    version: 1,
-    checksum: 0xdfb74a3c,
-    members: &[
-        base(&TOBJECT, "Basic ROOT object"),
-        text("fName", "object identifier"),
-        text("fTitle", "object title"),
-    ],
-};
-pub(crate) const TSTRING: Class = Class { name: "TString", version: 2, checksum: 0x00017419, members: &[] };
-pub(crate) const TCOLLECTION: Class = Class {
-    name: "TCollection",
-    version: 3,
-    checksum: 0x57e3cb9c,
-    members: &[
-        base(&TOBJECT, "Basic ROOT object"),
-        text("fName", "name of the collection"),
-        number(Number::Int, "fSize", "number of elements in collection"),
-    ],
-};
-pub(crate) const TSEQCOLLECTION: Class = Class {
-    name: "TSeqCollection",
-    version: 0,
-    checksum: 0xfc6c3bc6,
-    members: &[base(&TCOLLECTION, "Collection abstract base class")],
-};
-pub(crate) const TLIST: Class = Class {
-    name: "TList",
-    version: 5,
-    checksum: 0x69c5c3bb,
-    members: &[base(&TSEQCOLLECTION, "Sequenceable collection ABC")],
-};
-pub(crate) const TOBJARRAY: Class = Class {
-    name: "TObjArray",
-    version: 3,
-    checksum: 0xa99e6552,
-    members: &[
-        base(&TSEQCOLLECTION, "Sequenceable collection ABC"),
-        number(Number::Int, "fLowerBound", "Lower bound of the array"),
-        number(Number::Int, "fLast", "Last element in array containing an object"),
-    ],
-};
-#[allow(dead_code, reason = "labels of histograms are of this class")]
-pub(crate) const TOBJSTRING: Class = Class {
-    name: "TObjString",
-    version: 1,
-    checksum: 0x9c8e4800,
-    members: &[base(&TOBJECT, "Basic ROOT object"), text("fString", "wrapped TString")],
-};
-pub(crate) const TATTLINE: Class = Class {
-    name: "TAttLine",
-    version: 2,
-    checksum: 0x94074549,
-    members: &[
-        number(Number::Short, "fLineColor", "Line color"),
-        number(Number::Short, "fLineStyle", "Line style"),
-        number(Number::Short, "fLineWidth", "Line width"),
-    ],
-};
-pub(crate) const TATTFILL: Class = Class {
-    name: "TAttFill",
-    version: 2,
-    checksum: 0xffd92a92,
-    members: &[
-        number(Number::Short, "fFillColor", "Fill area color"),
-        number(Number::Short, "fFillStyle", "Fill area style"),
-    ],
-};
-pub(crate) const TATTMARKER: Class = Class {
-    name: "TAttMarker",
-    version: 2,
-    checksum: 0x291d8bec,
-    members: &[
-        number(Number::Short, "fMarkerColor", "Marker color"),
-        number(Number::Short, "fMarkerStyle", "Marker style"),
-        number(Number::Float, "fMarkerSize", "Marker size"),
-    ],
-};
-pub(crate) const TARRAY: Class = Class {
-    name: "TArray",
-    version: 1,
-    checksum: 0x007021b2,
-    members: &[counter("fN", "Number of array elements")],
-};
-pub(crate) const TARRAYD: Class = Class {
-    name: "TArrayD",
-    version: 1,
-    checksum: 0x7139ef34,
-    members: &[
-        base(&TARRAY, "Abstract array base class"),
-        array(Number::Double, "fArray", "[fN] Array of fN doubles", "fN", "TArray", 1),
-    ],
-};
-pub(crate) const TARRAYI: Class = Class {
-    name: "TArrayI",
-    version: 1,
-    checksum: 0xd9d571c7,
-    members: &[
-        base(&TARRAY, "Abstract array base class"),
-        array(Number::Int, "fArray", "[fN] Array of fN 32 bit integers", "fN", "TArray", 1),
-    ],
-};
 pub(crate) const TIOFEATURES: Class = Class {
     name: "ROOT::TIOFeatures",
     version: 1,
@@ -342,86 +234,22 @@ pub(crate) const TLEAF: Class = Class {
         ),
     ],
 };
-pub(crate) const TLEAFB: Class = Class {
-    name: "TLeafB",
-    version: 1,
-    checksum: 0x0f1e4b5e,
-    members: &[
-        base(&TLEAF, "Leaf: description of a Branch data type"),
-        number(Number::Char, "fMinimum", "Minimum value if leaf range is specified"),
-        number(Number::Char, "fMaximum", "Maximum value if leaf range is specified"),
-    ],
-};
-pub(crate) const TLEAFS: Class = Class {
-    name: "TLeafS",
-    version: 1,
-    checksum: 0x150ceecf,
-    members: &[
-        base(&TLEAF, "Leaf: description of a Branch data type"),
-        number(Number::Short, "fMinimum", "Minimum value if leaf range is specified"),
-        number(Number::Short, "fMaximum", "Maximum value if leaf range is specified"),
-    ],
-};
-pub(crate) const TLEAFI: Class = Class {
-    name: "TLeafI",
-    version: 1,
-    checksum: 0x7e6aae19,
-    members: &[
-        base(&TLEAF, "Leaf: description of a Branch data type"),
-        number(Number::Int, "fMinimum", "Minimum value if leaf range is specified"),
-        number(Number::Int, "fMaximum", "Maximum value if leaf range is specified"),
-    ],
-};
-pub(crate) const TLEAFL: Class = Class {
-    name: "TLeafL",
-    version: 1,
-    checksum: 0xde320862,
-    members: &[
-        base(&TLEAF, "Leaf: description of a Branch data type"),
-        number(Number::Long64, "fMinimum", "Minimum value if leaf range is specified"),
-        number(Number::Long64, "fMaximum", "Maximum value if leaf range is specified"),
-    ],
-};
-pub(crate) const TLEAFF: Class = Class {
-    name: "TLeafF",
-    version: 1,
-    checksum: 0x3add9d72,
-    members: &[
-        base(&TLEAF, "Leaf: description of a Branch data type"),
-        number(Number::Float, "fMinimum", "Minimum value if leaf range is specified"),
-        number(Number::Float, "fMaximum", "Maximum value if leaf range is specified"),
-    ],
-};
-pub(crate) const TLEAFD: Class = Class {
-    name: "TLeafD",
-    version: 1,
-    checksum: 0x118e8776,
-    members: &[
-        base(&TLEAF, "Leaf: description of a Branch data type"),
-        number(Number::Double, "fMinimum", "Minimum value if leaf range is specified"),
-        number(Number::Double, "fMaximum", "Maximum value if leaf range is specified"),
-    ],
-};
-pub(crate) const TLEAFO: Class = Class {
-    name: "TLeafO",
-    version: 1,
-    checksum: 0x02ae48d3,
-    members: &[
-        base(&TLEAF, "Leaf: description of a Branch data type"),
-        number(Number::Bool, "fMinimum", "Minimum value if leaf range is specified"),
-        number(Number::Bool, "fMaximum", "Maximum value if leaf range is specified"),
-    ],
-};
-pub(crate) const TLEAFC: Class = Class {
-    name: "TLeafC",
-    version: 1,
-    checksum: 0xfbe3b2f3,
-    members: &[
-        base(&TLEAF, "Leaf: description of a Branch data type"),
-        number(Number::Int, "fMinimum", "Minimum value if leaf range is specified"),
-        number(Number::Int, "fMaximum", "Maximum value if leaf range is specified"),
-    ],
-};
+pub(crate) const TLEAFB: Class =
+    Class { name: "TLeafB", version: 1, checksum: 0x0f1e4b5e, members: &extremes(Number::Char) };
+pub(crate) const TLEAFS: Class =
+    Class { name: "TLeafS", version: 1, checksum: 0x150ceecf, members: &extremes(Number::Short) };
+pub(crate) const TLEAFI: Class =
+    Class { name: "TLeafI", version: 1, checksum: 0x7e6aae19, members: &extremes(Number::Int) };
+pub(crate) const TLEAFL: Class =
+    Class { name: "TLeafL", version: 1, checksum: 0xde320862, members: &extremes(Number::Long64) };
+pub(crate) const TLEAFF: Class =
+    Class { name: "TLeafF", version: 1, checksum: 0x3add9d72, members: &extremes(Number::Float) };
+pub(crate) const TLEAFD: Class =
+    Class { name: "TLeafD", version: 1, checksum: 0x118e8776, members: &extremes(Number::Double) };
+pub(crate) const TLEAFO: Class =
+    Class { name: "TLeafO", version: 1, checksum: 0x02ae48d3, members: &extremes(Number::Bool) };
+pub(crate) const TLEAFC: Class =
+    Class { name: "TLeafC", version: 1, checksum: 0xfbe3b2f3, members: &extremes(Number::Int) };
 pub(crate) const TLEAFELEMENT: Class = Class {
     name: "TLeafElement",
     version: 1,
@@ -432,6 +260,15 @@ pub(crate) const TLEAFELEMENT: Class = Class {
         number(Number::Int, "fType", "leaf type"),
     ],
 };
+
+/// The members of a leaf of numbers.
+const fn extremes(kind: Number) -> [Member; 3] {
+    [
+        base(&TLEAF, "Leaf: description of a Branch data type"),
+        number(kind, "fMinimum", "Minimum value if leaf range is specified"),
+        number(kind, "fMaximum", "Maximum value if leaf range is specified"),
+    ]
+}
 
 /// The anchor of an RNTuple.
 pub(crate) const RNTUPLE: Class = Class {
