@@ -96,7 +96,7 @@ pub use objects::{
     Axis, Bins, Efficiency, Graph, Histogram, Members, Object, Other, Parameter, Spread, Text, Value,
 };
 pub use rntuple::Ntuple;
-pub use storage::{RemoteOptions, is_url};
+pub use storage::{RemoteFile, RemoteOptions, is_url};
 pub use table::Table;
 pub use tree::{Column, Tree};
 pub use write::{

@@ -14,6 +14,7 @@
 
 #[cfg(feature = "http")]
 mod http;
+mod file;
 mod pace;
 mod plan;
 mod remote;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Place, Result};
+pub use file::RemoteFile;
 pub(crate) use remote::{Remote, Wanted};
 pub(crate) use url::Url;
 
