@@ -167,6 +167,27 @@ pub(crate) enum Dataset {
         /// The dataset's directory
         directory: PathBuf,
     },
+    /// List the public datasets of the catalogue
+    List,
+    /// Show what is known of a public dataset, or the view that makes it AI-ready
+    Info {
+        /// Its name in the catalogue
+        name: String,
+        /// Print the view alone, as TOML: fiducial dataset info NAME --view > view.toml
+        #[arg(long)]
+        view: bool,
+    },
+    /// Fetch a public dataset, checked against its checksums; what was broken off goes on
+    Fetch {
+        /// Its name in the catalogue
+        name: String,
+        /// Files of it; all by default
+        #[arg(value_name = "FILE")]
+        files: Vec<String>,
+        /// Where to put them; by default a directory of its name
+        #[arg(long, short, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -188,6 +188,7 @@ pub fn fetch(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fetch::Checksum;
 
     #[test]
     fn every_entry_and_view_can_be_read() {
@@ -200,7 +201,7 @@ mod tests {
                 let name = &file.name;
                 assert!(!name.contains(['/', '\\']) && file.url.starts_with("https://"), "{name}");
                 if let Some(checksum) = &file.checksum {
-                    checksum.parse::<crate::fetch::Checksum>().unwrap();
+                    checksum.parse::<Checksum>().unwrap();
                     assert!(file.bytes.or(file.max_bytes).is_some(), "{name} has no bound");
                 }
             }

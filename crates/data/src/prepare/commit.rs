@@ -98,11 +98,7 @@ impl Sink {
     }
 
     /// Closes the shards, writes the documents and the manifest, and brings the dataset to its place.
-    pub(super) fn finish(
-        self,
-        stage: Stage,
-        provenance: Provenance<'_>,
-    ) -> Result<(), Error> {
+    pub(super) fn finish(self, stage: Stage, provenance: Provenance<'_>) -> Result<(), Error> {
         let Provenance { inputs, view, sources, skipped, about } = provenance;
         let mut files = Vec::new();
         for writer in self.writers {

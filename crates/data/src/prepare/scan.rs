@@ -179,7 +179,11 @@ impl<'a> Scan<'a> {
         rows.iter().for_each(|row| chosen[*row as usize] = true);
         let second = source.read_chosen(&missing, task.rows.clone(), &BooleanArray::from(chosen))?;
         let malformed = |error: arrow_schema::ArrowError| Error::malformed(source.path(), error.to_string());
-        let first = if rows.len() == first.num_rows() { first.clone() } else { take(first, &rows).map_err(malformed)? };
+        let first = if rows.len() == first.num_rows() {
+            first.clone()
+        } else {
+            take(first, &rows).map_err(malformed)?
+        };
         let row_ids = UInt64Array::from_iter_values(rows.iter().map(|row| first_row_id + u64::from(*row)));
         let kept = self.keep.iter().filter_map(|column| {
             first.column_by_name(column).or_else(|| second.column_by_name(column)).cloned()
@@ -191,7 +195,11 @@ impl<'a> Scan<'a> {
             // Where the split's rows stand among those that were read.
             let places: Vec<u32> =
                 members.iter().filter_map(|row| u32::try_from(rows.binary_search(row).ok()?).ok()).collect();
-            let batch = if places.len() == rows.len() { all.clone() } else { take(&all, &places).map_err(malformed)? };
+            let batch = if places.len() == rows.len() {
+                all.clone()
+            } else {
+                take(&all, &places).map_err(malformed)?
+            };
             for (sum, array) in statistics.iter_mut().zip(batch.columns()) {
                 sum.merge(&Statistics::of(array));
             }

@@ -108,7 +108,10 @@ fn copy(content: &mut dyn Read, largest: u64, path: &Path) -> Result<Bytes, Erro
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => {
-                return Err(Error::malformed(path, format!("unpacking it fails after {total} bytes: {error}")));
+                return Err(Error::malformed(
+                    path,
+                    format!("unpacking it fails after {total} bytes: {error}"),
+                ));
             }
         };
         total = total.saturating_add(read as u64);
@@ -133,7 +136,8 @@ mod tests {
         let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 6);
         xz.write_all(&content).unwrap();
         let gzip = gzip.finish().unwrap();
-        let packed = [gzip.clone(), zstd::encode_all(&content[..], 3).unwrap(), xz.finish().unwrap(), content.clone()];
+        let packed =
+            [gzip.clone(), zstd::encode_all(&content[..], 3).unwrap(), xz.finish().unwrap(), content.clone()];
         for (number, packed) in packed.into_iter().enumerate() {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(&file, &packed).unwrap();

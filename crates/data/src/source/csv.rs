@@ -70,13 +70,18 @@ impl CsvSource {
         if names.len() > MOST_COLUMNS {
             return Err(bad("its first line has more columns than any table"));
         }
-        let is_row = names.iter().all(|cell| matches!(Kinds::of(cell), Kinds { is_float: true, is_empty: false, .. }));
+        let is_row =
+            names.iter().all(|cell| matches!(Kinds::of(cell), Kinds { is_float: true, is_empty: false, .. }));
         let names: Vec<String> = if is_row {
             ends = Rows { bytes: &bytes, at: start, line: 1 };
             (0..names.len()).map(|column| format!("column_{column}")).collect()
         } else {
             let name = |cell: &[u8]| std::str::from_utf8(cell).map(|name| name.trim().to_owned());
-            names.iter().map(name).collect::<Result<_, _>>().map_err(|_| bad("the names of its columns are no text"))?
+            names
+                .iter()
+                .map(name)
+                .collect::<Result<_, _>>()
+                .map_err(|_| bad("the names of its columns are no text"))?
         };
         if let Some(twice) = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
             return Err(Error::malformed(path, format!("two columns have the name `{}`", twice.1)));
@@ -141,7 +146,10 @@ impl CsvSource {
                 return Ok(());
             }
             if record.len() != cells {
-                return Err(failed(format!("it has {} cells where the first line has {cells}", record.len())));
+                return Err(failed(format!(
+                    "it has {} cells where the first line has {cells}",
+                    record.len()
+                )));
             }
             // Empty lines before a row belong to none.
             let line = record.position().map_or(line, |at| self.blocks[block].line + at.line() as usize - 1);
@@ -164,7 +172,10 @@ impl CsvSource {
                     let cell = record.get(*index).unwrap_or_default();
                     if !builder.push(cell) {
                         let cell = String::from_utf8_lossy(cell);
-                        let reason = format!("line {line}: `{cell}` is not {}", crate::dataset::type_name(field.data_type()));
+                        let reason = format!(
+                            "line {line}: `{cell}` is not {}",
+                            crate::dataset::type_name(field.data_type())
+                        );
                         return Err(Error::column(&self.path, field.name(), reason));
                     }
                 }
@@ -201,13 +212,17 @@ impl Source for CsvSource {
         if let Some(empty) = check_request(self, columns, &rows)? {
             return Ok(empty);
         }
-        let wanted: Vec<usize> = columns.iter().filter_map(|column| self.schema.index_of(column).ok()).collect();
+        let wanted: Vec<usize> =
+            columns.iter().filter_map(|column| self.schema.index_of(column).ok()).collect();
         let first = rows.start as usize / BLOCK_ROWS;
         let last = (rows.end as usize).div_ceil(BLOCK_ROWS).max(first);
-        let parsed: Vec<_> = (first..last).into_par_iter().map(|block| self.parse(block, &wanted, &rows)).collect();
+        let parsed: Vec<_> =
+            (first..last).into_par_iter().map(|block| self.parse(block, &wanted, &rows)).collect();
         let batches = parsed.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let schema = self.schema.project(&wanted).map_err(|error| Error::malformed(&self.path, error.to_string()))?;
-        concat_batches(&Arc::new(schema), &batches).map_err(|error| Error::malformed(&self.path, error.to_string()))
+        let schema =
+            self.schema.project(&wanted).map_err(|error| Error::malformed(&self.path, error.to_string()))?;
+        concat_batches(&Arc::new(schema), &batches)
+            .map_err(|error| Error::malformed(&self.path, error.to_string()))
     }
 }
 

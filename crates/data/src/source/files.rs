@@ -30,7 +30,8 @@ pub fn expand(texts: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
             let part = part.as_os_str();
             let name = part.to_string_lossy();
             if name.contains(['*', '?']) {
-                let lists: Vec<_> = found.iter().map(|base| matching(base, &name)).collect::<Result<_, _>>()?;
+                let lists: Vec<_> =
+                    found.iter().map(|base| matching(base, &name)).collect::<Result<_, _>>()?;
                 found = lists.into_iter().flatten().collect();
             } else {
                 found.iter_mut().for_each(|base| base.push(part));
@@ -62,6 +63,12 @@ fn matching(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(found)
+}
+
+/// The first bytes of a file behind an address.
+pub(super) fn remote_start(url: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Root { path: url.to_owned(), source: Box::new(source) };
+    RemoteFile::open(url, &RemoteOptions::default()).and_then(|file| file.bytes(0, 4)).map_err(failed)
 }
 
 /// Opens a file behind an address. Of ROOT and Parquet files only what is needed is fetched. Any other is fetched whole,
@@ -157,7 +164,14 @@ mod tests {
     #[test]
     fn patterns_mean_files_in_order() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["b/jets_2.root", "b/jets_10.root", "a/jets_1.root", "a/.jets_0.root", "a/other.root", "odd[1]?.root"] {
+        for name in [
+            "b/jets_2.root",
+            "b/jets_10.root",
+            "a/jets_1.root",
+            "a/.jets_0.root",
+            "a/other.root",
+            "odd[1]?.root",
+        ] {
             let path = directory.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
@@ -165,10 +179,15 @@ mod tests {
         let check = |pattern: &str, expected: Option<&[&str]>| {
             let found = expand(&[directory.path().join(pattern)]).ok();
             let found = found.map(|files| {
-                let inner = |file: &PathBuf| file.strip_prefix(directory.path()).unwrap().display().to_string();
+                let inner =
+                    |file: &PathBuf| file.strip_prefix(directory.path()).unwrap().display().to_string();
                 files.iter().map(inner).collect::<Vec<_>>()
             });
-            assert_eq!(found, expected.map(|files| files.iter().map(|file| (*file).to_owned()).collect()), "{pattern}");
+            assert_eq!(
+                found,
+                expected.map(|files| files.iter().map(|file| (*file).to_owned()).collect()),
+                "{pattern}"
+            );
         };
         check("*/jets_*.root", Some(&["a/jets_1.root", "b/jets_10.root", "b/jets_2.root"]));
         check("a/*.root", Some(&["a/jets_1.root", "a/other.root"]));

@@ -171,7 +171,9 @@ impl Format {
             Some(Self::Root)
         } else if start.starts_with(b"PAR1") {
             Some(Self::Parquet)
-        } else if start.starts_with(&hdf5::MAGIC) || start.get(512..).is_some_and(|at| at.starts_with(&hdf5::MAGIC)) {
+        } else if start.starts_with(&hdf5::MAGIC)
+            || start.get(512..).is_some_and(|at| at.starts_with(&hdf5::MAGIC))
+        {
             Some(Self::Hdf5)
         } else if start.starts_with(numpy::MAGIC) || start.starts_with(b"PK\x03\x04") {
             Some(Self::NumPy)
@@ -185,6 +187,15 @@ impl Format {
     }
 }
 
+/// Whether a file, here or behind an address, is a ROOT file.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn is_root(path: &Path) -> Result<bool, Error> {
+    let magic = if fiducial_root::is_url(path) { files::remote_start(path)? } else { start(path)? };
+    Ok(magic.starts_with(b"root"))
+}
+
 /// Opens a file on this machine, which is shown as `path` in messages.
 fn open_local(file: &Path, path: &Path, options: &OpenOptions) -> Result<Box<dyn Source>, Error> {
     let start = start(file)?;
@@ -195,7 +206,8 @@ fn open_local(file: &Path, path: &Path, options: &OpenOptions) -> Result<Box<dyn
         let known = "ROOT, Parquet, HDF5, NumPy, LHE, HepMC3 or, by its name, CSV";
         Error::malformed(path, format!("its first bytes are those of no format that is known ({known})"))
     })?;
-    let refuse = |what: &str| Err(Error::malformed(path, format!("{what} were asked for, which its format has not")));
+    let refuse =
+        |what: &str| Err(Error::malformed(path, format!("{what} were asked for, which its format has not")));
     if !options.arrays.is_empty() && !matches!(format, Format::Hdf5 | Format::NumPy) {
         return refuse("slices of arrays");
     }

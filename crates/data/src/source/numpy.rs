@@ -38,7 +38,9 @@ fn archive(path: &Path, bytes: &Bytes, table: Option<&str>) -> Result<Found, Err
     let mut several: Vec<(String, u64)> = Vec::new();
     for index in 0..archive.len() {
         let mut member = archive.by_index(index).map_err(bad)?;
-        let Some(name) = member.name().map_err(bad)?.strip_suffix(".npy").map(str::to_owned) else { continue };
+        let Some(name) = member.name().map_err(bad)?.strip_suffix(".npy").map(str::to_owned) else {
+            continue;
+        };
         if table.is_some_and(|table| table != name) {
             continue;
         }
@@ -48,7 +50,11 @@ fn archive(path: &Path, bytes: &Bytes, table: Option<&str>) -> Result<Found, Err
             zip::CompressionMethod::Stored => {
                 let end = usize::try_from(member.size()).ok().and_then(|size| size.checked_add(start));
                 let end = end.filter(|end| *end <= bytes.len());
-                (bytes.clone(), start, end.ok_or_else(|| refuse("it goes beyond the end of the file".to_owned()))?)
+                (
+                    bytes.clone(),
+                    start,
+                    end.ok_or_else(|| refuse("it goes beyond the end of the file".to_owned()))?,
+                )
             }
             zip::CompressionMethod::Deflated => {
                 let largest = member.compressed_size().saturating_mul(LARGEST_RATIO).min(member.size());
@@ -62,13 +68,15 @@ fn archive(path: &Path, bytes: &Bytes, table: Option<&str>) -> Result<Found, Err
         several.push((name, rows));
     }
     if several.is_empty() {
-        let reason = table.map_or_else(|| "it holds no arrays".to_owned(), |name| format!("it has no array `{name}`"));
+        let reason =
+            table.map_or_else(|| "it holds no arrays".to_owned(), |name| format!("it has no array `{name}`"));
         return Err(Error::malformed(path, reason));
     }
     if several.iter().any(|(_, rows)| *rows != several[0].1) {
         let list: Vec<String> = several.iter().map(|(name, rows)| format!("{name} {rows}")).collect();
         let list = list.join(", ");
-        let reason = format!("its arrays have different numbers of rows ({list}): name one of them in `tree`");
+        let reason =
+            format!("its arrays have different numbers of rows ({list}): name one of them in `tree`");
         return Err(Error::malformed(path, reason));
     }
     Ok(found)
@@ -80,7 +88,13 @@ fn add(found: &mut Found, name: String, bytes: Bytes, start: usize) -> Result<u6
 }
 
 /// Adds the array that stands in some bytes; the number of its rows.
-fn add_within(found: &mut Found, name: String, bytes: Bytes, start: usize, end: usize) -> Result<u64, String> {
+fn add_within(
+    found: &mut Found,
+    name: String,
+    bytes: Bytes,
+    start: usize,
+    end: usize,
+) -> Result<u64, String> {
     let content = bytes.get(start..end).ok_or("it goes beyond the end of the file")?;
     let (text, length) = header_text(content)?;
     let header = Header::parse(text)?;
@@ -109,8 +123,7 @@ fn add_within(found: &mut Found, name: String, bytes: Bytes, start: usize, end: 
     } else {
         (dims.iter().product::<usize>() * element.size, dense_strides(dims, element.size))
     };
-    let column =
-        Column { name, block: found.blocks.len(), element, origin: 0, dims: dims.to_vec(), strides };
+    let column = Column { name, block: found.blocks.len(), element, origin: 0, dims: dims.to_vec(), strides };
     found.columns.push(column);
     found.blocks.push(Block::Mapped { bytes, start: start + length, row_stride });
     found.rows = rows as u64;
@@ -152,7 +165,8 @@ impl Header {
             order if order.starts_with("True") => true,
             _ => return Err(bad()),
         };
-        let shape = value("shape").and_then(|shape| shape.strip_prefix('(')?.split(')').next()).ok_or_else(bad)?;
+        let shape =
+            value("shape").and_then(|shape| shape.strip_prefix('(')?.split(')').next()).ok_or_else(bad)?;
         let shape = shape.split(',').map(str::trim).filter(|dim| !dim.is_empty());
         // Python 2 wrote `3L`.
         let shape = shape.map(|dim| dim.trim_end_matches('L').parse().ok()).collect::<Option<Vec<usize>>>();

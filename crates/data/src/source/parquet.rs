@@ -183,13 +183,20 @@ impl Source for ParquetSource {
                 .map_err(|error| Error::malformed(&self.path, error.to_string()));
         }
         if chosen.len() as u64 != rows.end - rows.start {
-            return Err(Error::malformed(&self.path, format!("{} marks for the rows {rows:?}", chosen.len())));
+            return Err(Error::malformed(
+                &self.path,
+                format!("{} marks for the rows {rows:?}", chosen.len()),
+            ));
         }
         let (mut groups, mut selectors) = (Vec::new(), Vec::new());
         let at = |row: u64| (row - rows.start) as usize;
         for (index, group) in self.row_groups().into_iter().enumerate() {
             let wanted = rows.start.max(group.start)..rows.end.min(group.end);
-            let marks = if wanted.is_empty() { continue } else { chosen.slice(at(wanted.start), at(wanted.end) - at(wanted.start)) };
+            let marks = if wanted.is_empty() {
+                continue;
+            } else {
+                chosen.slice(at(wanted.start), at(wanted.end) - at(wanted.start))
+            };
             if marks.true_count() == 0 {
                 continue;
             }

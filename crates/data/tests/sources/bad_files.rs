@@ -29,7 +29,9 @@ fn make(files: &[PathBuf], out: &Path, on_bad_file: OnBadFile) -> Result<Dataset
 fn files(directory: &Path) -> Vec<PathBuf> {
     let good = std::fs::read(fixture("user_block.h5")).unwrap();
     let mut broken = good.clone();
-    let chunk = broken.windows(2).rposition(|bytes| bytes == [0x78, 0x5e] || bytes == [0x78, 0x01] || bytes == [0x78, 0x9c]);
+    let chunk = broken
+        .windows(2)
+        .rposition(|bytes| bytes == [0x78, 0x5e] || bytes == [0x78, 0x01] || bytes == [0x78, 0x9c]);
     broken[chunk.unwrap() + 2..][..8].fill(0xff);
     let paths: Vec<PathBuf> = ["a.h5", "b.h5", "c.h5"].iter().map(|name| directory.join(name)).collect();
     for (path, bytes) in paths.iter().zip([&good, &broken, &good]) {
@@ -62,7 +64,10 @@ fn a_bad_file_fails_or_is_left_out_and_listed() {
     assert_eq!(manifest.cutflow.iter().map(|file| file.rows).sum::<u64>(), 2 * rows);
     assert!(dataset.verify().unwrap().problems.is_empty());
     let card = std::fs::read_to_string(out.join("README.md")).unwrap();
-    assert!(card.contains("## Files that could not be read") && card.contains("an unknown number of rows"), "{card}");
+    assert!(
+        card.contains("## Files that could not be read") && card.contains("an unknown number of rows"),
+        "{card}"
+    );
 
     // The same again is the same dataset; it is made anew once the file can be read.
     let again = make(&paths, &directory.path().join("again"), OnBadFile::Skip).unwrap();

@@ -98,7 +98,7 @@ proptest! {
         let schema = source.schema();
         let all: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         let whole = source.read(&all, 0..source.rows()).unwrap();
-        prop_assert_eq!(whole.schema().as_ref(), schema.as_ref());
+        prop_assert_eq!(whole.schema(), schema.clone());
         let at = |share: f64| (share * source.rows() as f64) as u64;
         let rows = at(f64::min(start, end))..at(f64::max(start, end));
         let columns: Vec<&str> =
@@ -183,7 +183,8 @@ fn slices_of_arrays_are_columns() {
         ..OpenOptions::default()
     };
     let source = source::open_with(&fixture("plain.h5"), &options).unwrap();
-    let batch = source.read(&["particle_features", "jet_features", "etarel", "first", "every_other"], 3..7).unwrap();
+    let batch =
+        source.read(&["particle_features", "jet_features", "etarel", "first", "every_other"], 3..7).unwrap();
     let flat = |index: usize| {
         let mut data = batch.column(index).to_data();
         while let Some(child) = data.child_data().first().cloned() {
@@ -193,26 +194,45 @@ fn slices_of_arrays_are_columns() {
     };
     let features = flat(0).as_any().downcast_ref::<arrow_array::Float32Array>().unwrap().clone();
     let expected: Vec<f32> = (0..4 * 5).map(|particle| features.value(particle * 4)).collect();
-    assert_eq!(flat(2).as_any().downcast_ref::<arrow_array::Float32Array>().unwrap().values().to_vec(), expected);
+    assert_eq!(
+        flat(2).as_any().downcast_ref::<arrow_array::Float32Array>().unwrap().values().to_vec(),
+        expected
+    );
     let expected: Vec<f32> = (0..4).map(|row| features.value(row * 20 + 2)).collect();
-    assert_eq!(flat(3).as_any().downcast_ref::<arrow_array::Float32Array>().unwrap().values().to_vec(), expected);
+    assert_eq!(
+        flat(3).as_any().downcast_ref::<arrow_array::Float32Array>().unwrap().values().to_vec(),
+        expected
+    );
     let jets = flat(1).as_any().downcast_ref::<arrow_array::Float64Array>().unwrap().clone();
-    let expected: Vec<f64> = (0..4).flat_map(|row| [jets.value(row * 5 + 1), jets.value(row * 5 + 3)]).collect();
-    assert_eq!(flat(4).as_any().downcast_ref::<arrow_array::Float64Array>().unwrap().values().to_vec(), expected);
+    let expected: Vec<f64> =
+        (0..4).flat_map(|row| [jets.value(row * 5 + 1), jets.value(row * 5 + 3)]).collect();
+    assert_eq!(
+        flat(4).as_any().downcast_ref::<arrow_array::Float64Array>().unwrap().values().to_vec(),
+        expected
+    );
     // A slice of an array in Fortran's order.
-    let options = OpenOptions { arrays: vec![("z".to_owned(), "fortran[:, :, -1]".to_owned())], ..OpenOptions::default() };
+    let options = OpenOptions {
+        arrays: vec![("z".to_owned(), "fortran[:, :, -1]".to_owned())],
+        ..OpenOptions::default()
+    };
     let source = source::open_with(&fixture("fortran.npy"), &options).unwrap();
     assert_eq!(source.schema().field_with_name("z").unwrap().data_type().to_string().contains("4"), true);
 }
 
 #[test]
 fn what_cannot_be_read_is_said() {
-    let check = |name: &str, options: &OpenOptions, expected: &str| match source::open_with(&fixture(name), options) {
+    let check = |name: &str, options: &OpenOptions, expected: &str| match source::open_with(
+        &fixture(name),
+        options,
+    ) {
         Ok(_) => panic!("{name}: {expected:?} was expected"),
         Err(error) => assert!(error.to_string().contains(expected), "{name}: {error}"),
     };
     let table = |name: &str| OpenOptions::table(Some(name));
-    let slice = |text: &str| OpenOptions { arrays: vec![("x".to_owned(), text.to_owned())], ..OpenOptions::default() };
+    let slice = |text: &str| OpenOptions {
+        arrays: vec![("x".to_owned(), text.to_owned())],
+        ..OpenOptions::default()
+    };
     let typed = |column: &str, data_type: DataType| OpenOptions {
         types: [(column.to_owned(), data_type)].into(),
         ..OpenOptions::default()
@@ -227,7 +247,10 @@ fn what_cannot_be_read_is_said() {
     check("plain.h5", &typed("x", DataType::Int64), "declared types were asked for");
     let wrong = source::open_with(&fixture("hits.csv"), &typed("x", DataType::Int64)).unwrap();
     let error = wrong.read(&["x"], 0..wrong.rows()).unwrap_err().to_string();
-    assert!(error.contains("column `x`") && error.contains("line 2:") && error.contains("is not int64"), "{error}");
+    assert!(
+        error.contains("column `x`") && error.contains("line 2:") && error.contains("is not int64"),
+        "{error}"
+    );
     let text = source::open_with(&fixture("hits.csv"), &typed("hit_id", DataType::Utf8)).unwrap();
     assert_eq!(text.schema().field_with_name("hit_id").unwrap().data_type(), &DataType::Utf8);
 }
@@ -259,7 +282,11 @@ fn texts_that_break_off_name_the_line() {
     let good = std::fs::read_to_string(fixture("gev_mm.hepmc3")).unwrap();
     check("a.hepmc", &good.replacen("V -1", "V x", 1), "vertex's id `x`");
     check("b.hepmc", &good.replacen("GEV", "TEV", 1), "unit of energy");
-    check("c.hepmc", &good.replacen("E 100 2", "E 100 3", 1), "2 vertices and 4 particles where 3 and 4 are promised");
+    check(
+        "c.hepmc",
+        &good.replacen("E 100 2", "E 100 3", 1),
+        "2 vertices and 4 particles where 3 and 4 are promised",
+    );
     check("d.hepmc", &good.replace("Asciiv3", "IO_GenEvent"), "another format");
     check("e.hepmc", &good[..good.len() / 2], "cut short after");
 }

@@ -45,12 +45,17 @@ fn addresses_are_as_good_as_paths() {
     for name in ["table_lz4.h5", "stored.npz", "hits.csv.gz", "events.lhe", "as_jetclass.parquet"] {
         let (address, _) = serve(name, std::fs::read(fixture(name)).unwrap());
         let local = source::open(&fixture(name), None).unwrap();
-        let remote = source::open(address.as_ref(), None).unwrap_or_else(|error| panic!("{name}: failed to {error}"));
+        let remote =
+            source::open(address.as_ref(), None).unwrap_or_else(|error| panic!("{name}: failed to {error}"));
         assert_eq!((remote.schema(), remote.rows()), (local.schema(), local.rows()), "{name}");
         let schema = local.schema();
         let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         let rows = 1..local.rows() - 1;
-        assert_eq!(remote.read(&columns, rows.clone()).unwrap(), local.read(&columns, rows).unwrap(), "{name}");
+        assert_eq!(
+            remote.read(&columns, rows.clone()).unwrap(),
+            local.read(&columns, rows).unwrap(),
+            "{name}"
+        );
         assert_eq!(remote.digest().unwrap(), local.digest().unwrap(), "{name}");
     }
 }
@@ -61,10 +66,13 @@ fn of_parquet_only_what_is_needed_is_fetched() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("wide.parquet");
     let column = |seed: u64| {
-        let values = (0..40_000_u64).map(move |row| row.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(seed << 40));
+        let values =
+            (0..40_000_u64).map(move |row| row.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(seed << 40));
         Arc::new(arrow_array::UInt64Array::from_iter_values(values)) as arrow_array::ArrayRef
     };
-    let batch = arrow_array::RecordBatch::try_from_iter((0..20).map(|index| (format!("c{index}"), column(index)))).unwrap();
+    let batch =
+        arrow_array::RecordBatch::try_from_iter((0..20).map(|index| (format!("c{index}"), column(index))))
+            .unwrap();
     let file = std::fs::File::create(&path).unwrap();
     let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();

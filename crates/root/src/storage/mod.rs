@@ -12,9 +12,9 @@
     )
 )]
 
+mod file;
 #[cfg(feature = "http")]
 mod http;
-mod file;
 mod pace;
 mod plan;
 mod remote;

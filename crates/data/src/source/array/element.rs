@@ -157,7 +157,8 @@ pub(crate) fn values(element: &Element, places: &Places<'_>) -> Result<ArrayRef,
             let mut builder = StringBuilder::new();
             for (index, value) in places.texts(size).enumerate() {
                 let value = trimmed(value, padding);
-                let text = std::str::from_utf8(value).map_err(|_| (index, "a text is not UTF-8".to_owned()))?;
+                let text =
+                    std::str::from_utf8(value).map_err(|_| (index, "a text is not UTF-8".to_owned()))?;
                 builder.append_value(text);
             }
             Arc::new(builder.finish())
@@ -165,7 +166,8 @@ pub(crate) fn values(element: &Element, places: &Places<'_>) -> Result<ArrayRef,
         (Kind::CodePoints, size) => {
             let mut builder = StringBuilder::new();
             for (index, value) in places.texts(size).enumerate() {
-                let text = code_points(value, big).ok_or_else(|| (index, "a text is not Unicode".to_owned()))?;
+                let text =
+                    code_points(value, big).ok_or_else(|| (index, "a text is not Unicode".to_owned()))?;
                 builder.append_value(text);
             }
             Arc::new(builder.finish())
@@ -206,9 +208,11 @@ pub(crate) fn trimmed(value: &[u8], padding: Padding) -> &[u8] {
 }
 
 fn code_points(value: &[u8], big: bool) -> Option<String> {
-    let points = value.as_chunks::<4>().0.iter().map(|point| {
-        if big { u32::from_be_bytes(*point) } else { u32::from_le_bytes(*point) }
-    });
+    let points = value
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|point| if big { u32::from_be_bytes(*point) } else { u32::from_le_bytes(*point) });
     let text: String = points.map(char::from_u32).collect::<Option<_>>()?;
     Some(text.trim_end_matches('\0').to_owned())
 }

@@ -46,7 +46,8 @@ impl Block {
         match self {
             Self::Mapped { bytes, start, row_stride } => {
                 let at = usize::try_from(rows.start).ok().and_then(|row| row.checked_mul(*row_stride));
-                let at = at.and_then(|at| at.checked_add(*start)).ok_or("its rows end outside of the file")?;
+                let at =
+                    at.and_then(|at| at.checked_add(*start)).ok_or("its rows end outside of the file")?;
                 Ok((Cow::Borrowed(bytes), at, *row_stride))
             }
             Self::Hdf5(dataset) => {
@@ -89,7 +90,13 @@ pub(crate) struct Column {
 
 impl Column {
     /// A column whose values lie one after another.
-    pub(crate) fn dense(name: String, block: usize, element: Element, origin: usize, dims: Vec<usize>) -> Self {
+    pub(crate) fn dense(
+        name: String,
+        block: usize,
+        element: Element,
+        origin: usize,
+        dims: Vec<usize>,
+    ) -> Self {
         let strides = dense_strides(&dims, element.size);
         Self { name, block, element, origin, dims, strides }
     }
@@ -284,8 +291,10 @@ impl Source for ArraySource {
         if let Some(empty) = check_request(self, columns, &rows)? {
             return Ok(empty);
         }
-        let wanted: Vec<usize> =
-            columns.iter().filter_map(|name| self.columns.iter().position(|column| column.name == *name)).collect();
+        let wanted: Vec<usize> = columns
+            .iter()
+            .filter_map(|name| self.columns.iter().position(|column| column.name == *name))
+            .collect();
         let mut blocks: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for &index in &wanted {
             blocks.entry(self.columns[index].block).or_default().push(index);
@@ -294,7 +303,8 @@ impl Source for ArraySource {
             let column = |index: &usize| self.columns[*index].name.as_str();
             let name = indices.first().map_or("", column);
             let found = self.blocks[block].rows(&rows);
-            let failed = |reason: String| Error::malformed(&self.path, format!("the column `{name}`: {reason}"));
+            let failed =
+                |reason: String| Error::malformed(&self.path, format!("the column `{name}`: {reason}"));
             let (bytes, start, stride) = found.map_err(failed)?;
             let array = |index: usize| Ok((index, self.array(index, &rows, (&bytes, start, stride))?));
             indices.into_iter().map(array).collect::<Result<Vec<_>, Error>>()

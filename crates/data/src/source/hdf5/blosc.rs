@@ -25,7 +25,8 @@ pub(super) fn unpack(frame: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     let cut = || "its Blosc frame is cut short".to_owned();
     let header: &[u8; HEADER] = frame.first_chunk().ok_or_else(cut)?;
     let [version, _, flags, width, sizes @ ..] = header;
-    let size = |at: usize| u32::from_le_bytes([sizes[at], sizes[at + 1], sizes[at + 2], sizes[at + 3]]) as usize;
+    let size =
+        |at: usize| u32::from_le_bytes([sizes[at], sizes[at + 1], sizes[at + 2], sizes[at + 3]]) as usize;
     let (total, block_size, width) = (size(0), size(4), usize::from(*width));
     if !(1..=2).contains(version) {
         return Err(format!("a Blosc frame of version {version} cannot be read"));

@@ -100,11 +100,19 @@ impl Dataset {
             }
             DataLayout::Chunked { address, mut dims, chunk_indexing, .. } => {
                 dims.truncate(shape.len());
-                let size = dims.iter().try_fold(element_bytes as u64, |all, dim| all.checked_mul(u64::from(*dim)));
-                let size = size.filter(|size| (1..=LARGEST_CHUNK).contains(size) && dims.len() == shape.len());
+                let size =
+                    dims.iter().try_fold(element_bytes as u64, |all, dim| all.checked_mul(u64::from(*dim)));
+                let size =
+                    size.filter(|size| (1..=LARGEST_CHUNK).contains(size) && dims.len() == shape.len());
                 let size = size.ok_or_else(|| format!("chunks of {dims:?} elements cannot be read"))?;
                 let index = OnceLock::new();
-                Layout::Chunked(Chunks { address, dims, indexing: chunk_indexing, bytes: size as usize, index })
+                Layout::Chunked(Chunks {
+                    address,
+                    dims,
+                    indexing: chunk_indexing,
+                    bytes: size as usize,
+                    index,
+                })
             }
         };
         let fill = found.fill_value().and_then(|fill| fill.value.clone()).unwrap_or_default();
@@ -144,12 +152,15 @@ impl Dataset {
 
     /// Rows that hold the fill value alone.
     fn filled(&self, rows: &Range<u64>) -> Result<Vec<u8>, String> {
-        let size = usize::try_from(rows.end - rows.start).ok().and_then(|rows| rows.checked_mul(self.row_bytes));
+        let size =
+            usize::try_from(rows.end - rows.start).ok().and_then(|rows| rows.checked_mul(self.row_bytes));
         let size = size.filter(|size| *size <= LARGEST_READ);
         let size = size.ok_or("the rows that are read at once are too long together")?;
         let mut bytes = vec![0; size];
         if self.fill.iter().any(|byte| *byte != 0) {
-            bytes.chunks_exact_mut(self.element_bytes).for_each(|element| element.copy_from_slice(&self.fill));
+            bytes
+                .chunks_exact_mut(self.element_bytes)
+                .for_each(|element| element.copy_from_slice(&self.fill));
         }
         Ok(bytes)
     }
@@ -191,7 +202,9 @@ impl Dataset {
         let start = entry.address.checked_add(self.base);
         let end = start.and_then(|start| start.checked_add(size));
         let packed = match (start, end) {
-            (Some(start), Some(end)) if end <= self.bytes.len() as u64 => &self.bytes[start as usize..end as usize],
+            (Some(start), Some(end)) if end <= self.bytes.len() as u64 => {
+                &self.bytes[start as usize..end as usize]
+            }
             _ => return Err(format!("the chunk at {:?} goes beyond the end of the file", entry.offsets)),
         };
         let chunk = filters::undo(&self.filters, entry.filter_mask, packed, chunks.bytes, self.element_bytes);
@@ -216,7 +229,9 @@ impl Dataset {
     ) {
         let chunk_dims: Vec<usize> = chunks.dims.iter().skip(1).map(|dim| *dim as usize).collect();
         let chunk_row_bytes = chunk_dims.iter().product::<usize>() * self.element_bytes;
-        if self.shape.len() == 1 || (chunk_row_bytes == self.row_bytes && entry.offsets[1..].iter().all(|at| *at == 0)) {
+        if self.shape.len() == 1
+            || (chunk_row_bytes == self.row_bytes && entry.offsets[1..].iter().all(|at| *at == 0))
+        {
             let start = (band.start - chunk_row) as usize * chunk_row_bytes;
             out.copy_from_slice(&chunk[start..start + out.len()]);
             return;
@@ -224,8 +239,12 @@ impl Dataset {
         let dims: Vec<usize> = self.shape[1..].iter().map(|dim| *dim as usize).collect();
         let offsets: Vec<usize> = entry.offsets[1..].iter().map(|at| *at as usize).collect();
         // What of the chunk lies within the dataset, along each axis after the rows.
-        let inside: Vec<usize> =
-            dims.iter().zip(&offsets).zip(&chunk_dims).map(|((dim, at), size)| (*size).min(dim - at)).collect();
+        let inside: Vec<usize> = dims
+            .iter()
+            .zip(&offsets)
+            .zip(&chunk_dims)
+            .map(|((dim, at), size)| (*size).min(dim - at))
+            .collect();
         let strides = crate::source::array::dense_strides(&dims, self.element_bytes);
         let chunk_strides = crate::source::array::dense_strides(&chunk_dims, self.element_bytes);
         let (last, outer) = match inside.split_last() {
@@ -255,7 +274,8 @@ impl Dataset {
         if is_undefined(chunks.address) {
             return Ok(index);
         }
-        let entries = self.entries(chunks).map_err(|error| format!("read the index of its chunks: {error}"))?;
+        let entries =
+            self.entries(chunks).map_err(|error| format!("read the index of its chunks: {error}"))?;
         for entry in entries {
             let fits = entry.offsets.len() == self.shape.len()
                 && entry.offsets.iter().zip(&chunks.dims).all(|(at, dim)| at.is_multiple_of(u64::from(*dim)));
@@ -263,7 +283,8 @@ impl Dataset {
                 return Err(format!("a chunk at {:?} is in no place for chunks", entry.offsets));
             }
             // A dataset that was cut shorter may keep chunks outside of it.
-            if entry.offsets.iter().zip(&self.shape).all(|(at, dim)| at < dim) && !is_undefined(entry.address) {
+            if entry.offsets.iter().zip(&self.shape).all(|(at, dim)| at < dim) && !is_undefined(entry.address)
+            {
                 index.entry(entry.offsets[0]).or_default().push(entry);
             }
         }

@@ -41,8 +41,10 @@ fn one(filter: &FilterDescription, bytes: &[u8], limit: usize, element: usize) -
         // The width stands in the filter's own data: an array's elements are shuffled by their base.
         2 => Ok(unshuffle(bytes, filter.client_data.first().map_or(element, |width| *width as usize))),
         3 => fletcher32::verify_and_strip(bytes).map_err(|error| error.to_string()),
-        4..=6 => apply_pipeline_with_limit(bytes, std::slice::from_ref(filter), 0, element, None, Some(limit))
-            .map_err(|error| error.to_string()),
+        4..=6 => {
+            apply_pipeline_with_limit(bytes, std::slice::from_ref(filter), 0, element, None, Some(limit))
+                .map_err(|error| error.to_string())
+        }
         32000 => lzf(bytes, limit),
         32001 => blosc::unpack(bytes, limit),
         32004 => lz4(bytes, limit),

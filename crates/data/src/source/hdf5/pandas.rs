@@ -10,7 +10,7 @@ use hdf5_reader::{Attribute, Datatype};
 
 use super::pickle::{Label, labels};
 use super::{Dataset, Node, Opened, add, element};
-use crate::source::array::{Block, Column, Found, trimmed, Padding};
+use crate::source::array::{Block, Column, Found, Padding, trimmed};
 
 /// Fewer numbered columns than this stay as they are.
 const SHORTEST_LIST: usize = 3;
@@ -45,7 +45,8 @@ pub(super) fn open(opened: &Opened, group: &Group) -> Result<Found, String> {
 /// `axis1` has the index, `block0_values` the values of the columns that `block0_items` names, and so on.
 fn fixed(opened: &Opened, group: &Group) -> Result<Found, String> {
     let dataset = |name: &str| group.dataset(name).map_err(|error| format!("`{name}`: {error}"));
-    let blocks = group.attribute("nblocks").and_then(|count| count.read_as_f64()).map_err(|e| e.to_string())?;
+    let blocks =
+        group.attribute("nblocks").and_then(|count| count.read_as_f64()).map_err(|e| e.to_string())?;
     let index = Node { path: "index".to_owned(), dataset: dataset("axis1")? };
     let mut found = Found { rows: index.dataset.shape().first().copied().unwrap_or(0), ..Found::default() };
     add(opened, &mut found, &index, "");
@@ -60,7 +61,9 @@ fn fixed(opened: &Opened, group: &Group) -> Result<Found, String> {
         let parts = Dataset::new(&opened.file, &opened.bytes, opened.base, &values_found)
             .and_then(|block| Ok((block, element(values_found.dtype())?)));
         match parts {
-            Ok((block, (element, inner))) if block.shape() == [found.rows, names.len() as u64] && inner.is_empty() => {
+            Ok((block, (element, inner)))
+                if block.shape() == [found.rows, names.len() as u64] && inner.is_empty() =>
+            {
                 for (place, name) in names.iter().enumerate() {
                     let origin = place * element.size;
                     let name = name_of(name);
@@ -69,7 +72,12 @@ fn fixed(opened: &Opened, group: &Group) -> Result<Found, String> {
                 found.blocks.push(Block::Hdf5(block));
             }
             Ok((block, _)) => {
-                let reason = format!("its values are {:?}, for {} rows and {} names", block.shape(), found.rows, names.len());
+                let reason = format!(
+                    "its values are {:?}, for {} rows and {} names",
+                    block.shape(),
+                    found.rows,
+                    names.len()
+                );
                 refuse(&mut found, reason);
             }
             Err(reason) => refuse(&mut found, reason),
@@ -82,7 +90,9 @@ fn fixed(opened: &Opened, group: &Group) -> Result<Found, String> {
 fn table(opened: &Opened, group: &Group) -> Result<Found, String> {
     let records = group.dataset("table").map_err(|error| error.to_string())?;
     let members = match records.dtype() {
-        Datatype::Compound { fields, .. } => fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>(),
+        Datatype::Compound { fields, .. } => {
+            fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>()
+        }
         _ => return Err("its table holds no records".to_owned()),
     };
     let mut named = BTreeMap::new();

@@ -175,7 +175,8 @@ mod tests {
                 };
                 labels.iter().map(text).collect::<Vec<_>>()
             });
-            let expected = expected.map(|labels| labels.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>());
+            let expected =
+                expected.map(|labels| labels.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>());
             assert_eq!(found, expected, "{}", String::from_utf8_lossy(pickle));
         };
         // Python 3 and 2, protocol 0: pickle.dumps(["E_0", "PX_0"], 0), ["a", "a"], [0, 1L].
@@ -184,7 +185,10 @@ mod tests {
         check(b"(lp0\nI0\naL1L\na.", Some(&["#0", "#1"]));
         // Protocols 2 and 4: ["E_0", 300], ["E_0", "PX_0"].
         check(b"\x80\x02]q\x00(X\x03\x00\x00\x00E_0q\x01M,\x01e.", Some(&["E_0", "#300"]));
-        check(b"\x80\x04\x95\x12\0\0\0\0\0\0\0]\x94(\x8c\x03E_0\x94\x8c\x04PX_0\x94e.", Some(&["E_0", "PX_0"]));
+        check(
+            b"\x80\x04\x95\x12\0\0\0\0\0\0\0]\x94(\x8c\x03E_0\x94\x8c\x04PX_0\x94e.",
+            Some(&["E_0", "PX_0"]),
+        );
         check(b"(lp0\n.", Some(&[]));
         check(b"N.", None);
         check(b"cos\nsystem\n(S'true'\ntR.", None);

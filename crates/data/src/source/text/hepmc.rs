@@ -50,8 +50,9 @@ pub(super) fn is_hepmc(start: &[u8]) -> bool {
 
 pub(super) fn columns(header: &Header) -> Vec<Column> {
     let event = EVENT.iter().map(|(name, text)| Column::new(name, Level::Event, Number::Int, "", text));
-    let particle =
-        PARTICLE.iter().map(|(name, number, unit, text)| Column::new(name, Level::Particle, *number, unit, text));
+    let particle = PARTICLE
+        .iter()
+        .map(|(name, number, unit, text)| Column::new(name, Level::Particle, *number, unit, text));
     let vertex =
         VERTEX.iter().map(|(name, number, unit, text)| Column::new(name, Level::Vertex, *number, unit, text));
     let weights = header.weights.iter().map(|name| {
@@ -87,7 +88,8 @@ pub(super) fn index(bytes: &[u8]) -> Result<(Header, Vec<usize>), String> {
         }
         at += line.len();
     }
-    let end = end.ok_or_else(|| format!("it is cut short after {} events", starts.len().saturating_sub(1)))?;
+    let end =
+        end.ok_or_else(|| format!("it is cut short after {} events", starts.len().saturating_sub(1)))?;
     if !starts.is_empty() {
         starts.push(end);
     }
@@ -145,16 +147,20 @@ pub(super) fn event(header: &Header, text: &str, sheet: &mut Sheet) -> Result<()
                 has_weights = true;
                 weights(header, rest, sheet)
             }
-            "P" => units.as_ref().ok_or_else(|| "it has no units before its particles".to_owned()).and_then(|units| {
-                particles += 1;
-                particle(&mut words, particles, units, sheet)?;
-                ends.push(0);
-                Ok(())
-            }),
-            "V" => units.as_ref().ok_or_else(|| "it has no units before its vertices".to_owned()).and_then(|units| {
-                vertices += 1;
-                vertex(rest, units, sheet, &mut ends)
-            }),
+            "P" => units.as_ref().ok_or_else(|| "it has no units before its particles".to_owned()).and_then(
+                |units| {
+                    particles += 1;
+                    particle(&mut words, particles, units, sheet)?;
+                    ends.push(0);
+                    Ok(())
+                },
+            ),
+            "V" => units.as_ref().ok_or_else(|| "it has no units before its vertices".to_owned()).and_then(
+                |units| {
+                    vertices += 1;
+                    vertex(rest, units, sheet, &mut ends)
+                },
+            ),
             // Attributes and tools.
             "A" | "T" | "N" | "" => Ok(()),
             other => Err(format!("a line cannot begin with `{other}`")),
@@ -212,7 +218,8 @@ fn particle<'a>(
 fn vertex(text: &str, units: &Units, sheet: &mut Sheet, ends: &mut [i32]) -> Result<(), String> {
     let (head, position) = text.split_once('@').map_or((text, None), |(head, at)| (head, Some(at)));
     let (numbers, incoming) = head.split_once('[').ok_or("a vertex has no list of particles")?;
-    let incoming = incoming.trim_end().strip_suffix(']').ok_or("a vertex's list of particles does not end")?;
+    let incoming =
+        incoming.trim_end().strip_suffix(']').ok_or("a vertex's list of particles does not end")?;
     let mut words = numbers.split_ascii_whitespace();
     let id = words.next();
     sheet.parse(FIRST_VERTEX, id, "vertex's id")?;

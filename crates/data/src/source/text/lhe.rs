@@ -42,9 +42,11 @@ pub(super) fn is_lhe(start: &[u8]) -> bool {
 }
 
 pub(super) fn columns(header: &Header) -> Vec<Column> {
-    let event = EVENT.iter().map(|(name, number, unit, text)| Column::new(name, Level::Event, *number, unit, text));
-    let particle =
-        PARTICLE.iter().map(|(name, number, unit, text)| Column::new(name, Level::Particle, *number, unit, text));
+    let event =
+        EVENT.iter().map(|(name, number, unit, text)| Column::new(name, Level::Event, *number, unit, text));
+    let particle = PARTICLE
+        .iter()
+        .map(|(name, number, unit, text)| Column::new(name, Level::Particle, *number, unit, text));
     let weights = header.weights.iter().map(|id| {
         let text = format!("the event's weight `{id}`");
         Column::new(&format!("weight_{id}"), Level::Event, Number::Float, "", &text)
@@ -81,9 +83,11 @@ pub(super) fn index(bytes: &[u8]) -> Result<(Header, Vec<usize>), String> {
     starts.extend(end);
     let mut header = Header::default();
     if let Some((start, stop)) = first {
-        let text = std::str::from_utf8(&bytes[start..stop]).map_err(|_| "event 0 is not a text".to_owned())?;
+        let text =
+            std::str::from_utf8(&bytes[start..stop]).map_err(|_| "event 0 is not a text".to_owned())?;
         let names = names(std::str::from_utf8(&bytes[..start]).unwrap_or_default());
-        header.weights = weights(text, &names).map_err(|(_, reason)| reason)?.into_iter().map(|(id, _)| id).collect();
+        header.weights =
+            weights(text, &names).map_err(|(_, reason)| reason)?.into_iter().map(|(id, _)| id).collect();
         let mut sorted = header.weights.clone();
         sorted.sort();
         sorted.dedup();
@@ -116,7 +120,8 @@ fn weights<'a>(text: &'a str, names: &[String]) -> Result<Vec<(String, &'a str)>
         let (value, _) = rest.split_once("</wgt>").ok_or_else(fault)?;
         found.push((id(tag).ok_or_else(fault)?, value.trim()));
     }
-    if let Some((list, _)) = text.split_once("<weights>").and_then(|(_, rest)| rest.split_once("</weights>")) {
+    if let Some((list, _)) = text.split_once("<weights>").and_then(|(_, rest)| rest.split_once("</weights>"))
+    {
         let values: Vec<&str> = list.split_ascii_whitespace().collect();
         let is_named = values.len() == names.len();
         for (place, value) in values.into_iter().enumerate() {
@@ -140,7 +145,8 @@ pub(super) fn event(header: &Header, text: &str, sheet: &mut Sheet) -> Result<()
         sheet.parse(column, words.next(), name).map_err(at(line))?;
     }
     for _ in 0..count {
-        let (line, text) = lines.next().ok_or_else(|| (line, format!("it has fewer than {count} particles")))?;
+        let (line, text) =
+            lines.next().ok_or_else(|| (line, format!("it has fewer than {count} particles")))?;
         let mut words = text.split_ascii_whitespace();
         for (place, (name, ..)) in PARTICLE.iter().enumerate() {
             sheet.parse(EVENT.len() + place, words.next(), name).map_err(at(line))?;

@@ -106,7 +106,9 @@ impl Source for EventSource {
         let mut pieces: Vec<Range<u64>> = Vec::new();
         for event in 0..self.starts.len().saturating_sub(1) {
             match pieces.last_mut() {
-                Some(last) if self.starts[event + 1] - self.starts[last.start as usize] <= PARTITION_BYTES => {
+                Some(last)
+                    if self.starts[event + 1] - self.starts[last.start as usize] <= PARTITION_BYTES =>
+                {
                     last.end += 1;
                 }
                 _ => pieces.push(event as u64..event as u64 + 1),
@@ -120,8 +122,10 @@ impl Source for EventSource {
         if let Some(empty) = check_request(self, columns, &rows)? {
             return Ok(empty);
         }
-        let wanted: Vec<usize> =
-            columns.iter().filter_map(|name| self.columns.iter().position(|column| column.name == *name)).collect();
+        let wanted: Vec<usize> = columns
+            .iter()
+            .filter_map(|name| self.columns.iter().position(|column| column.name == *name))
+            .collect();
         let events = rows.start as usize..rows.end as usize;
         let pieces: Vec<Range<usize>> =
             events.clone().step_by(PIECE).map(|start| start..(start + PIECE).min(events.end)).collect();

@@ -160,7 +160,9 @@ impl Sheet {
                 level => {
                     let offsets = self.offsets[usize::from(level == Level::Vertex)].clone();
                     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-                    Arc::new(ListArray::try_new(Arc::new(column.item()), offsets, values, None).map_err(text)?)
+                    Arc::new(
+                        ListArray::try_new(Arc::new(column.item()), offsets, values, None).map_err(text)?,
+                    )
                 }
             };
             made.insert(index, array);
