@@ -1,5 +1,7 @@
 //! HepMC3's ASCII format (`Asciiv3`). Energies become GeV and lengths mm, whatever unit an event declares.
 
+use std::collections::BTreeSet;
+
 use super::Fault;
 use super::sheet::{Column, Level, Number, Sheet};
 
@@ -130,6 +132,8 @@ pub(super) fn event(header: &Header, text: &str, sheet: &mut Sheet) -> Result<()
     let mut units = None;
     let (mut particles, mut vertices, mut has_weights) = (0_usize, 0_usize, false);
     let mut expected = (0, 0);
+    // Particles that are parents themselves: their vertices have no line.
+    let mut unlisted = BTreeSet::new();
     // For each particle, the vertex that it goes into.
     let mut ends: Vec<i32> = Vec::new();
     for (line, text) in text.lines().enumerate() {
@@ -150,7 +154,10 @@ pub(super) fn event(header: &Header, text: &str, sheet: &mut Sheet) -> Result<()
             "P" => units.as_ref().ok_or_else(|| "it has no units before its particles".to_owned()).and_then(
                 |units| {
                     particles += 1;
-                    particle(&mut words, particles, units, sheet)?;
+                    let parent = particle(&mut words, particles, units, sheet)?;
+                    if parent > 0 {
+                        unlisted.insert(parent);
+                    }
                     ends.push(0);
                     Ok(())
                 },
@@ -167,6 +174,7 @@ pub(super) fn event(header: &Header, text: &str, sheet: &mut Sheet) -> Result<()
         };
         parsed.map_err(|reason: String| (line, reason))?;
     }
+    vertices += unlisted.len();
     if (vertices, particles) != expected {
         let (wants_vertices, wants) = expected;
         let reason = format!(
@@ -190,18 +198,20 @@ fn weights(header: &Header, text: &str, sheet: &mut Sheet) -> Result<(), String>
     if more == 0 { Ok(()) } else { Err(format!("it has {more} weights more than there are names")) }
 }
 
-/// `P ID PARENT PDG PX PY PZ E MASS STATUS`.
+/// `P ID PARENT PDG PX PY PZ E MASS STATUS`; the parent.
 fn particle<'a>(
     words: &mut impl Iterator<Item = &'a str>,
     place: usize,
     units: &Units,
     sheet: &mut Sheet,
-) -> Result<(), String> {
+) -> Result<i32, String> {
     let id: usize = super::number(words.next(), "particle's id")?;
     if id != place {
         return Err(format!("the particle {id} stands in place {place}"));
     }
-    for (offset, (name, _, unit, _)) in PARTICLE[..PARTICLE.len() - 1].iter().enumerate() {
+    let parent = words.next();
+    sheet.parse(FIRST_PARTICLE, parent, "particle's parent")?;
+    for (offset, (name, _, unit, _)) in PARTICLE[..PARTICLE.len() - 1].iter().enumerate().skip(1) {
         if unit.is_empty() {
             sheet.parse(FIRST_PARTICLE + offset, words.next(), name)?;
         } else {
@@ -211,7 +221,8 @@ fn particle<'a>(
     if let Some(word) = words.next() {
         return Err(format!("`{word}` follows a particle's status"));
     }
-    sheet.end_item(Level::Particle)
+    sheet.end_item(Level::Particle)?;
+    super::number(parent, "particle's parent")
 }
 
 /// `V ID STATUS [IN,IN] @ X Y Z T`, the position only where the vertex has one.
