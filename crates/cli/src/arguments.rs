@@ -44,18 +44,18 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show what is in a ROOT or Parquet file: trees, columns, types, entries, sizes
+    /// Show what is in a file: tables, columns, types, entries, sizes
     Inspect(Inspect),
-    /// Write a table of a ROOT or Parquet file as Parquet, Arrow or ROOT
+    /// Write a table of a file as Parquet, Arrow or ROOT
     Convert(Convert),
     /// Fill and draw a histogram of any expression
     Hist(Hist),
-    /// Make an AI-ready dataset from ROOT or Parquet files
+    /// Make an AI-ready dataset from files of any format that is read
     Prepare(Prepare),
     /// Work with views: show
     #[command(subcommand)]
     View(View),
-    /// Work with datasets: verify
+    /// Work with datasets: verify, and the catalogue of public ones: list, info, fetch
     #[command(subcommand)]
     Dataset(Dataset),
     /// Train a model as a recipe says
@@ -80,9 +80,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A ROOT or Parquet file, or the address of a remote ROOT file: https://, s3:// or root://
+    /// A ROOT, Parquet, HDF5, NumPy, CSV, LHE or HepMC3 file, or the address of a remote one: https://,
+    /// s3://, for ROOT root:// too
     pub(crate) file: PathBuf,
-    /// Show this tree or ntuple alone
+    /// Show this tree, ntuple, group or array alone
     #[arg(long)]
     pub(crate) tree: Option<String>,
     /// Print this object alone, as JSON: a histogram in the UHI schema, which boost-histogram and hist
@@ -107,7 +108,7 @@ Rows stream through in bounded memory, and the file appears whole or not at all.
 be read, or that the format has no form for, are named on stderr with the reason; the others are
 written, and the exit code is 4.")]
 pub(crate) struct Convert {
-    /// A ROOT or Parquet file; of a ROOT file with several trees FILE:TREE
+    /// A file of any format that `inspect` reads; of one with several tables FILE:TABLE
     #[arg(value_name = "FILE[:TREE]")]
     pub(crate) input: String,
     /// The file to write; its extension chooses the format: .parquet, .arrow or .root
@@ -198,7 +199,7 @@ end and stored in the dataset. The dataset appears whole or not at all.")]
 pub(crate) struct Prepare {
     /// The view that names columns, selection and splits: TOML, or weaver's YAML
     pub(crate) view: PathBuf,
-    /// ROOT or Parquet files, or addresses of remote ROOT files
+    /// Files of any format that `inspect` reads, patterns with * and ?, or addresses of remote files
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Directory to make
@@ -207,6 +208,17 @@ pub(crate) struct Prepare {
     /// Replace a dataset that is already there
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// What to do about a file that cannot be read
+    #[arg(long, value_enum, default_value_t = BadFile::Fail)]
+    pub(crate) on_bad_file: BadFile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BadFile {
+    /// Give up
+    Fail,
+    /// Leave out all of its rows, and list it with what was lost
+    Skip,
 }
 
 #[derive(Debug, Subcommand)]
@@ -226,6 +238,27 @@ pub(crate) enum Dataset {
     Verify {
         /// The dataset's directory
         directory: PathBuf,
+    },
+    /// List the public datasets of the catalogue
+    List,
+    /// Show what is known of a public dataset, or the view that makes it AI-ready
+    Info {
+        /// Its name in the catalogue
+        name: String,
+        /// Print the view alone, as TOML: fiducial dataset info NAME --view > view.toml
+        #[arg(long)]
+        view: bool,
+    },
+    /// Fetch a public dataset, checked against its checksums; what was broken off goes on
+    Fetch {
+        /// Its name in the catalogue
+        name: String,
+        /// Files of it; all by default
+        #[arg(value_name = "FILE")]
+        files: Vec<String>,
+        /// Where to put them; by default a directory of its name
+        #[arg(long, short, value_name = "DIR")]
+        output: Option<PathBuf>,
     },
 }
 

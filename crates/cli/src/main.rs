@@ -46,6 +46,11 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Prepare(options) => commands::prepare::run(&options, quiet),
         Command::View(View::Show { view }) => commands::view::show(&view),
         Command::Dataset(Dataset::Verify { directory }) => commands::dataset::verify(&directory),
+        Command::Dataset(Dataset::List) => commands::catalogue::list(),
+        Command::Dataset(Dataset::Info { name, view }) => commands::catalogue::info(&name, view),
+        Command::Dataset(Dataset::Fetch { name, files, output }) => {
+            commands::catalogue::fetch(&name, &files, output, quiet)
+        }
         Command::Train(options) => commands::train::run(&options, quiet),
         Command::Predict(options) => commands::predict::run(&options),
         Command::Evaluate(options) => commands::evaluate::run(&options),

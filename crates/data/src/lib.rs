@@ -11,9 +11,11 @@
 //! | [`batches`] | a dataset and a view to padded, standardised tensors |
 //! | [`convert`] | one table to ROOT, Parquet or Arrow |
 //! | [`fetch`] | public datasets, downloaded, resumed and checked |
+//! | [`catalogue`] | the public datasets that the field measures itself on |
 #![deny(missing_docs)]
 
 pub mod batches;
+pub mod catalogue;
 pub mod convert;
 pub mod dataset;
 pub mod expr;

@@ -178,7 +178,11 @@ fn errors_name_file_row_and_column() {
     check("[columns]\njet_pt = {}", &[], &["no source files"]);
     check("[columns]\njet_pt = {}", &[directory.path().join("none.root")], &["none.root"]);
     fs::write(directory.path().join("text.root"), "not a root file").unwrap();
-    check("[columns]\njet_pt = {}", &[directory.path().join("text.root")], &["text.root", "neither"]);
+    check(
+        "[columns]\njet_pt = {}",
+        &[directory.path().join("text.root")],
+        &["text.root", "no format that is known"],
+    );
     // Where the selection handles the NaN, it may.
     let handled =
         View::parse("format = \"fiducial-view/1\"\nselection = \"~isnan(mass) & (mass > 1.5)\"").unwrap();

@@ -105,7 +105,7 @@ pub use objects::{
     Axis, Bins, Efficiency, Graph, Histogram, Members, Object, Other, Parameter, Spread, Text, Value,
 };
 pub use rntuple::Ntuple;
-pub use storage::{RemoteOptions, is_url, shown};
+pub use storage::{RemoteFile, RemoteOptions, is_url, shown};
 pub use table::Table;
 pub use tree::Tree;
 pub use write::{

@@ -1,5 +1,7 @@
 //! `fiducial hist`.
 
+use std::path::PathBuf;
+
 use fiducial_data::expr::Expr;
 use fiducial_data::hist::{Filled, Format, Spec, fill, save, to_text};
 use fiducial_data::source::{self, Source};
@@ -85,11 +87,14 @@ fn axis(expr: &str, bins: Option<&str>, edges: Option<&str>) -> Result<(Expr, Ax
 }
 
 fn sources(options: &Hist, view: &View) -> Result<Vec<Box<dyn Source>>, Failure> {
-    let tree = options.tree.as_deref().or(view.tree());
-    let open = |path: &std::path::PathBuf| -> Result<Box<dyn Source>, Failure> {
-        Ok(source::with_file_columns(source::open(path, tree)?, view)?)
+    let mut open_options = view.open_options();
+    if options.tree.is_some() {
+        open_options.table.clone_from(&options.tree);
+    }
+    let open = |path: &PathBuf| -> Result<Box<dyn Source>, Failure> {
+        Ok(source::with_file_columns(source::open_with(path, &open_options)?, view)?)
     };
-    options.files.iter().map(open).collect()
+    source::expand(&options.files)?.iter().map(open).collect()
 }
 
 /// The rows that each clause leaves; nothing without clauses.

@@ -1,6 +1,7 @@
 //! `fiducial inspect`.
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field};
+use fiducial_data::source::{self, DESCRIPTION, Source, UNIT};
 use fiducial_root::{Axis, Column, Histogram, KeyInfo, Object, RootFile, Table};
 use serde::Serialize;
 
@@ -26,8 +27,8 @@ struct TreeSummary {
     name: String,
     title: String,
     entries: u64,
-    compressed_bytes: u64,
-    uncompressed_bytes: u64,
+    compressed_bytes: Option<u64>,
+    uncompressed_bytes: Option<u64>,
     columns: Vec<ColumnSummary>,
 }
 
@@ -39,8 +40,8 @@ struct ColumnSummary {
     arrow_type: Option<String>,
     unreadable: Option<String>,
     unit: Option<String>,
-    compressed_bytes: u64,
-    uncompressed_bytes: u64,
+    compressed_bytes: Option<u64>,
+    uncompressed_bytes: Option<u64>,
     baskets: usize,
 }
 
@@ -76,10 +77,73 @@ struct AxisSummary {
 }
 
 pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
-    let file = RootFile::open(&options.file)?;
-    if let Some(name) = &options.object {
-        return crate::print(&format!("{}\n", file.object(name)?.to_json()));
+    let summary = if source::is_root(&options.file)? {
+        let file = RootFile::open(&options.file)?;
+        if let Some(name) = &options.object {
+            return crate::print(&format!("{}\n", file.object(name)?.to_json()));
+        }
+        of_root(&file, options)?
+    } else {
+        if options.object.is_some() {
+            let what = format!("look for an object in {}", options.file.display());
+            return Err(Failure::usage(what).hint("only ROOT files have objects"));
+        }
+        of_source(&*source::open(&options.file, options.tree.as_deref())?)
+    };
+    if options.json {
+        let text = serde_json::to_string_pretty(&summary).map_err(Failure::other)?;
+        crate::print(&format!("{text}\n"))
+    } else {
+        crate::print(&for_a_person(&summary, options.tree.is_some()))
     }
+}
+
+/// The one table of a file of any other format. How much of the file each column takes is not known.
+fn of_source(source: &dyn Source) -> FileSummary {
+    let schema = source.schema();
+    let described = |field: &Field, key: &str| field.metadata().get(key).cloned();
+    let readable = schema.fields().iter().map(|field| ColumnSummary {
+        name: field.name().clone(),
+        title: described(field, DESCRIPTION).unwrap_or_default(),
+        type_name: type_text(field.data_type()),
+        arrow_type: Some(type_text(field.data_type())),
+        unreadable: None,
+        unit: described(field, UNIT),
+        compressed_bytes: None,
+        uncompressed_bytes: None,
+        baskets: 0,
+    });
+    let unreadable = source.unreadable_columns().into_iter().map(|(name, reason)| ColumnSummary {
+        name,
+        title: String::new(),
+        type_name: String::new(),
+        arrow_type: None,
+        unreadable: Some(reason),
+        unit: None,
+        compressed_bytes: None,
+        uncompressed_bytes: None,
+        baskets: 0,
+    });
+    let table = TreeSummary {
+        kind: "table",
+        name: source.table().unwrap_or_default().to_owned(),
+        title: String::new(),
+        entries: source.rows(),
+        compressed_bytes: None,
+        uncompressed_bytes: None,
+        columns: readable.chain(unreadable).collect(),
+    };
+    let size = std::fs::metadata(source.path()).map(|file| file.len());
+    FileSummary {
+        format: "fiducial-inspect/1",
+        file: source.path().display().to_string(),
+        bytes: size.unwrap_or_default(),
+        trees: vec![table],
+        objects: Vec::new(),
+    }
+}
+
+fn of_root(file: &RootFile, options: &Inspect) -> Result<FileSummary, Failure> {
     let names = file.table_names()?;
     if let Some(wanted) = &options.tree
         && !names.contains(wanted)
@@ -98,19 +162,13 @@ pub(crate) fn run(options: &Inspect) -> Result<(), Failure> {
         .collect::<Result<_, Failure>>()?;
     // Of a remote file each object would be a request, and a file may have thousands.
     let contents = options.contents || !fiducial_root::is_url(&options.file);
-    let summary = FileSummary {
+    Ok(FileSummary {
         format: "fiducial-inspect/1",
         file: fiducial_root::shown(&options.file),
         bytes: file.size(),
         trees,
-        objects: file.keys()?.iter().map(|key| object(&file, key, contents)).collect(),
-    };
-    if options.json {
-        let text = serde_json::to_string_pretty(&summary).map_err(Failure::other)?;
-        crate::print(&format!("{text}\n"))
-    } else {
-        crate::print(&for_a_person(&summary, options.tree.is_some()))
-    }
+        objects: file.keys()?.iter().map(|key| object(file, key, contents)).collect(),
+    })
 }
 
 fn summarise(table: &Table) -> TreeSummary {
@@ -137,8 +195,8 @@ fn column(column: &Column) -> ColumnSummary {
         arrow_type: column.kind.as_ref().ok().map(type_text),
         unreadable: column.kind.as_ref().err().cloned(),
         unit: column.unit.clone(),
-        compressed_bytes: column.compressed_bytes,
-        uncompressed_bytes: column.uncompressed_bytes,
+        compressed_bytes: Some(column.compressed_bytes),
+        uncompressed_bytes: Some(column.uncompressed_bytes),
         baskets: column.baskets,
     }
 }
@@ -206,7 +264,7 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
     let mut text = format!("{} ({})\n", summary.file, bytes(summary.bytes));
     for tree in &summary.trees {
         text += &format!(
-            "\n{} {}{}\n{} entries, {} columns, {} on disk, {} in memory\n\n",
+            "\n{} {}{}\n{} entries, {} columns{}\n\n",
             tree.kind,
             tree.name,
             if tree.title.is_empty() || tree.title == tree.name {
@@ -216,9 +274,14 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
             },
             count(tree.entries),
             count(tree.columns.len() as u64),
-            bytes(tree.compressed_bytes),
-            bytes(tree.uncompressed_bytes),
+            match (tree.compressed_bytes, tree.uncompressed_bytes) {
+                (Some(packed), Some(unpacked)) => {
+                    format!(", {} on disk, {} in memory", bytes(packed), bytes(unpacked))
+                }
+                _ => String::new(),
+            },
         );
+        let size = |size: Option<u64>| size.map_or_else(|| "-".to_owned(), bytes);
         let rows: Vec<Vec<String>> = tree
             .columns
             .iter()
@@ -228,8 +291,8 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
                     column.arrow_type.clone().unwrap_or_else(|| "unreadable".to_owned()),
                     column.type_name.clone(),
                     column.unit.clone().unwrap_or_default(),
-                    bytes(column.compressed_bytes),
-                    bytes(column.uncompressed_bytes),
+                    size(column.compressed_bytes),
+                    size(column.uncompressed_bytes),
                 ]
             })
             .collect();

@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod bench;
+pub(crate) mod catalogue;
 pub(crate) mod convert;
 pub(crate) mod dataset;
 pub(crate) mod evaluate;

@@ -1,9 +1,10 @@
 //! `fiducial prepare`.
 
 use fiducial_data::dataset::{About, Manifest};
-use fiducial_data::prepare::{PrepareOptions, prepare};
+use fiducial_data::prepare::{OnBadFile, PrepareOptions, prepare};
+use fiducial_data::source::expand;
 
-use crate::arguments::Prepare;
+use crate::arguments::{BadFile, Prepare};
 use crate::failure::Failure;
 use crate::progress::Display;
 use crate::tables::{count, table};
@@ -14,13 +15,21 @@ pub(crate) fn run(options: &Prepare, quiet: bool) -> Result<(), Failure> {
     let prepare_options = PrepareOptions {
         about: About { name: name.into_owned(), ..About::default() },
         overwrite: options.overwrite,
+        on_bad_file: match options.on_bad_file {
+            BadFile::Fail => OnBadFile::Fail,
+            BadFile::Skip => OnBadFile::Skip,
+        },
         ..PrepareOptions::default()
     };
     let mut display = Display::new(quiet);
-    let dataset = prepare(&view, &options.files, &options.output, &prepare_options, &mut |done| {
+    let files = expand(&options.files)?;
+    let dataset = prepare(&view, &files, &options.output, &prepare_options, &mut |done| {
         display.preparing(done);
     })?;
     display.done();
+    for skipped in &dataset.manifest().skipped {
+        eprintln!("warning: {} is left out, {} are lost: {}", skipped.file, skipped.lost(), skipped.reason);
+    }
     crate::print(&format!("{}\n{}\n", cutflow(dataset.manifest()), options.output.display()))
 }
 
@@ -30,7 +39,12 @@ fn cutflow(manifest: &Manifest) -> String {
     let share = |part: u64| {
         if rows == 0 { "-".to_owned() } else { format!("{:.2} %", 100.0 * part as f64 / rows as f64) }
     };
-    let mut lines = vec![vec!["read".to_owned(), count(rows), share(rows)]];
+    let lost = manifest.skipped.iter().map(|skipped| {
+        let rows = skipped.rows.map_or_else(|| "unknown".to_owned(), count);
+        vec![format!("bad file {}", skipped.file), rows, "-".to_owned()]
+    });
+    let mut lines: Vec<Vec<String>> = lost.collect();
+    lines.push(vec!["read".to_owned(), count(rows), share(rows)]);
     lines.extend(steps.into_iter().map(|step| vec![step.clause, count(step.after), share(step.after)]));
     lines.extend(
         manifest

@@ -32,6 +32,7 @@ use arrow_schema::SchemaRef;
 use fiducial_root::Compression;
 
 use crate::source::{Error, Source};
+pub(crate) use glob::fits;
 use plan::{Plan, plan};
 use target::Target;
 pub(crate) use target::{aside, put};

@@ -21,6 +21,9 @@ pub(crate) fn card(manifest: &Manifest) -> String {
     add(splits(manifest));
     add(columns(manifest));
     add(cutflow(manifest));
+    if !manifest.skipped.is_empty() {
+        add(skipped(manifest));
+    }
     add(provenance(manifest));
     if let Some(citation) = &about.citation {
         add(format!("## Citation\n\n```bibtex\n{}\n```", citation.trim()));
@@ -111,6 +114,18 @@ fn columns(manifest: &Manifest) -> String {
         "## Columns\n\n{}\nUnits are GeV, mm and ns unless a column says otherwise. `{ROW_ID}` is the number of the row in \
          the sources, counted from 0 over all of them in order.\n",
         table(&header, rows)
+    )
+}
+
+/// What is missing because it could not be read.
+fn skipped(manifest: &Manifest) -> String {
+    let rows = manifest
+        .skipped
+        .iter()
+        .map(|file| vec![format!("`{}`", file.file), file.lost(), file.reason.clone()]);
+    format!(
+        "## Files that could not be read\n\nThese files were to be sources, and none of their rows are here.\n\n{}",
+        table(&["file", "lost", "reason"], rows)
     )
 }
 

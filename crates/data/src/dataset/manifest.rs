@@ -29,6 +29,9 @@ pub struct Manifest {
     pub view: String,
     /// The source files, in order.
     pub sources: Vec<SourceFile>,
+    /// Files that were to be sources but could not be read: none of their rows are here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<SkippedFile>,
     /// The splits, in the order of the view.
     pub splits: Vec<SplitRows>,
     /// The shards.
@@ -84,6 +87,26 @@ pub struct SourceFile {
     pub rows: u64,
     /// The `row_id` of its first row.
     pub first_row_id: u64,
+}
+
+/// A file that was left out because it could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkippedFile {
+    /// Its name, without directories.
+    pub file: String,
+    /// How many rows were lost; none where the file does not even tell that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Why it could not be read.
+    pub reason: String,
+}
+
+impl SkippedFile {
+    /// How many rows were lost, for a person.
+    pub fn lost(&self) -> String {
+        self.rows.map_or_else(|| "an unknown number of rows".to_owned(), |rows| format!("{rows} rows"))
+    }
 }
 
 /// The rows of one split.

@@ -41,8 +41,8 @@ pub(crate) use card::card;
 pub(crate) use croissant::croissant;
 pub(crate) use digest::{HashingFile, digest_file, digest_parts, digest_pieces};
 pub use manifest::{
-    About, ColumnInfo, CutflowStep, Document, FORMAT, Manifest, ROW_ID, ShardFile, SourceCutflow, SourceFile,
-    SplitRows,
+    About, ColumnInfo, CutflowStep, Document, FORMAT, Manifest, ROW_ID, ShardFile, SkippedFile,
+    SourceCutflow, SourceFile, SplitRows,
 };
 pub use verify::{Problem, VerifyReport};
 

@@ -107,7 +107,7 @@ impl FetchError {
         move |source| Self::Io { action, path, source }
     }
 
-    pub(super) fn setting(text: &str, reason: impl Into<String>) -> Self {
+    pub(crate) fn setting(text: &str, reason: impl Into<String>) -> Self {
         Self::Setting { text: text.to_owned(), reason: reason.into() }
     }
 

@@ -108,12 +108,10 @@ impl Pass<'_> {
         let selection = self.view.select(&first, rows.start).map_err(view_error)?;
         if selection.mask.count_set_bits() > 0 {
             let broken = |error: arrow_schema::ArrowError| Error::malformed(source.path(), error.to_string());
-            let all = beside(&first, &source.read(&more, rows.clone())?).map_err(broken)?;
-            let left = if selection.mask.has_false() {
-                filter_record_batch(&all, &BooleanArray::new(selection.mask, None)).map_err(broken)?
-            } else {
-                all
-            };
+            let chosen = BooleanArray::new(selection.mask, None);
+            let first = filter_record_batch(&first, &chosen).map_err(broken)?;
+            let more = source.read_chosen(&more, rows.clone(), &chosen)?;
+            let left = beside(&first, &more).map_err(broken)?;
             self.fill(source, &left, rows.start, &mut bins)?;
         }
         Ok((bins, selection.passed))

@@ -11,10 +11,19 @@ use super::stage::Stage;
 use super::statistics::Statistics;
 use super::{CREATED_BY, PrepareOptions};
 use crate::dataset::{
-    About, CARD, CROISSANT, CutflowStep, Document, FORMAT, HashingFile, MANIFEST, Manifest, SourceCutflow,
-    SourceFile, SplitRows, card, croissant,
+    About, CARD, CROISSANT, CutflowStep, Document, FORMAT, HashingFile, MANIFEST, Manifest, SkippedFile,
+    SourceCutflow, SourceFile, SplitRows, card, croissant,
 };
 use crate::source::Error;
+
+/// Where a dataset comes from.
+pub(super) struct Provenance<'a> {
+    pub(super) inputs: String,
+    pub(super) view: &'a str,
+    pub(super) sources: Vec<SourceFile>,
+    pub(super) skipped: Vec<SkippedFile>,
+    pub(super) about: &'a About,
+}
 
 /// Consumes the pieces in order.
 pub(super) struct Sink {
@@ -89,14 +98,8 @@ impl Sink {
     }
 
     /// Closes the shards, writes the documents and the manifest, and brings the dataset to its place.
-    pub(super) fn finish(
-        self,
-        stage: Stage,
-        inputs: String,
-        view: &str,
-        sources: Vec<SourceFile>,
-        about: &About,
-    ) -> Result<(), Error> {
+    pub(super) fn finish(self, stage: Stage, provenance: Provenance<'_>) -> Result<(), Error> {
+        let Provenance { inputs, view, sources, skipped, about } = provenance;
         let mut files = Vec::new();
         for writer in self.writers {
             files.extend(writer.finish()?);
@@ -114,6 +117,7 @@ impl Sink {
             created_by: CREATED_BY.to_owned(),
             view: view.to_owned(),
             sources,
+            skipped,
             splits: splits.collect(),
             files,
             documents: Vec::new(),

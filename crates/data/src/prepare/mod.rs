@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::dataset::{About, Dataset, FORMAT, MANIFEST, SourceFile, digest_parts};
+use crate::dataset::{About, Dataset, FORMAT, MANIFEST, SkippedFile, SourceFile, digest_parts};
 use crate::source::{self, Error, Source};
 use crate::view::View;
 
-use commit::Sink;
+use commit::{Provenance, Sink};
 use scan::{Scan, Task};
 use stage::Stage;
 
@@ -39,6 +39,20 @@ pub struct PrepareOptions {
     pub compression_level: i32,
     /// Whether a dataset that is there already is replaced. What is no dataset is never replaced.
     pub overwrite: bool,
+    /// What a file means that cannot be read. [`OnBadFile::Fail`].
+    pub on_bad_file: OnBadFile,
+}
+
+/// What to do about a source that cannot be opened, or whose bytes turn out to be bad.
+///
+/// A file that lacks a column, or holds a value that the view does not allow, is not bad: that is always an error.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnBadFile {
+    /// Give up.
+    #[default]
+    Fail,
+    /// Leave out all of its rows, and say so in the dataset's manifest and card.
+    Skip,
 }
 
 impl Default for PrepareOptions {
@@ -49,6 +63,7 @@ impl Default for PrepareOptions {
             shard_rows: 1_000_000,
             compression_level: 3,
             overwrite: false,
+            on_bad_file: OnBadFile::Fail,
         }
     }
 }
@@ -73,7 +88,7 @@ pub struct Prepared {
     pub is_reused: bool,
 }
 
-/// Makes a dataset in the directory `out` out of ROOT or Parquet files.
+/// Makes a dataset in the directory `out` out of files of any format that [`source::open`] reads.
 ///
 /// `row_id` counts the rows of all files in the order given, before any selection. The same files, view and options make
 /// a dataset of the same [version](Dataset::version).
@@ -90,9 +105,7 @@ pub fn prepare(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Dataset, Error> {
     check_target(out, options.overwrite)?;
-    let sources = open(view, files)?;
-    let hashed = hash(&sources)?;
-    write(view, &sources, hashed, out, options, progress)
+    write(Inputs::open(view, files, options)?, view, out, options, progress)
 }
 
 /// As [`prepare`], but takes a dataset that `out` holds already where it was made from the same files, view and options,
@@ -108,19 +121,18 @@ pub fn prepare_or_reuse(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Prepared, Error> {
     check_target(out, true)?;
-    let sources = open(view, files)?;
-    let hashed = hash(&sources)?;
+    let sources = Inputs::open(view, files, options)?;
     if out.join(MANIFEST).exists() {
         // A dataset that cannot be opened or is not sound is made again.
         let existing = Dataset::open(out).ok().filter(|dataset| {
-            dataset.manifest().inputs == inputs(view, &hashed, options)
+            dataset.manifest().inputs == sources.digest(view, options)
                 && dataset.verify().is_ok_and(|report| report.problems.is_empty())
         });
         if let Some(dataset) = existing {
             return Ok(Prepared { dataset, is_reused: true });
         }
     }
-    let dataset = write(view, &sources, hashed, out, options, progress)?;
+    let dataset = write(sources, view, out, options, progress)?;
     Ok(Prepared { dataset, is_reused: false })
 }
 
@@ -145,25 +157,93 @@ fn check_target(out: &Path, overwrite: bool) -> Result<(), Error> {
     }
 }
 
-fn open(view: &View, files: &[PathBuf]) -> Result<Vec<Box<dyn Source>>, Error> {
-    if files.is_empty() {
-        return Err(Error::settings("prepare a dataset", "no source files are given"));
-    }
-    let open = |file: &PathBuf| source::with_file_columns(source::open(file, view.tree())?, view);
-    files.iter().map(open).collect()
+/// The sources that can be read, and those that cannot.
+struct Inputs {
+    sources: Vec<Box<dyn Source>>,
+    files: Vec<SourceFile>,
+    skipped: Vec<SkippedFile>,
 }
 
-fn hash(sources: &[Box<dyn Source>]) -> Result<Vec<SourceFile>, Error> {
-    let digests: Vec<_> = sources.par_iter().map(|source| source.digest()).collect();
-    let mut first_row_id = 0;
-    let files = sources.iter().zip(digests).map(|(source, digest)| {
-        let (bytes, sha256) = digest?;
-        let file = file_name(source.path());
-        let start = first_row_id;
-        first_row_id += source.rows();
-        Ok(SourceFile { file, sha256, bytes, rows: source.rows(), first_row_id: start })
-    });
-    files.collect()
+impl Inputs {
+    /// Opens and hashes the files.
+    fn open(view: &View, paths: &[PathBuf], options: &PrepareOptions) -> Result<Self, Error> {
+        if paths.is_empty() {
+            return Err(Error::settings("prepare a dataset", "no source files are given"));
+        }
+        let open_options = view.open_options();
+        let opened: Vec<_> = paths
+            .par_iter()
+            .map(|path| {
+                let source = source::with_file_columns(source::open_with(path, &open_options)?, view)?;
+                let digest = source.digest()?;
+                Ok((source, digest))
+            })
+            .collect();
+        let mut inputs = Self { sources: Vec::new(), files: Vec::new(), skipped: Vec::new() };
+        let mut first_row_id = 0;
+        for (path, opened) in paths.iter().zip(opened) {
+            let (source, (bytes, sha256)) = match opened {
+                Ok(opened) => opened,
+                Err(error) => {
+                    inputs.skip(path, None, error, options)?;
+                    continue;
+                }
+            };
+            let rows = source.rows();
+            let file = file_name(source.path());
+            inputs.files.push(SourceFile { file, sha256, bytes, rows, first_row_id });
+            inputs.sources.push(source);
+            first_row_id += rows;
+        }
+        inputs.check_any()?;
+        Ok(inputs)
+    }
+
+    /// Notes a file that is bad, or gives its error back where that is not to be skipped.
+    fn skip(
+        &mut self,
+        path: &Path,
+        rows: Option<u64>,
+        error: Error,
+        options: &PrepareOptions,
+    ) -> Result<(), Error> {
+        if options.on_bad_file == OnBadFile::Fail || error.bad_file() != Some(path) {
+            return Err(error);
+        }
+        self.skipped.push(SkippedFile { file: file_name(path), rows, reason: format!("failed to {error}") });
+        Ok(())
+    }
+
+    /// Leaves out a source whose bytes turned out to be bad. The others keep their row ids.
+    fn leave_out(&mut self, error: Error, options: &PrepareOptions) -> Result<(), Error> {
+        let bad = |source: &Box<dyn Source>| error.bad_file() == Some(source.path());
+        let Some(index) = self.sources.iter().position(bad) else { return Err(error) };
+        let (source, file) = (self.sources.remove(index), self.files.remove(index));
+        self.skip(source.path(), Some(file.rows), error, options)?;
+        self.check_any()
+    }
+
+    fn check_any(&self) -> Result<(), Error> {
+        match (self.sources.as_slice(), self.skipped.as_slice()) {
+            ([], [first, ..]) => Err(Error::settings(
+                "prepare a dataset",
+                format!("none of the files can be read; {}: {}", first.file, first.reason),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// SHA-256 of all that decides what a dataset holds, and how it describes itself.
+    fn digest(&self, view: &View, options: &PrepareOptions) -> String {
+        let PrepareOptions { about, row_group_rows, shard_rows, compression_level, .. } = options;
+        let settings = format!("{row_group_rows} {shard_rows} {compression_level}");
+        // What derives `Serialize` from strings and lists always has a text.
+        let about = serde_json::to_string(about).unwrap_or_default();
+        let sources = self.files.iter().flat_map(|file| [file.file.as_str(), file.sha256.as_str()]);
+        let skipped = self.skipped.iter().flat_map(|file| ["skipped", file.file.as_str()]);
+        let fixed = [FORMAT, CREATED_BY, view.text(), &settings, &about];
+        digest_parts(fixed.into_iter().chain(sources).chain(skipped))
+    }
 }
 
 /// The last part of a path; of an address without its query, which often is somebody's token.
@@ -175,31 +255,37 @@ fn file_name(path: &Path) -> String {
     }
 }
 
-/// SHA-256 of all that decides what a dataset holds, and how it describes itself.
-fn inputs(view: &View, files: &[SourceFile], options: &PrepareOptions) -> String {
-    let PrepareOptions { about, row_group_rows, shard_rows, compression_level, overwrite: _ } = options;
-    let settings = format!("{row_group_rows} {shard_rows} {compression_level}");
-    // What derives `Serialize` from strings and lists always has a text.
-    let about = serde_json::to_string(about).unwrap_or_default();
-    let sources = files.iter().flat_map(|file| [file.file.as_str(), file.sha256.as_str()]);
-    let fixed = [FORMAT, CREATED_BY, view.text(), &settings, &about];
-    digest_parts(fixed.into_iter().chain(sources))
-}
-
+/// Writes the dataset. A source that turns out to be bad on the way is left out, where that is allowed, and everything is
+/// done again without it: so the dataset is the same as if it had been known before.
 fn write(
+    mut inputs: Inputs,
     view: &View,
-    sources: &[Box<dyn Source>],
-    files: Vec<SourceFile>,
     out: &Path,
     options: &PrepareOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Dataset, Error> {
+    loop {
+        match try_write(&inputs, view, out, options, progress) {
+            Err(error) => inputs.leave_out(error, options)?,
+            Ok(()) => return Dataset::open(out),
+        }
+    }
+}
+
+fn try_write(
+    inputs: &Inputs,
+    view: &View,
+    out: &Path,
+    options: &PrepareOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    let Inputs { sources, files, skipped } = inputs;
     let scan = Scan::new(view, sources)?;
     let stage = Stage::begin(out)?;
-    let mut sink = Sink::new(stage.path(), &scan, &files, options)?;
+    let mut sink = Sink::new(stage.path(), &scan, files, options)?;
     let tasks: Vec<Task> = sources
         .iter()
-        .zip(&files)
+        .zip(files)
         .enumerate()
         .flat_map(|(index, (source, file))| {
             let first_row_id = file.first_row_id;
@@ -220,7 +306,12 @@ fn write(
         scanned = next.into_iter().collect::<Result<Vec<_>, _>>()?;
         progress(Progress { rows_read: sink.rows_read(), rows_total, rows_kept: sink.rows_kept() });
     }
-    let inputs = inputs(view, &files, options);
-    sink.finish(stage, inputs, view.text(), files, &options.about)?;
-    Dataset::open(out)
+    let provenance = Provenance {
+        inputs: inputs.digest(view, options),
+        view: view.text(),
+        sources: files.clone(),
+        skipped: skipped.clone(),
+        about: &options.about,
+    };
+    sink.finish(stage, provenance)
 }

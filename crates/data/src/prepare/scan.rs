@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::take::take_record_batch;
 
@@ -172,19 +172,34 @@ impl<'a> Scan<'a> {
             .map(String::as_str)
             .filter(|column| first.column_by_name(column).is_none())
             .collect();
-        let second = source.read(&missing, task.rows.clone())?;
-        let row_ids =
-            UInt64Array::from_iter_values((0..first.num_rows() as u64).map(|row| first_row_id + row));
+        // The rows of all splits together: of the other columns only these are read.
+        let mut rows: Vec<u32> = members.iter().flatten().copied().collect();
+        rows.sort_unstable();
+        let mut chosen = vec![false; first.num_rows()];
+        rows.iter().for_each(|row| chosen[*row as usize] = true);
+        let second = source.read_chosen(&missing, task.rows.clone(), &BooleanArray::from(chosen))?;
+        let malformed = |error: arrow_schema::ArrowError| Error::malformed(source.path(), error.to_string());
+        let first = if rows.len() == first.num_rows() {
+            first.clone()
+        } else {
+            take(first, &rows).map_err(malformed)?
+        };
+        let row_ids = UInt64Array::from_iter_values(rows.iter().map(|row| first_row_id + u64::from(*row)));
         let kept = self.keep.iter().filter_map(|column| {
             first.column_by_name(column).or_else(|| second.column_by_name(column)).cloned()
         });
         let arrays: Vec<ArrayRef> = kept.chain(std::iter::once(Arc::new(row_ids) as ArrayRef)).collect();
-        let all = RecordBatch::try_new(self.schema.clone(), arrays)
-            .map_err(|error| Error::malformed(source.path(), error.to_string()))?;
+        let all = RecordBatch::try_new(self.schema.clone(), arrays).map_err(malformed)?;
         let mut splits = Vec::with_capacity(members.len());
-        for rows in members {
-            let batch =
-                take(&all, rows).map_err(|error| Error::malformed(source.path(), error.to_string()))?;
+        for members in members {
+            // Where the split's rows stand among those that were read.
+            let places: Vec<u32> =
+                members.iter().filter_map(|row| u32::try_from(rows.binary_search(row).ok()?).ok()).collect();
+            let batch = if places.len() == rows.len() {
+                all.clone()
+            } else {
+                take(&all, &places).map_err(malformed)?
+            };
             for (sum, array) in statistics.iter_mut().zip(batch.columns()) {
                 sum.merge(&Statistics::of(array));
             }

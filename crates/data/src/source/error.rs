@@ -129,6 +129,17 @@ impl Error {
         move |source| Self::Expression { what, path, source: Box::new(source) }
     }
 
+    /// The file whose bytes cannot be read, where that is what went wrong.
+    pub(crate) fn bad_file(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::Root { path, .. }
+            | Self::Parquet { path, .. }
+            | Self::Malformed { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// A column that is missing or not what it must be.
     pub(crate) fn column(path: &Path, column: &str, reason: impl Into<String>) -> Self {
         Self::Column { path: path.to_owned(), column: column.to_owned(), reason: reason.into() }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::{Error, Source};
@@ -37,6 +37,32 @@ pub fn with_file_columns(inner: Box<dyn Source>, view: &View) -> Result<Box<dyn 
 }
 
 impl WithFileColumns {
+    /// The columns that the file itself has.
+    fn own<'c>(&self, columns: &[&'c str]) -> Vec<&'c str> {
+        let is_added = |name: &str| self.added.iter().any(|(field, _)| field.name() == name);
+        columns.iter().copied().filter(|name| !is_added(name)).collect()
+    }
+
+    /// Columns of the file, with ours at their places between them.
+    fn complete(&self, columns: &[&str], batch: &RecordBatch) -> Result<RecordBatch, Error> {
+        let broken = |error: arrow_schema::ArrowError| Error::malformed(self.path(), error.to_string());
+        let schema = self.schema();
+        let (mut fields, mut arrays) = (Vec::with_capacity(columns.len()), Vec::with_capacity(columns.len()));
+        for name in columns {
+            let (field, array) = match batch.schema_ref().column_with_name(name) {
+                Some((index, field)) => (field.clone(), Some(batch.column(index).clone())),
+                None => (
+                    schema.field_with_name(name).map_err(broken)?.clone(),
+                    self.array(name, batch.num_rows()),
+                ),
+            };
+            fields.push(field);
+            arrays.push(array.ok_or_else(|| Error::column(self.path(), name, "it was not read"))?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(broken)
+    }
+
     fn array(&self, name: &str, rows: usize) -> Option<ArrayRef> {
         let (field, value) = self.added.iter().find(|(field, _)| field.name() == name)?;
         Some(match field.data_type() {
@@ -83,25 +109,15 @@ impl Source for WithFileColumns {
     }
 
     fn read(&self, columns: &[&str], rows: Range<u64>) -> Result<RecordBatch, Error> {
-        let is_added = |name: &str| self.added.iter().any(|(field, _)| field.name() == name);
-        let own: Vec<&str> = columns.iter().copied().filter(|name| !is_added(name)).collect();
-        let batch = self.inner.read(&own, rows)?;
-        let broken = |error: arrow_schema::ArrowError| Error::malformed(self.path(), error.to_string());
-        let schema = self.schema();
-        let (mut fields, mut arrays) = (Vec::with_capacity(columns.len()), Vec::with_capacity(columns.len()));
-        for name in columns {
-            let (field, array) = match batch.schema_ref().column_with_name(name) {
-                Some((index, field)) => (field.clone(), Some(batch.column(index).clone())),
-                None => (
-                    schema.field_with_name(name).map_err(broken)?.clone(),
-                    self.array(name, batch.num_rows()),
-                ),
-            };
-            let array = array.ok_or_else(|| Error::column(self.path(), name, "it was not read"))?;
-            fields.push(field);
-            arrays.push(array);
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(broken)
+        self.complete(columns, &self.inner.read(&self.own(columns), rows)?)
+    }
+
+    fn read_chosen(
+        &self,
+        columns: &[&str],
+        rows: Range<u64>,
+        chosen: &BooleanArray,
+    ) -> Result<RecordBatch, Error> {
+        self.complete(columns, &self.inner.read_chosen(&self.own(columns), rows, chosen)?)
     }
 }

@@ -11,24 +11,38 @@
 //! # Ok::<(), fiducial_data::source::Error>(())
 //! ```
 
+mod array;
+mod bytes;
+mod csv;
 mod error;
 mod file_columns;
+mod files;
+mod hdf5;
+mod numpy;
 mod parquet;
 mod root;
+mod text;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Schema, SchemaRef};
+use arrow_select::filter::filter_record_batch;
 
 use crate::dataset::digest_file;
+pub use array::ArraySource;
+pub(crate) use array::check_slice;
+pub use csv::CsvSource;
 pub use error::Error;
 pub use file_columns::with_file_columns;
+pub use files::expand;
 pub use parquet::ParquetSource;
 pub use root::RootSource;
+pub use text::EventSource;
 
 /// Key of a field's metadata that holds the unit of the column, such as "GeV".
 pub const UNIT: &str = "unit";
@@ -82,27 +96,150 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// When a column is not there or cannot be read, when the range goes past the end, and when the bytes are bad.
     fn read(&self, columns: &[&str], rows: Range<u64>) -> Result<RecordBatch, Error>;
+
+    /// Reads columns of the rows of a range that `chosen` marks, in order. What holds no chosen row is not unpacked, as far
+    /// as the format lets it.
+    ///
+    /// # Errors
+    /// As [`Source::read`]; and when `chosen` has another length than the range.
+    fn read_chosen(
+        &self,
+        columns: &[&str],
+        rows: Range<u64>,
+        chosen: &BooleanArray,
+    ) -> Result<RecordBatch, Error> {
+        let batch = self.read(columns, rows)?;
+        filter_record_batch(&batch, chosen).map_err(|error| Error::malformed(self.path(), error.to_string()))
+    }
 }
 
-/// Opens a ROOT or Parquet file: which one it is, its first four bytes say, not its name. The address of a remote file
-/// (`https://`, `s3://`, `root://`) is that of a ROOT file.
+/// What is to be read of a file, where the file alone does not say it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OpenOptions {
+    /// The tree or ntuple of a ROOT file, the group, dataset or key of an HDF5 file, the array of an NPZ file; `None` takes
+    /// the only one.
+    pub table: Option<String>,
+    /// Columns that are slices of arrays (HDF5, NumPy), as NumPy writes them: `part_pt` is `X[:, :, 0]`.
+    pub arrays: Vec<(String, String)>,
+    /// The types of columns of a CSV file: 64-bit integers or floats, booleans or texts.
+    pub types: BTreeMap<String, DataType>,
+}
+
+impl OpenOptions {
+    /// The table of this name.
+    pub fn table(name: Option<&str>) -> Self {
+        Self { table: name.map(str::to_owned), ..Self::default() }
+    }
+}
+
+/// Opens a file of any format: which one it is, its first bytes say, not its name. A path may be the address of a file
+/// (`https://`, `s3://`; `root://` for ROOT): of ROOT files only what is needed is fetched, other files are fetched whole
+/// into the cache.
 ///
-/// `tree` names the tree or ntuple of a ROOT file; `None` takes the only one.
+/// `tree` names the table; `None` takes the only one.
 ///
 /// # Errors
-/// When the file cannot be opened, is neither ROOT nor Parquet, does not have the tree, or has several and none is named.
+/// When the file cannot be opened, is of no known format, does not have the table, or has several and none is named.
 pub fn open(path: &Path, tree: Option<&str>) -> Result<Box<dyn Source>, Error> {
+    open_with(path, &OpenOptions::table(tree))
+}
+
+/// As [`open`], with columns out of arrays and declared types.
+///
+/// # Errors
+/// As [`open`]; and when `arrays` or `types` are given for a format that has none.
+pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Box<dyn Source>, Error> {
     if fiducial_root::is_url(path) {
-        return Ok(Box::new(RootSource::open(path, tree)?));
+        return files::open_remote(path, options);
     }
-    let mut magic = [0; 4];
+    open_local(path, path, options)
+}
+
+/// The formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Root,
+    Parquet,
+    Hdf5,
+    NumPy,
+    Events,
+    Csv,
+}
+
+impl Format {
+    /// What a file's first bytes are those of; `None` where that is nothing known.
+    fn of(start: &[u8], name: &str) -> Option<Self> {
+        if start.starts_with(b"root") {
+            Some(Self::Root)
+        } else if start.starts_with(b"PAR1") {
+            Some(Self::Parquet)
+        } else if start.starts_with(&hdf5::MAGIC)
+            || start.get(512..).is_some_and(|at| at.starts_with(&hdf5::MAGIC))
+        {
+            Some(Self::Hdf5)
+        } else if start.starts_with(numpy::MAGIC) || start.starts_with(b"PK\x03\x04") {
+            Some(Self::NumPy)
+        } else if text::is_events(start) {
+            Some(Self::Events)
+        } else {
+            // A text of any kind may be CSV: only its name says whether it is meant to be.
+            let is_text = !start.is_empty() && !start.contains(&0);
+            (is_text && [".csv", ".tsv"].iter().any(|end| name.ends_with(end))).then_some(Self::Csv)
+        }
+    }
+}
+
+/// Whether a file, here or behind an address, is a ROOT file.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn is_root(path: &Path) -> Result<bool, Error> {
+    let magic = if fiducial_root::is_url(path) { files::remote_start(path)? } else { start(path)? };
+    Ok(magic.starts_with(b"root"))
+}
+
+/// Opens a file on this machine, which is shown as `path` in messages.
+fn open_local(file: &Path, path: &Path, options: &OpenOptions) -> Result<Box<dyn Source>, Error> {
+    let start = start(file)?;
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let name = name.split_once('?').map_or(name.as_str(), |(name, _)| name);
+    let name = [".gz", ".zst", ".xz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let format = Format::of(&start, name).ok_or_else(|| {
+        let known = "ROOT, Parquet, HDF5, NumPy, LHE, HepMC3 or, by its name, CSV";
+        Error::malformed(path, format!("its first bytes are those of no format that is known ({known})"))
+    })?;
+    let refuse =
+        |what: &str| Err(Error::malformed(path, format!("{what} were asked for, which its format has not")));
+    if !options.arrays.is_empty() && !matches!(format, Format::Hdf5 | Format::NumPy) {
+        return refuse("slices of arrays");
+    }
+    if !options.types.is_empty() && format != Format::Csv {
+        return refuse("declared types");
+    }
+    let table = options.table.as_deref();
+    Ok(match format {
+        Format::Root => Box::new(RootSource::open(file, table)?),
+        Format::Parquet => Box::new(ParquetSource::open(file)?),
+        Format::Hdf5 => Box::new(ArraySource::open_hdf5(file, options)?),
+        Format::NumPy => Box::new(ArraySource::open_numpy(file, options)?),
+        Format::Events => Box::new(EventSource::open(file)?),
+        Format::Csv => Box::new(CsvSource::open(file, options)?),
+    })
+}
+
+/// The first bytes of a file, of a packed one those of its content.
+fn start(path: &Path) -> Result<Vec<u8>, Error> {
+    const LENGTH: u64 = 1024;
+    let read = |from: &mut dyn Read| {
+        let mut start = Vec::new();
+        from.take(LENGTH).read_to_end(&mut start).map(|_| start)
+    };
     let mut file = File::open(path).map_err(Error::io("open", path))?;
-    file.read_exact(&mut magic).map_err(Error::io("read the first four bytes of", path))?;
-    match &magic {
-        b"root" => Ok(Box::new(RootSource::open(path, tree)?)),
-        b"PAR1" => Ok(Box::new(ParquetSource::open(path)?)),
-        _ => Err(Error::malformed(path, "neither a ROOT file nor a Parquet file")),
-    }
+    let start = read(&mut file).map_err(Error::io("read the first bytes of", path))?;
+    let Some(codec) = bytes::Codec::of(&start) else { return Ok(start) };
+    std::io::Seek::rewind(&mut file).map_err(Error::io("read", path))?;
+    let mut content = codec.reader(file).map_err(Error::io("unpack", path))?;
+    read(&mut content).map_err(Error::io("unpack", path))
 }
 
 /// Merges neighbouring clusters until a partition has [`PARTITION_ROWS`], and splits clusters of more than four times

@@ -1,25 +1,85 @@
 //! Parquet files as a source.
 
 use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
+use arrow_select::filter::filter_record_batch;
+use bytes::Bytes;
+use fiducial_root::RemoteFile;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
+use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::reader::{ChunkReader, Length};
 
 use super::{Error, Source, check_request, partitions};
+use crate::dataset::{digest_file, digest_pieces};
+
+/// Bytes of a remote file that are hashed at once.
+const PIECE: usize = 8 << 20;
 
 /// A Parquet file.
 pub struct ParquetSource {
     path: PathBuf,
+    place: Place,
     metadata: ArrowReaderMetadata,
     rows: u64,
+}
+
+/// Where the bytes are.
+enum Place {
+    Local,
+    Remote(Ranges),
+}
+
+/// A file on a server, of which ranges are fetched.
+#[derive(Clone)]
+struct Ranges(Arc<RemoteFile>);
+
+impl Length for Ranges {
+    fn len(&self) -> u64 {
+        self.0.size()
+    }
+}
+
+impl ChunkReader for Ranges {
+    type T = Box<dyn Read>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Box<dyn Read>> {
+        Ok(Box::new(From { file: self.clone(), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        let bytes = self.0.bytes(start, length).map_err(|error| ParquetError::External(Box::new(error)))?;
+        if bytes.len() == length {
+            Ok(bytes.into())
+        } else {
+            Err(ParquetError::EOF(format!("byte {start} to {} lie beyond its end", start + length as u64)))
+        }
+    }
+}
+
+/// The bytes of a remote file from some place on.
+struct From {
+    file: Ranges,
+    at: u64,
+}
+
+impl Read for From {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let bytes = self.file.0.bytes(self.at, buffer.len()).map_err(std::io::Error::other)?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
 }
 
 impl ParquetSource {
@@ -29,14 +89,25 @@ impl ParquetSource {
     /// When the file cannot be opened or its footer is bad.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = File::open(path).map_err(Error::io("open", path))?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-            .map_err(Error::parquet("read the footer of", path))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new());
+        Self::new(path, Place::Local, metadata.map_err(Error::parquet("read the footer of", path))?)
+    }
+
+    /// Opens a file on a server; of its columns only what is asked for is fetched.
+    pub(super) fn open_remote(url: &Path, file: RemoteFile) -> Result<Self, Error> {
+        let file = Ranges(Arc::new(file));
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new());
+        let metadata = metadata.map_err(Error::parquet("read the footer of", url))?;
+        Self::new(url, Place::Remote(file), metadata)
+    }
+
+    fn new(path: &Path, place: Place, metadata: ArrowReaderMetadata) -> Result<Self, Error> {
         let groups = metadata.metadata().row_groups();
         let rows = groups
             .iter()
             .try_fold(0_u64, |sum, group| sum.checked_add(u64::try_from(group.num_rows()).ok()?))
             .ok_or_else(|| Error::malformed(path, "a row group has a negative number of rows"))?;
-        Ok(Self { path: path.to_owned(), metadata, rows })
+        Ok(Self { path: path.to_owned(), place, metadata, rows })
     }
 
     /// The rows of each row group, in order.
@@ -87,23 +158,94 @@ impl Source for ParquetSource {
         partitions(self.row_groups())
     }
 
+    fn digest(&self) -> Result<(u64, String), Error> {
+        let Place::Remote(file) = &self.place else { return digest_file(&self.path) };
+        let failed = |source| Error::Root { path: self.path.clone(), source: Box::new(source) };
+        digest_pieces((0..file.len()).step_by(PIECE).map(|seek| file.0.bytes(seek, PIECE).map_err(failed)))
+    }
+
     fn read(&self, columns: &[&str], rows: Range<u64>) -> Result<RecordBatch, Error> {
         if let Some(empty) = check_request(self, columns, &rows)? {
             return Ok(empty);
         }
+        let (groups, selectors) = self.plan(&rows);
+        self.read_selected(columns, groups, selectors, rows.end - rows.start)
+    }
+
+    fn read_chosen(
+        &self,
+        columns: &[&str],
+        rows: Range<u64>,
+        chosen: &BooleanArray,
+    ) -> Result<RecordBatch, Error> {
+        if let Some(empty) = check_request(self, columns, &rows)? {
+            return filter_record_batch(&empty, chosen)
+                .map_err(|error| Error::malformed(&self.path, error.to_string()));
+        }
+        if chosen.len() as u64 != rows.end - rows.start {
+            return Err(Error::malformed(
+                &self.path,
+                format!("{} marks for the rows {rows:?}", chosen.len()),
+            ));
+        }
+        let (mut groups, mut selectors) = (Vec::new(), Vec::new());
+        let at = |row: u64| (row - rows.start) as usize;
+        for (index, group) in self.row_groups().into_iter().enumerate() {
+            let wanted = rows.start.max(group.start)..rows.end.min(group.end);
+            let marks = if wanted.is_empty() {
+                continue;
+            } else {
+                chosen.slice(at(wanted.start), at(wanted.end) - at(wanted.start))
+            };
+            if marks.true_count() == 0 {
+                continue;
+            }
+            groups.push(index);
+            selectors.push(RowSelector::skip((wanted.start - group.start) as usize));
+            selectors.extend(Vec::<RowSelector>::from(RowSelection::from_filters(&[marks])));
+            selectors.push(RowSelector::skip((group.end - wanted.end) as usize));
+        }
+        self.read_selected(columns, groups, selectors, chosen.true_count() as u64)
+    }
+}
+
+impl ParquetSource {
+    /// Reads what selectors choose of some row groups, `expected` rows.
+    fn read_selected(
+        &self,
+        columns: &[&str],
+        groups: Vec<usize>,
+        selectors: Vec<RowSelector>,
+        expected: u64,
+    ) -> Result<RecordBatch, Error> {
+        match &self.place {
+            // A handle of its own for each call: clones of one handle share their position, and calls run side by side.
+            Place::Local => {
+                let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
+                self.read_from(file, columns, groups, selectors, expected)
+            }
+            Place::Remote(file) => self.read_from(file.clone(), columns, groups, selectors, expected),
+        }
+    }
+
+    fn read_from<R: ChunkReader + 'static>(
+        &self,
+        file: R,
+        columns: &[&str],
+        groups: Vec<usize>,
+        selectors: Vec<RowSelector>,
+        expected: u64,
+    ) -> Result<RecordBatch, Error> {
         let failed = Error::parquet;
         let schema = self.metadata.schema();
         let fields = schema.fields();
         let roots = fields.iter().enumerate().filter(|(_, field)| columns.contains(&field.name().as_str()));
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots.map(|(index, _)| index));
-        let (groups, selectors) = self.plan(&rows);
         let whole_groups = selectors.iter().all(|selector| !selector.skip || selector.row_count == 0);
-        // A handle of its own for each call: clones of one handle share their position, and calls run side by side.
-        let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_projection(mask)
             .with_row_groups(groups)
-            .with_batch_size(usize::try_from(rows.end - rows.start).unwrap_or(usize::MAX).max(1));
+            .with_batch_size(usize::try_from(expected).unwrap_or(usize::MAX).max(1));
         if !whole_groups {
             builder = builder.with_row_selection(RowSelection::from(selectors));
         }
@@ -114,7 +256,6 @@ impl Source for ParquetSource {
             .map_err(|error| failed("read", &self.path)(error.into()))?;
         let batch = concat_batches(&projected, &batches)
             .map_err(|error| Error::malformed(&self.path, error.to_string()))?;
-        let expected = rows.end - rows.start;
         if batch.num_rows() as u64 != expected {
             let reason = format!("{} rows came out where its footer promises {expected}", batch.num_rows());
             return Err(Error::malformed(&self.path, reason));

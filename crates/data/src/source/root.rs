@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_select::filter::filter_record_batch;
 use fiducial_root::{Column, RootFile, Table};
 
 use super::{DESCRIPTION, Error, Source, UNIT, check_request, partitions};
@@ -119,5 +120,25 @@ impl Source for RootSource {
         self.table
             .read(columns, rows)
             .map_err(|source| Error::Root { path: self.path.clone(), source: Box::new(source) })
+    }
+    fn read_chosen(
+        &self,
+        columns: &[&str],
+        rows: Range<u64>,
+        chosen: &BooleanArray,
+    ) -> Result<RecordBatch, Error> {
+        if let Some(empty) = check_request(self, columns, &rows)? {
+            return filter_record_batch(&empty, chosen)
+                .map_err(|error| Error::malformed(&self.path, error.to_string()));
+        }
+        let root = |source| Error::Root { path: self.path.clone(), source: Box::new(source) };
+        match &self.table {
+            Table::Tree(tree) => tree.read_where(&[], |_| chosen.clone(), columns, rows).map_err(root),
+            Table::Ntuple(_) => {
+                let batch = self.read(columns, rows)?;
+                filter_record_batch(&batch, chosen)
+                    .map_err(|error| Error::malformed(&self.path, error.to_string()))
+            }
+        }
     }
 }

@@ -39,7 +39,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use arrow_schema::DataType;
+
 use crate::expr::{Definitions, Expr};
+use crate::source::OpenOptions;
 
 mod apply;
 mod error;
@@ -111,6 +114,8 @@ pub struct ColumnNote {
     pub unit: Option<String>,
     /// What it is.
     pub description: Option<String>,
+    /// Its type in a CSV file, where that is not to be inferred.
+    pub data_type: Option<DataType>,
 }
 
 /// One input of the model: `(rows, variables, length)`.
@@ -249,6 +254,16 @@ impl View {
     /// Name of the tree in a ROOT file; none means the only one.
     pub fn tree(&self) -> Option<&str> {
         self.raw.tree.as_deref()
+    }
+
+    /// What a source is opened with: its table, the columns that are slices of its arrays, and declared types.
+    pub fn open_options(&self) -> OpenOptions {
+        let declared = |column: &ColumnNote| Some((column.name.clone(), column.data_type.clone()?));
+        OpenOptions {
+            table: self.raw.tree.clone(),
+            arrays: self.raw.arrays.0.clone(),
+            types: self.columns.iter().filter_map(declared).collect(),
+        }
     }
 
     /// The clauses of the selection, each a line of the cutflow.

@@ -13,6 +13,8 @@ pub(super) struct RawView {
     pub(super) format: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) tree: Option<String>,
+    #[serde(default, skip_serializing_if = "Ordered::is_empty")]
+    pub(super) arrays: Ordered<String>,
     #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub(super) selection: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,6 +59,8 @@ pub(super) struct RawSplits {
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawColumn {
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub(super) data_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) unit: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

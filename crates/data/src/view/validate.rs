@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
+use arrow_schema::DataType;
+
 use crate::expr::{DefinitionError, Definitions, Expr};
+use crate::source::check_slice;
 
 use super::raw::{Ordered, RawGroup, RawSplits, RawVariable, RawView};
 use super::sampling;
@@ -34,6 +37,7 @@ pub(super) fn validate(text: &str, raw: RawView) -> Result<View> {
         selection.map(|(i, clause)| parse(format!("selection[{i}]"), clause)).collect::<Result<_>>()?;
     let new_variables = new_variables(&raw.new_variables)?;
     let columns = columns(&raw, &new_variables)?;
+    arrays(&raw, &new_variables)?;
     let inputs = raw.inputs.0.iter().map(|(name, group)| input(name, group)).collect::<Result<_>>()?;
     let classes = classes(&raw)?;
     let targets = targets(&raw)?;
@@ -102,9 +106,38 @@ fn columns(raw: &RawView, new_variables: &Definitions) -> Result<Vec<ColumnNote>
             name: name.clone(),
             unit: column.unit.clone(),
             description: column.description.clone(),
+            data_type: column.data_type.as_deref().map(|text| data_type(name, text)).transpose()?,
         }),
     };
     raw.columns.0.iter().map(note).collect()
+}
+
+/// The types that a column of a CSV file may be declared to have.
+fn data_type(column: &str, text: &str) -> Result<DataType> {
+    Ok(match text {
+        "int64" => DataType::Int64,
+        "uint64" => DataType::UInt64,
+        "float64" => DataType::Float64,
+        "bool" => DataType::Boolean,
+        "string" => DataType::Utf8,
+        _ => {
+            let message = format!("\"{text}\" is none of int64, uint64, float64, bool and string");
+            return wrong(format!("columns.{column}.type"), message);
+        }
+    })
+}
+
+/// Columns that are slices of arrays are columns like others: none of them is a new variable too.
+fn arrays(raw: &RawView, new_variables: &Definitions) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for (name, text) in &raw.arrays.0 {
+        let key = format!("arrays.{name}");
+        if new_variables.get(name).is_some() || !seen.insert(name) {
+            return wrong(key, "it is defined twice");
+        }
+        check_slice(text).or_else(|reason| wrong(key, reason))?;
+    }
+    Ok(())
 }
 
 fn input(name: &str, raw: &RawGroup) -> Result<Group> {

@@ -12,6 +12,7 @@
     )
 )]
 
+mod file;
 #[cfg(feature = "http")]
 mod http;
 mod pace;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Place, Result};
+pub use file::RemoteFile;
 pub(crate) use remote::{Remote, Wanted};
 pub(crate) use url::Url;
 

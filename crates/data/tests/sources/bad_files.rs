@@ -1,0 +1,93 @@
+//! Files that cannot be read: an error by default, left out and listed where that is asked for.
+
+use std::path::{Path, PathBuf};
+
+use fiducial_data::dataset::{Dataset, SkippedFile};
+use fiducial_data::prepare::{OnBadFile, PrepareOptions, prepare, prepare_or_reuse};
+use fiducial_data::source::{self, Error};
+use fiducial_data::view::View;
+
+use super::fixture;
+
+const VIEW: &str = r#"
+format = "fiducial-view/1"
+selection = ["y > 3"]
+[columns]
+x = {}
+y = {}
+[splits]
+fractions = { train = 1.0 }
+seed = 1
+"#;
+
+fn make(files: &[PathBuf], out: &Path, on_bad_file: OnBadFile) -> Result<Dataset, Error> {
+    let options = PrepareOptions { on_bad_file, overwrite: true, ..PrepareOptions::default() };
+    prepare(&View::parse(VIEW).unwrap(), files, out, &options, &mut |_| {})
+}
+
+/// Three files, of which the second has a chunk that cannot be unpacked.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let good = std::fs::read(fixture("user_block.h5")).unwrap();
+    let mut broken = good.clone();
+    let chunk = broken
+        .windows(2)
+        .rposition(|bytes| bytes == [0x78, 0x5e] || bytes == [0x78, 0x01] || bytes == [0x78, 0x9c]);
+    broken[chunk.unwrap() + 2..][..8].fill(0xff);
+    let paths: Vec<PathBuf> = ["a.h5", "b.h5", "c.h5"].iter().map(|name| directory.join(name)).collect();
+    for (path, bytes) in paths.iter().zip([&good, &broken, &good]) {
+        std::fs::write(path, bytes).unwrap();
+    }
+    paths
+}
+
+#[test]
+fn a_bad_file_fails_or_is_left_out_and_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut paths = files(directory.path());
+    let rows = source::open(&paths[0], None).unwrap().rows();
+    let out = directory.path().join("out");
+    let error = make(&paths, &out, OnBadFile::Fail).unwrap_err().to_string();
+    assert!(error.contains("b.h5") && error.contains("chunk"), "{error}");
+    assert!(!out.exists());
+
+    // A file whose bytes are bad on the way, one that is no such file at all, and one that is not there.
+    let text = directory.path().join("d.h5");
+    std::fs::write(&text, "not at all").unwrap();
+    paths.extend([text, directory.path().join("e.h5")]);
+    let dataset = make(&paths, &out, OnBadFile::Skip).unwrap();
+    let manifest = dataset.manifest();
+    let skipped: Vec<(&str, Option<u64>)> =
+        manifest.skipped.iter().map(|SkippedFile { file, rows, .. }| (file.as_str(), *rows)).collect();
+    assert_eq!(skipped, [("d.h5", None), ("e.h5", None), ("b.h5", Some(rows))]);
+    assert!(manifest.skipped.iter().all(|file| file.reason.starts_with("failed to ")));
+    assert_eq!(manifest.sources.iter().map(|file| file.first_row_id).collect::<Vec<_>>(), [0, 2 * rows]);
+    assert_eq!(manifest.cutflow.iter().map(|file| file.rows).sum::<u64>(), 2 * rows);
+    assert!(dataset.verify().unwrap().problems.is_empty());
+    let card = std::fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(
+        card.contains("## Files that could not be read") && card.contains("an unknown number of rows"),
+        "{card}"
+    );
+
+    // The same again is the same dataset; it is made anew once the file can be read.
+    let again = make(&paths, &directory.path().join("again"), OnBadFile::Skip).unwrap();
+    assert_eq!(again.version(), dataset.version());
+    std::fs::copy(&paths[0], &paths[1]).unwrap();
+    let options = PrepareOptions { on_bad_file: OnBadFile::Skip, ..PrepareOptions::default() };
+    let view = View::parse(VIEW).unwrap();
+    let healed = prepare_or_reuse(&view, &paths, &out, &options, &mut |_| {}).unwrap();
+    assert!(!healed.is_reused && healed.dataset.manifest().skipped.len() == 2);
+    assert!(prepare_or_reuse(&view, &paths, &out, &options, &mut |_| {}).unwrap().is_reused);
+
+    let error = make(&paths[3..], &out, OnBadFile::Skip).unwrap_err().to_string();
+    assert!(error.contains("none of the files can be read"), "{error}");
+}
+
+/// A view that does not fit is no bad file.
+#[test]
+fn a_missing_column_is_never_skipped() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    let error = make(&[fixture("user_block.h5"), fixture("hits.csv")], &out, OnBadFile::Skip).unwrap_err();
+    assert!(error.to_string().contains("column `y`"), "{error}");
+}
