@@ -216,8 +216,8 @@ impl Inputs {
 
     /// Leaves out a source whose bytes turned out to be bad. The others keep their row ids.
     fn leave_out(&mut self, error: Error, options: &PrepareOptions) -> Result<(), Error> {
-        let bad = |source: &Box<dyn Source>| error.bad_file() == Some(source.path());
-        let Some(index) = self.sources.iter().position(bad) else { return Err(error) };
+        let mut paths = self.sources.iter().map(|source| source.path());
+        let Some(index) = paths.position(|path| error.bad_file() == Some(path)) else { return Err(error) };
         let (source, file) = (self.sources.remove(index), self.files.remove(index));
         self.skip(source.path(), Some(file.rows), error, options)?;
         self.check_any()

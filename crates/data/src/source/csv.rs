@@ -87,7 +87,7 @@ impl CsvSource {
             return Err(Error::malformed(path, format!("two columns have the name `{}`", twice.1)));
         }
         let (mut rows, mut blocks) = (0, Vec::new());
-        while let Some(row) = ends.next() {
+        for row in ends {
             if rows % BLOCK_ROWS == 0 {
                 blocks.push(row);
             }

@@ -77,14 +77,14 @@ def hdf5():
 
 def frames():
     for name, key in (("table_blosclz.h5", ""), ("table_lz4.h5", ""), ("table_zlib.h5", ""), ("table_zstd.h5", "table"), ("frame_fixed.h5", "")):
-        frame = pandas.read_hdf(FIXTURES / name)
+        frame = pandas.read_hdf(FIXTURES / name, key="df" if name.startswith("frame") else "table")
         expected = {"index": frame.index.to_numpy()}
         for column in ("E", "PX", "PY", "PZ"):
             expected[column] = frame[[f"{column}_{i}" for i in range(6)]].to_numpy()
         for column in ("truthE", "truthPX", "ttv", "is_signal_new"):
             expected[column] = frame[column].to_numpy()
         columns(name, key, expected)
-    frame = pandas.read_hdf(FIXTURES / "frame_numbers.h5")
+    frame = pandas.read_hdf(FIXTURES / "frame_numbers.h5", key="df")
     columns("frame_numbers.h5", "df", {"index": frame.index.to_numpy(), "values": frame.to_numpy()})
 
 
@@ -99,7 +99,7 @@ def numpy_files():
 def csv():
     text = {"code": str}
     for name, options in (("hits.csv", {}), ("hits.csv.gz", {}), ("hits.tsv", {"sep": "\t"}), ("gaps.csv", {}), ("bare.csv", {"header": None})):
-        frame = pandas.read_csv(FIXTURES / name, dtype=text, float_precision="round_trip", **options)
+        frame = pandas.read_csv(FIXTURES / name, dtype=text, **options)
         if name == "bare.csv":
             frame.columns = [f"column_{i}" for i in frame.columns]
         columns(name, "", {column: frame[column].tolist() for column in frame})
@@ -127,7 +127,7 @@ def hepmc():
             for event in file:
                 listed = [vertex for vertex in event.vertices if len(vertex.particles_in) > 1 or vertex.has_set_position()]
                 ids = {vertex.id for vertex in listed}
-                row = {"event_number": event.event_number, "weight_nominal": event.weights[0], "weight_scale up": event.weights[1]}
+                row = {"event_number": event.event_number, "weight_nominal": event.weights[0], "weight_scale_up": event.weights[1]}
                 particles = event.particles
                 row["particle_id"] = [p.pid for p in particles]
                 row["particle_status"] = [p.status for p in particles]

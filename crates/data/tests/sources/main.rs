@@ -107,7 +107,7 @@ proptest! {
         let part = whole.slice(rows.start as usize, (rows.end - rows.start) as usize).project(&indices).unwrap();
         let read = source.read(&columns, rows.clone()).unwrap();
         prop_assert_eq!(&read, &part, "{}", name);
-        let chosen: BooleanArray = (0..part.num_rows()).map(|row| Some((row as u64 * 7 + seed) % 3 == 0)).collect();
+        let chosen: BooleanArray = (0..part.num_rows()).map(|row| Some((row as u64).wrapping_mul(7).wrapping_add(seed).is_multiple_of(3))).collect();
         let read = source.read_chosen(&columns, rows, &chosen).unwrap();
         prop_assert_eq!(read, filter_record_batch(&part, &chosen).unwrap(), "{}", name);
     }
@@ -216,7 +216,8 @@ fn slices_of_arrays_are_columns() {
         ..OpenOptions::default()
     };
     let source = source::open_with(&fixture("fortran.npy"), &options).unwrap();
-    assert_eq!(source.schema().field_with_name("z").unwrap().data_type().to_string().contains("4"), true);
+    let field = source.schema().field_with_name("z").unwrap().clone();
+    assert!(matches!(field.data_type(), DataType::FixedSizeList(_, 4)), "{field}");
 }
 
 #[test]

@@ -158,7 +158,7 @@ def lhe():
 def hepmc():
     for name, energy, length in (("gev_mm", pyhepmc.Units.GEV, pyhepmc.Units.MM), ("mev_cm", pyhepmc.Units.MEV, pyhepmc.Units.CM)):
         info = pyhepmc.GenRunInfo()
-        info.weight_names = ["nominal", "scale up"]
+        info.weight_names = ["nominal", "scale_up"]
         with pyhepmc.open(OUT / f"{name}.hepmc3", "w", precision=16) as file:
             for number in range(12):
                 event = pyhepmc.GenEvent(energy, length)

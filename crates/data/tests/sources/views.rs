@@ -8,11 +8,13 @@ use fiducial_data::prepare::{PrepareOptions, prepare};
 
 use super::fixture;
 
+/// A dataset's name, files of its layout and what they are called there, a group of inputs, its variables and length.
+type Check<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, usize, usize);
+
 #[test]
 fn catalogued_views_make_tensors() {
     let directory = tempfile::tempdir().unwrap();
-    // A dataset's name, files of its layout, what they are called there, and a group of inputs with its shape.
-    let checks: [(&str, &[(&str, &str)], &str, usize, usize); 8] = [
+    let checks: [Check; 8] = [
         ("top-tagging", &[("as_top.h5", "train.h5"), ("as_top.h5", "test.h5")], "vectors", 4, 128),
         ("quark-gluon", &[("as_quark_gluon.npz", "QG_jets.npz")], "features", 3, 139),
         ("jetnet-30", &[("as_jetnet.hdf5", "t.hdf5")], "particles", 3, 150),

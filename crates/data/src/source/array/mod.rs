@@ -37,7 +37,7 @@ pub(crate) enum Block {
     /// In mapped bytes, from `start` on.
     Mapped { bytes: Bytes, start: usize, row_stride: usize },
     /// In an HDF5 dataset, possibly in packed chunks.
-    Hdf5(Dataset),
+    Hdf5(Box<Dataset>),
 }
 
 impl Block {

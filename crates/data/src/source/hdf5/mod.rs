@@ -57,7 +57,7 @@ pub(super) fn open(path: &Path, table: Option<&str>) -> Result<Found, Error> {
     let found = match opened.file.group(name) {
         Ok(group) => of_group(&opened, &group, name),
         Err(_) => match opened.file.dataset(name) {
-            Ok(dataset) => single(&opened, Node { path: name.to_owned(), dataset }),
+            Ok(dataset) => single(&opened, &Node { path: name.to_owned(), dataset }),
             Err(error) => {
                 let has = names(&opened).map(|names| names.join(", ")).unwrap_or_default();
                 return Err(Error::malformed(path, format!("find `{name}`: {error}; it has {has}")));
@@ -160,8 +160,8 @@ fn of_group(opened: &Opened, group: &Group, name: &str) -> Result<Found, String>
             list.join(", ")
         ));
     }
-    if let [_] = nodes_found.as_slice() {
-        let mut found = single(opened, nodes_found.remove(0))?;
+    if let [only] = nodes_found.as_slice() {
+        let mut found = single(opened, only)?;
         found.table = Some(name.to_owned());
         return Ok(found);
     }
@@ -174,10 +174,10 @@ fn of_group(opened: &Opened, group: &Group, name: &str) -> Result<Found, String>
 }
 
 /// A dataset alone: its records' members have no prefix.
-fn single(opened: &Opened, node: Node) -> Result<Found, String> {
+fn single(opened: &Opened, node: &Node) -> Result<Found, String> {
     let rows = node.dataset.shape().first().copied().ok_or("it is a single value and has no rows")?;
     let mut found = Found { rows, ..Found::default() };
-    add(opened, &mut found, &node, "");
+    add(opened, &mut found, node, "");
     Ok(found)
 }
 
@@ -217,7 +217,7 @@ fn add(opened: &Opened, found: &mut Found, node: &Node, prefix: &str) {
             Err(reason) => found.unreadable.push((name, reason)),
         }
     }
-    found.blocks.push(Block::Hdf5(block));
+    found.blocks.push(Block::Hdf5(Box::new(block)));
 }
 
 /// The values of a type, and the axes of an array of them.

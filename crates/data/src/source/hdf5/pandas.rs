@@ -69,7 +69,7 @@ fn fixed(opened: &Opened, group: &Group) -> Result<Found, String> {
                     let name = name_of(name);
                     found.columns.push(Column::dense(name, found.blocks.len(), element, origin, Vec::new()));
                 }
-                found.blocks.push(Block::Hdf5(block));
+                found.blocks.push(Block::Hdf5(Box::new(block)));
             }
             Ok((block, _)) => {
                 let reason = format!(
