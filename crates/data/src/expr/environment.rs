@@ -13,6 +13,9 @@ use super::value::Value;
 use super::values::Shape;
 use super::{Expr, ExprError, evaluate};
 
+/// What numbers without a dimension are said to be in: they go with everything.
+const NO_UNIT: [&str; 3] = ["", "1", "rad"];
+
 /// New variables in order: each may refer to the ones before it and to columns.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Definitions {
@@ -234,7 +237,7 @@ impl<'a> Environment<'a> {
         }
         let (data, shape) = arrow::read(self.batch.column(i).as_ref())?;
         let unit = self.batch.schema_ref().field(i).metadata().get(UNIT);
-        let unit = unit.map(|unit| unit.trim()).filter(|unit| !unit.is_empty()).map(Arc::from);
+        let unit = unit.map(|unit| unit.trim()).filter(|unit| !NO_UNIT.contains(unit)).map(Arc::from);
         let value = Value::plain(data, self.shared(shape)).with_unit(unit);
         Ok(self.columns[i].get_or_init(|| value).clone())
     }
