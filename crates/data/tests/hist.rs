@@ -1,5 +1,5 @@
 //! Histograms: NumPy's and boost-histogram's bins, the same at any number of threads, and pictures.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

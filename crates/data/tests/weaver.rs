@@ -1,5 +1,5 @@
 //! weaver's configurations give the tensors that weaver gives.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

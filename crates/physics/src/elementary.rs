@@ -270,6 +270,8 @@ pub(crate) fn logarithm(x: f64) -> f64 {
     // A small whole number in the last bits of 2^52 is that number more.
     let power = f64::from_bits(power | 0x4330_0000_0000_0000) - (4_503_599_627_370_496.0 + BIAS as f64);
     let log = power.fused(LOG_2.0, power.fused(LOG_2.1, log));
+    // `contains` would branch.
+    #[allow(clippy::manual_range_contains)]
     let right = (x >= f64::MIN_POSITIVE) & (x < f64::INFINITY);
     if right { log } else { f64::NAN }
 }

@@ -111,7 +111,8 @@ pub(crate) fn booleans(bytes: &[u8]) -> BooleanArray {
 fn eight_bits(bytes: [u8; 8]) -> u8 {
     let word = u64::from_le_bytes(bytes);
     // The lowest bit of each byte says whether any of its bits is set; the product moves that of byte i to bit 56 + i.
-    let truths = ((word & 0x7F7F_7F7F_7F7F_7F7F) + 0x7F7F_7F7F_7F7F_7F7F | word) >> 7 & 0x0101_0101_0101_0101;
+    let carried = (word & 0x7F7F_7F7F_7F7F_7F7F) + 0x7F7F_7F7F_7F7F_7F7F;
+    let truths = ((carried | word) >> 7) & 0x0101_0101_0101_0101;
     (truths.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
 

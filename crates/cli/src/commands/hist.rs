@@ -69,7 +69,7 @@ fn axis(expr: &str, bins: Option<&str>, edges: Option<&str>) -> Result<(Expr, Ax
     };
     let axis = match (bins, edges) {
         (Some(text), _) => match numbers(text)?[..] {
-            [bins, low, high] if bins >= 1.0 && bins <= 1e6 && bins.fract() == 0.0 && low < high => {
+            [bins, low, high] if (1.0..=1e6).contains(&bins) && bins.fract() == 0.0 && low < high => {
                 Axis::regular(expr, bins as usize, low, high)
             }
             _ => return Err(wrong(&format!("{text:?} is not N,LOW,HIGH with LOW < HIGH"))),

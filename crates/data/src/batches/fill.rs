@@ -243,8 +243,10 @@ impl Block<'_> {
             let kept = |ends: &[i32]| ends[0] as usize..(ends[1] as usize).min(ends[0] as usize + length);
             // All at once, but for those that are cut: they count for nothing.
             scaled.resize(numbers.len(), 0.0);
-            let runs: Vec<Range<usize>> =
-                if cut == 0 { vec![0..numbers.len()] } else { offsets.windows(2).map(kept).collect() };
+            let runs: Vec<Range<usize>> = match cut {
+                0 => std::iter::once(0..numbers.len()).collect(),
+                _ => offsets.windows(2).map(kept).collect(),
+            };
             for run in runs {
                 let (moved, is_finite) = variable.transform(&numbers[run.clone()], &mut scaled[run.clone()]);
                 clipped += moved;

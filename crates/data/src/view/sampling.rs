@@ -36,7 +36,7 @@ pub enum Sampling {
     /// By a weight for each row: the probability that it is kept, where it is not above 1.
     Weight(Expr),
     /// By weights that make the distribution of two variables alike in all classes, measured on the training split.
-    Reweight(Reweight),
+    Reweight(Box<Reweight>),
 }
 
 /// See [`Sampling::Reweight`]. The method is weaver's.
@@ -169,14 +169,14 @@ pub(super) fn sampling(raw: &RawSampling) -> Result<Sampling> {
     if !(0.0..=100.0).contains(&threshold) {
         return wrong("sampling.threshold", "a percentile lies between 0 and 100");
     }
-    Ok(Sampling::Reweight(Reweight {
+    Ok(Sampling::Reweight(Box::new(Reweight {
         method,
         variables,
         classes,
         threshold,
         discard_outside: raw.discard_outside.unwrap_or(true),
         base: raw.base.as_ref().map(|text| parse("sampling.base", text)).transpose()?,
-    }))
+    })))
 }
 
 pub(super) fn bucketing(raw: &RawBucketing) -> Result<Bucketing> {

@@ -225,7 +225,7 @@ fn truths(raw: &[u8], skip: usize, out: &mut [u8]) {
     let (eights, tail) = rest.as_chunks_mut();
     for (eight, byte) in eights.iter_mut().zip(&raw[start / 8..]) {
         // Each of eight copies of the byte keeps a bit of its own, which carries into that copy's highest bit.
-        let own = u64::from(*byte) * 0x0101_0101_0101_0101 & 0x8040_2010_0804_0201;
+        let own = (u64::from(*byte) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
         *eight = ((own + 0x7F7F_7F7F_7F7F_7F7F) >> 7 & 0x0101_0101_0101_0101).to_le_bytes();
     }
     let start = start + 8 * eights.len();
