@@ -1,7 +1,7 @@
 //! Patterns of column names.
 
 /// Whether a name fits a pattern, in which `*` stands for any characters and `?` for one.
-pub(super) fn fits(pattern: &str, name: &str) -> bool {
+pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
     // The last star, and how much of the name it has taken: it takes one more where what follows does not fit.

@@ -11,6 +11,7 @@
 //! # Ok::<(), fiducial_data::source::Error>(())
 //! ```
 
+mod columns;
 mod error;
 mod parquet;
 mod root;
@@ -24,6 +25,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 
 use crate::dataset::digest_file;
+pub use columns::{matching_columns, matching_names};
 pub use error::Error;
 pub use parquet::ParquetSource;
 pub use root::RootSource;

@@ -1,0 +1,41 @@
+//! The compiled part of the Python package `fiducial`: sources, datasets, batches, metrics and physics for Python.
+//!
+//! Nothing is computed here: each function takes Python's arguments, calls a library on threads of its own with the
+//! interpreter free, and hands out the result as Arrow (the PyCapsule interface) or as dense memory (the array interface and
+//! DLPack). The Python sources beside this crate add what is easier said in Python.
+#![deny(missing_docs)]
+
+mod arrow;
+mod batches;
+mod dataset;
+mod error;
+mod metrics;
+mod physics;
+mod source;
+mod tensor;
+mod view;
+mod work;
+
+#[pyo3::pymodule]
+mod _fiducial {
+    #[pymodule_export]
+    use crate::arrow::{Array, Schema, Table};
+    #[pymodule_export]
+    use crate::batches::{Batch, BatchIterator, Batches};
+    #[pymodule_export]
+    use crate::dataset::{Dataset, prepare_dataset};
+    #[pymodule_export]
+    use crate::error::Error;
+    #[pymodule_export]
+    use crate::metrics::{Estimate, evaluate_binary, evaluate_classes};
+    #[pymodule_export]
+    use crate::physics::{cluster_jets, delta_phis, delta_rs, quantity};
+    #[pymodule_export]
+    use crate::source::{Source, histogram_json, open};
+    #[pymodule_export]
+    use crate::tensor::Tensor;
+    #[pymodule_export]
+    use crate::view::{Standardisation, View};
+    #[pymodule_export]
+    use crate::work::{set_threads, threads};
+}
