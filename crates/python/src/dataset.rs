@@ -22,7 +22,7 @@ use crate::work::{Job, run};
 ///
 /// >>> dataset = fiducial.Dataset(prepared)
 /// >>> dataset.splits
-/// {'train': 23969, 'validation': 2670, 'test': 13361}
+/// {'train': 23924, 'validation': 2715, 'test': 13361}
 /// >>> dataset.read("test", ["row_id", "jet_*"])
 /// <fiducial.Table, 13361 rows, 6 columns>
 /// >>> dataset.verify()
@@ -166,6 +166,9 @@ struct Watch {
     is_cancelled: AtomicBool,
 }
 
+/// How often a wait for work that is to stop looks before it goes on without: two seconds.
+const PATIENCE: usize = 40;
+
 /// Unwinds out of `prepare`, which leaves nothing behind then; no message is printed on the way.
 struct Cancelled;
 
@@ -211,8 +214,12 @@ pub(crate) fn prepare_dataset(
         }
         Err(stopped) => {
             watch.is_cancelled.store(true, Ordering::Relaxed);
-            // Until it has stopped the directory would still change; a second interrupt does not wait for that.
-            let _ = job.wait(py);
+            // It stops with its next piece, unless it still hashes the inputs: then nothing has been written yet.
+            let mut looks = 0;
+            let _ = job.wait_and(py, || {
+                looks += 1;
+                if looks < PATIENCE { Ok(()) } else { Err(stopped.clone_ref(py)) }
+            });
             Err(stopped)
         }
     }

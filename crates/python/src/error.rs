@@ -15,7 +15,7 @@ pyo3::create_exception!(
     Error,
     PyRuntimeError,
     "Why something failed: the message names the file, the object and the place.\n\nWhere an expression is to blame, \
-     `position` is the place in its text, counted from 1, `row` the row of the data or None, and `hint` what to do or None."
+     `position` is the place in its text, counted from 1, `row` the row of the data or None, and `hint` what to do or None; elsewhere all three are None."
 );
 
 /// The number of "no such file or directory" in `errno`.

@@ -18,6 +18,8 @@ mod work;
 
 #[pyo3::pymodule]
 mod _fiducial {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::arrow::{Array, Schema, Table};
     #[pymodule_export]
@@ -38,4 +40,11 @@ mod _fiducial {
     use crate::view::{Standardisation, View};
     #[pymodule_export]
     use crate::work::{set_threads, threads};
+
+    /// Every error has the attributes that only some can fill.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let error = module.py().get_type::<Error>();
+        ["position", "row", "hint"].iter().try_for_each(|name| error.setattr(name, module.py().None()))
+    }
 }

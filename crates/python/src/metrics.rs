@@ -3,7 +3,6 @@
 use fiducial_metrics::{self as metrics, BinaryScores, Bootstrap, ClassScores};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyAnyMethods;
 
 use crate::error::raise;
 use crate::tensor::{Kind, Tensor};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
-use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchReader};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat;
 use fiducial_data::expr::{Environment, Expr};
@@ -52,7 +52,7 @@ impl Columns {
 ///
 /// >>> source = fiducial.open(jets)
 /// >>> len(source), source.columns[:2]
-/// (40000, ['part_px', 'part_py'])
+/// (40000, ['npart', 'part_px'])
 #[pyfunction]
 #[pyo3(signature = (path, table=None))]
 pub(crate) fn open(py: Python<'_>, path: PathBuf, table: Option<String>) -> PyResult<Source> {
@@ -225,6 +225,12 @@ impl RecordBatchReader for Partitions {
 fn evaluate(source: &dyn source::Source, expr: &Expr, rows: &Range<u64>) -> PyResult<ArrayRef> {
     let columns: Vec<String> = expr.columns().into_iter().collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    // On no rows first: what does not fit the columns is told with its place in the text, before anything is read. Why a
+    // column cannot be read, the source knows better.
+    if columns.iter().all(|column| source.unreadable(column).is_none()) {
+        let empty = RecordBatch::new_empty(source.schema());
+        expr.evaluate(&Environment::new(&empty)).map_err(|error| raise(&error))?;
+    }
     let overlap = |piece: Range<u64>| piece.start.max(rows.start)..piece.end.min(rows.end);
     let mut pieces: Vec<Range<u64>> =
         source.partitions().into_iter().map(overlap).filter(|piece| !piece.is_empty()).collect();

@@ -25,11 +25,13 @@ def test_values_are_those_of_awkward(dataset: fiducial.Dataset) -> None:
     batch = next(iter(batches))
     assert list(batch) == ["points", "features", "vectors", "mask", "labels", "weights", "row_ids"]
     rows = dataset.read("validation").to_awkward()[:300]
-    pt = np.hypot(rows.part_px, rows.part_py)
-    logpt = ak.values_astype(np.log(ak.values_astype(pt, np.float64)), np.float64)
+    px, py = (ak.values_astype(rows[name], np.float64) for name in ("part_px", "part_py"))
     center, scale = measured.variables["part_logpt"]
-    padded = lambda x: ak.to_numpy(ak.fill_none(ak.pad_none(x, 64, clip=True), 0.0))
-    expected = padded(np.clip((logpt - center) * scale, -5, 5))
+
+    def padded(values: ak.Array) -> np.ndarray:
+        return ak.to_numpy(ak.fill_none(ak.pad_none(values, 64, clip=True), 0.0))
+
+    expected = np.clip(padded((np.log(np.hypot(px, py)) - center) * scale), -5, 5)
     assert batch["features"].shape == (300, 7, 64) and batch["features"].dtype == np.float32
     assert np.allclose(batch["features"][:, 2], expected, atol=2e-6)
     assert np.array_equal(batch["vectors"][:, 0], padded(rows.part_px).astype(np.float32))

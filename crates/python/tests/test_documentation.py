@@ -31,10 +31,6 @@ def documented() -> Iterator[tuple[str, str]]:
                     yield f"{name}.{member}", inspect.getdoc(value) or ""
 
 
-def public() -> list[str]:
-    return [name for name, _ in documented()]
-
-
 @pytest.mark.parametrize("name", [name for name, text in documented() if ">>>" in text])
 def test_examples(name: str, prepared: Path, tmp_path: Path) -> None:
     names = {"fiducial": fiducial, "jets": JETS, "prepared": prepared, "directory": tmp_path, "view": VIEW}
@@ -81,11 +77,12 @@ def importable(name: str) -> bool:
 
 def test_types_are_checked() -> None:
     pytest.importorskip("mypy", reason="skipped: mypy is not installed")
-    run = lambda *arguments: subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=ROOT / "crates/python", capture_output=True, text=True
-    )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", *arguments]
+        return subprocess.run(command, cwd=ROOT / "crates/python", capture_output=True, text=True)
+
     strict = run("mypy", "--strict", "-p", "fiducial")
     assert strict.returncode == 0, strict.stdout + strict.stderr
-    modules = ["fiducial._fiducial"]
-    stubs = run("mypy.stubtest", "--ignore-disjoint-bases", *modules)
+    stubs = run("mypy.stubtest", "--mypy-config-file", "pyproject.toml", "fiducial._fiducial")
     assert stubs.returncode == 0, stubs.stdout + stubs.stderr

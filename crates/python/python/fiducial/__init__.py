@@ -3,7 +3,7 @@
 >>> import fiducial
 >>> source = fiducial.open(jets)
 >>> source
-<fiducial.Source ...top_tagging.root:tree, 40000 rows, 9 columns>
+<fiducial.Source ...top_tagging.root:tree, 40000 rows, ... columns>
 >>> source.read(["jet_pt", "part_p?"], stop=3)
 <fiducial.Table, 3 rows, 4 columns>
 

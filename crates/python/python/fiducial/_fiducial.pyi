@@ -9,8 +9,10 @@ from typing_extensions import CapsuleType, Self
 _Path: TypeAlias = str | PathLike[str]
 _Columns: TypeAlias = str | Sequence[str]
 
+__all__: list[str]
+
 class Error(RuntimeError):
-    position: int
+    position: int | None
     row: int | None
     hint: str | None
 

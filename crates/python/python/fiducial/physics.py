@@ -105,9 +105,11 @@ def cluster_jets(
     if arrays[0].ndim != 2:
         raise ValueError(f"particles must be lists in events, with two axes, not {arrays[0].ndim}")
     counts = awkward.num(arrays[0], axis=1)
-    offsets = numpy.concatenate([[0], numpy.cumsum(counts)])
-    flat = [_bytes(awkward.flatten(array, axis=1)) for array in arrays]
-    found = _fiducial.cluster_jets(*flat, offsets.tolist(), algorithm, radius, recombination, min_pt)
+    offsets = numpy.concatenate([[0], numpy.cumsum(counts)]).tolist()
+    flat_px, flat_py, flat_pz, flat_e = (_bytes(awkward.flatten(array, axis=1)) for array in arrays)
+    found = _fiducial.cluster_jets(
+        flat_px, flat_py, flat_pz, flat_e, offsets, algorithm, radius, recombination, min_pt
+    )
     jet_px, jet_py, jet_pz, jet_e, jet_offsets, constituents, constituent_offsets = (part.numpy() for part in found)
     inner = awkward.unflatten(constituents, numpy.diff(constituent_offsets))
     columns = {"px": jet_px, "py": jet_py, "pz": jet_pz, "e": jet_e, "constituents": inner}
@@ -130,16 +132,19 @@ def _broadcast(function: Callable[..., Tensor], *values: Any) -> Any:
     import numpy
 
     awkward = sys.modules.get("awkward")
-    if awkward is not None and any(isinstance(value, awkward.Array) for value in values):
+    is_array = [awkward is not None and isinstance(value, awkward.Array) for value in values]
+    if awkward is not None and any(is_array):
 
         def leaves(layouts: Any, **_: Any) -> Any:
-            if not all(getattr(layout, "is_numpy", True) for layout in layouts):
+            if not all(layout.is_numpy for layout in layouts):
                 return None
-            columns = numpy.broadcast_arrays(*(numpy.asarray(layout) for layout in layouts))
+            flat = iter(layouts)
+            parts = [numpy.asarray(next(flat)) if is_one else value for is_one, value in zip(is_array, values)]
+            columns = numpy.broadcast_arrays(*parts)
             result = function(*(_bytes(column) for column in columns)).numpy()
             return awkward.contents.NumpyArray(result.reshape(columns[0].shape))
 
-        return awkward.transform(leaves, *values)
+        return awkward.transform(leaves, *(value for is_one, value in zip(is_array, values) if is_one))
     columns = numpy.broadcast_arrays(*(numpy.asarray(value) for value in values))
     result = function(*(_bytes(column) for column in columns)).numpy().reshape(columns[0].shape)
     return result if result.ndim else result[()]

@@ -22,7 +22,7 @@ _FORMAT = "fiducial-torch-state/1"
 _MOST_WORKERS = 1024
 
 
-class IterableDataset(TorchIterableDataset[dict[str, Any]]):
+class IterableDataset(TorchIterableDataset[dict[str, Any]]):  # type: ignore[misc]
     """The batches of a split as dictionaries of torch tensors, in memory that is not copied.
 
     Give it to a `DataLoader` with `batch_size=None`: the batches are made here. Every worker and every rank gets its share, and
