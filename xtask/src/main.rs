@@ -8,8 +8,9 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask TASK
 
-  test [-- FILTER…]   format, lints, then all tests, with the Python packages that they compare with;
-                      after --, arguments for `cargo test`, and only the tests are run
+  test [-- FILTER…]   format, lints, then all tests, with the Python packages that they compare with, and those of our own
+                      Python package; after --, arguments for `cargo test`, and only its tests are run
+  pytest [ARGS…]      builds and installs our Python package into the tests' environment, and runs its tests
   lint                format and lints alone
   fuzz [SECONDS]      fuzzes the reader of ROOT files for that long (60 s), with the address sanitizer
   python              installs the tests' Python environment and prints its interpreter
@@ -23,8 +24,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
-        ["test"] => lint().and_then(|()| test(&[])),
+        ["test"] => lint().and_then(|()| test(&[])).and_then(|()| pytest(&[])),
         ["test", "--", rest @ ..] => test(rest),
+        ["pytest", arguments @ ..] => pytest(arguments),
         ["lint"] => lint(),
         ["fuzz"] => fuzz("60"),
         ["fuzz", seconds] => fuzz(seconds),
@@ -96,6 +98,17 @@ fn test(filter: &[&str]) -> Outcome {
         Err(reason) => eprintln!("xtask: tests that compare with Python packages are skipped: {reason}"),
     }
     run(tests.args(filter))
+}
+
+fn pytest(arguments: &[&str]) -> Outcome {
+    match python::interpreter() {
+        Ok(interpreter) => python::test_package(&interpreter, arguments),
+        Err(reason) if std::env::var_os("CI").is_some() => Err(reason),
+        Err(reason) => {
+            eprintln!("xtask: the tests of the Python package are skipped: {reason}");
+            Ok(())
+        }
+    }
 }
 
 fn fuzz(seconds: &str) -> Outcome {

@@ -1,9 +1,9 @@
-//! The tests' Python environment: made once, made anew when its list of packages changes.
+//! The tests' Python environment: made once, made anew when its list of packages changes. Our own package is tested in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{root, run, target};
+use crate::{Outcome, root, run, target};
 
 /// The interpreter of an environment that holds all of `xtask/requirements.txt`.
 ///
@@ -22,6 +22,16 @@ pub(crate) fn interpreter() -> Result<PathBuf, String> {
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
     std::fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
     Ok(python)
+}
+
+/// Builds the package `fiducial` as a user's `pip install` does, and runs its tests in the environment.
+pub(crate) fn test_package(interpreter: &Path, arguments: &[&str]) -> Outcome {
+    let package = root().join("crates/python");
+    // The build backend is in the environment already: pip need not fetch it for each build.
+    let install =
+        ["-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--force-reinstall"];
+    run(Command::new(interpreter).args(install).arg(&package))?;
+    run(Command::new(interpreter).args(["-m", "pytest"]).args(arguments).current_dir(package))
 }
 
 fn read(path: &PathBuf) -> Result<String, String> {

@@ -19,7 +19,7 @@
 //! # Ok::<(), fiducial_data::source::Error>(())
 //! ```
 
-mod glob;
+pub(crate) mod glob;
 mod nulls;
 mod plan;
 mod target;

@@ -13,6 +13,7 @@
 
 mod array;
 mod bytes;
+mod columns;
 mod csv;
 mod error;
 mod file_columns;
@@ -36,6 +37,7 @@ use arrow_select::filter::filter_record_batch;
 use crate::dataset::digest_file;
 pub use array::ArraySource;
 pub(crate) use array::check_slice;
+pub use columns::{matching_columns, matching_names};
 pub use csv::CsvSource;
 pub use error::Error;
 pub use file_columns::with_file_columns;

@@ -1,0 +1,51 @@
+//! The compiled part of the Python package `fiducial`: sources, datasets, batches, metrics and physics for Python.
+//!
+//! Nothing is computed here: each function takes Python's arguments, calls a library on threads of its own with the
+//! interpreter free, and hands out the result as Arrow (the PyCapsule interface) or as dense memory (the array interface and
+//! DLPack). The Python sources beside this crate add what is easier said in Python.
+#![allow(clippy::needless_pass_by_value, reason = "arguments from Python arrive by value")]
+#![deny(missing_docs)]
+
+mod arrow;
+mod batches;
+mod dataset;
+mod error;
+mod metrics;
+mod physics;
+mod source;
+mod tensor;
+mod view;
+mod work;
+
+#[pyo3::pymodule]
+mod _fiducial {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::arrow::{Array, Schema, Table};
+    #[pymodule_export]
+    use crate::batches::{Batch, BatchIterator, Batches};
+    #[pymodule_export]
+    use crate::dataset::{Dataset, prepare_dataset};
+    #[pymodule_export]
+    use crate::error::Error;
+    #[pymodule_export]
+    use crate::metrics::{Estimate, evaluate_binary, evaluate_classes};
+    #[pymodule_export]
+    use crate::physics::{cluster_jets, delta_phis, delta_rs, quantity};
+    #[pymodule_export]
+    use crate::source::{Source, histogram_json, open};
+    #[pymodule_export]
+    use crate::tensor::Tensor;
+    #[pymodule_export]
+    use crate::view::{Standardisation, View};
+    #[pymodule_export]
+    use crate::work::{set_threads, threads};
+
+    /// Every error has the attributes that only some can fill.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let error = module.py().get_type::<Error>();
+        ["position", "row", "hint"].iter().try_for_each(|name| error.setattr(name, module.py().None()))
+    }
+}
