@@ -8,8 +8,8 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask TASK
 
-  test [-- FILTER…]   format, lints, then all tests, with the Python packages that they compare with, and those of our own
-                      Python package; after --, arguments for `cargo test`, and only its tests are run
+  test [-- FILTER…]   format, lints, then all tests, with the Python packages that they compare with;
+                      after --, arguments for `cargo test`, and only the tests are run
   pytest [ARGS…]      builds and installs our Python package into the tests' environment, and runs its tests
   lint                format and lints alone
   fuzz [SECONDS]      fuzzes the reader of ROOT files for that long (60 s), with the address sanitizer
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
-        ["test"] => lint().and_then(|()| test(&[])).and_then(|()| pytest(&[])),
+        ["test"] => lint().and_then(|()| test(&[])),
         ["test", "--", rest @ ..] => test(rest),
         ["pytest", arguments @ ..] => pytest(arguments),
         ["lint"] => lint(),

@@ -30,7 +30,11 @@ pub(crate) fn test_package(interpreter: &Path, arguments: &[&str]) -> Outcome {
     // The build backend is in the environment already: pip need not fetch it for each build.
     let install =
         ["-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--force-reinstall"];
-    run(Command::new(interpreter).args(install).arg(&package))?;
+    // The build backend calls `maturin`, which lies beside the interpreter.
+    let mut path = interpreter.parent().map(std::ffi::OsString::from).unwrap_or_default();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    run(Command::new(interpreter).args(install).arg(&package).env("PATH", path))?;
     run(Command::new(interpreter).args(["-m", "pytest"]).args(arguments).current_dir(package))
 }
 
