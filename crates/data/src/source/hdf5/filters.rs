@@ -129,12 +129,12 @@ pub(super) fn repeat(out: &mut Vec<u8>, distance: usize, length: usize, limit: u
     if distance == 0 || out.len().checked_add(length)? > limit {
         return None;
     }
-    // What is repeated within itself doubles with each copy.
-    let mut left = length;
-    while left > 0 {
-        let size = left.min(out.len() - start);
-        out.extend_from_within(start..start + size);
-        left -= size;
+    if distance >= length {
+        out.extend_from_within(start..start + length);
+    } else {
+        for at in start..start + length {
+            out.push(out[at]);
+        }
     }
     Some(())
 }
