@@ -147,14 +147,25 @@ impl<T: Real> WithSimd for Add<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
+        // Of one length that the compiler knows of: else it would not use vectors.
         let (n, out) = (self.out.len(), self.out);
-        let first = self.columns[0];
-        match self.columns[1..] {
-            [] => out.copy_from_slice(first),
-            [a] => (0..n).for_each(|i| out[i] = first[i] + a[i]),
-            [a, b] => (0..n).for_each(|i| out[i] = first[i] + a[i] + b[i]),
-            [a, b, c] => (0..n).for_each(|i| out[i] = first[i] + a[i] + b[i] + c[i]),
-            _ => {}
+        let of = |k: usize| &self.columns[k][..n];
+        match self.columns.len() {
+            1 => out.copy_from_slice(of(0)),
+            2 => sum(out, [of(0), of(1)]),
+            3 => sum(out, [of(0), of(1), of(2)]),
+            _ => sum(out, [of(0), of(1), of(2), of(3)]),
         }
+    }
+}
+
+#[inline(always)]
+fn sum<T: Real, const N: usize>(out: &mut [T], columns: [&[T]; N]) {
+    for i in 0..out.len() {
+        let mut total = columns[0][i];
+        for column in &columns[1..] {
+            total = total + column[i];
+        }
+        out[i] = total;
     }
 }

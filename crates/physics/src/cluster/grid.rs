@@ -15,6 +15,10 @@ const NONE: u32 = u32::MAX;
 const PLAIN: usize = 96;
 /// Particles beyond this rapidity share the outermost row of tiles.
 const ROW_LIMIT: f64 = 10.0;
+/// So many jets in a tile are enough: where R holds more, tiles become smaller.
+const IN_TILE: f64 = 8.0;
+/// The most tiles that R goes over.
+const REACH: usize = 8;
 
 /// Memory for one event after the other. A slot holds one jet or is empty.
 #[derive(Debug, Default)]
@@ -57,25 +61,33 @@ struct Layout {
     rows: usize,
     columns: usize,
     lowest: f64,
+    /// The height of a row.
+    size: f64,
     per_rapidity: f64,
     per_phi: f64,
+    radius: f64,
+    /// How many tiles R goes over, at most.
+    reach: usize,
     /// First slot of each tile, then the end.
     starts: Vec<u32>,
 }
 
 impl Layout {
-    /// A grid for `live` jets whose tiles are at least `radius` wide, and not more tiles than jets.
+    /// A grid for `live` jets, not more tiles than jets: as wide as `radius`, or a whole part of it where jets are dense.
     fn choose(&mut self, live: &[Live], radius: f64, tiled: bool) {
         let inside = live.iter().map(|jet| jet.rapidity.clamp(-ROW_LIMIT, ROW_LIMIT));
         let (low, high) =
             inside.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
         let extent = (high - low).max(1e-3);
+        let each = extent * TAU / live.len().max(1) as f64;
+        let reach = (radius / (IN_TILE * each).sqrt()).clamp(1.0, REACH as f64).floor();
         // A hair more than R, since tiles are found by rounding a product.
-        let size = (radius * 1.000_001).max((extent * TAU / live.len().max(1) as f64).sqrt());
+        let size = (radius / reach * 1.000_001).max(each.sqrt());
+        (self.reach, self.radius, self.size) = (reach as usize, radius, size);
         let columns = (TAU / size).floor() as usize;
         let rows = (extent / size).ceil().max(1.0) as usize;
-        // With three columns each is next to each.
-        let columns = if columns < 4 { 1 } else { columns };
+        // With fewer columns those to the left are those to the right.
+        let columns = if columns < 2 * self.reach + 2 { 1 } else { columns };
         let (rows, columns) = if tiled { (rows, columns) } else { (1, 1) };
         self.rows = rows;
         self.columns = columns;
@@ -100,32 +112,37 @@ impl Layout {
         self.row(rapidity) * self.columns + self.column(phi)
     }
 
-    /// The runs of slots of the tile of a place and of the tiles around, as (runs, how many).
+    /// How far in rapidity the jets of a row are from a place at least.
     #[inline(always)]
-    fn around(&self, rapidity: f64, phi: f64) -> ([(u32, u32); 6], usize) {
-        let mut runs = [(0, 0); 6];
-        let mut count = 0;
-        let (row, column) = (self.row(rapidity), self.column(phi));
-        for row in row.saturating_sub(1)..=(row + 1).min(self.rows - 1) {
-            let base = row * self.columns;
-            let mut run = |from: usize, to: usize| {
-                runs[count] = (self.starts[base + from], self.starts[base + to]);
-                count += 1;
-            };
-            if self.columns == 1 {
-                run(0, 1);
-            } else if column == 0 {
-                run(0, 2);
-                run(self.columns - 1, self.columns);
-            } else if column == self.columns - 1 {
-                // In the order of slots, so that the first of equal distances is always the one of the lowest slot.
-                run(0, 1);
-                run(column - 1, self.columns);
-            } else {
-                run(column - 1, column + 2);
-            }
+    fn to_row(&self, row: usize, rapidity: f64) -> f64 {
+        let low = self.lowest + row as f64 * self.size;
+        // The outermost rows hold all that is beyond.
+        let below = if row == 0 { 0.0 } else { low - rapidity };
+        let above = if row + 1 == self.rows { 0.0 } else { rapidity - (low + self.size) };
+        // A hair less, for rounding.
+        (below.max(above) * 0.999_999 - 1e-9).max(0.0)
+    }
+
+    /// The runs of slots of one row, to both sides of an azimuth: one, or two in the order of slots, or the whole row.
+    #[inline(always)]
+    fn runs(&self, row: usize, phi: f64, width: f64) -> ([(u32, u32); 2], usize) {
+        let starts = &self.starts[row * self.columns..][..=self.columns];
+        let columns = self.columns as isize;
+        // A hair more. Conversion rounds towards 0, so that one turn is added before.
+        let (place, width) = (phi * self.per_phi, width * self.per_phi * 1.000_001 + 1e-9);
+        let low = (place - width + self.columns as f64) as isize - columns;
+        let high = (place + width) as isize;
+        if high - low + 1 >= columns {
+            ([(starts[0], starts[self.columns]), (0, 0)], 1)
+        } else if low < 0 {
+            let right = (starts[(low + columns) as usize], starts[self.columns]);
+            ([(starts[0], starts[(high + 1) as usize]), right], 2)
+        } else if high >= columns {
+            let left = (starts[0], starts[(high - columns + 1) as usize]);
+            ([left, (starts[low as usize], starts[self.columns])], 2)
+        } else {
+            ([(starts[low as usize], starts[(high + 1) as usize]), (0, 0)], 1)
         }
-        (runs, count)
     }
 }
 
@@ -230,34 +247,76 @@ impl Grid {
         self.queue.set(simd, slot, f64::INFINITY);
     }
 
-    /// The nearest jet within the square root of `limit` and its squared distance; NONE and `limit` without one.
+    /// The nearest jet within the square root of `limit` and its squared distance; NONE and `limit` without one. The place is that
+    /// of a jet that is in no slot.
     ///
-    /// With TELL the place is that of the jet `new`, which is in no slot yet, and those that have it as nearest learn it on the
-    /// way. Only jets of lower or equal scale need to: in a pair of smallest distance, the one of lower scale has the other as
-    /// nearest.
-    ///
-    /// The last vector of a run may go beyond it: those are true distances to other jets, and do no harm.
+    /// Rows of tiles are looked at from the nearest on, until they are further away than what was found, and of each only the
+    /// columns that can be nearer. The last vector of a run may go beyond it: those are true distances to other jets, and do no
+    /// harm.
     #[inline(always)]
-    fn nearest<S: Simd, const TELL: bool>(&mut self, simd: S, new: &Live, limit: f64) -> (f64, u32) {
-        let mut best = Smallest::below(simd, limit);
+    fn nearest<S: Simd>(&self, simd: S, new: &Live, limit: f64) -> (f64, u32) {
         let (y, phi, turn) = (simd.splat_f64s(new.rapidity), simd.splat_f64s(new.phi), simd.splat_f64s(TAU));
-        let (scale, step) = (simd.splat_f64s(new.scale), lanes::stride(simd));
-        let (runs, count) = self.layout.around(new.rapidity, new.phi);
-        for &(start, end) in &runs[..count] {
-            let (start, length) = (start as usize, (end - start) as usize);
-            let ys = lanes::vectors::<S>(&self.rapidity, start, length);
-            let phis = lanes::vectors::<S>(&self.phi, start, length);
-            let mut place = lanes::places(simd, start);
-            for i in 0..ys.len() {
-                let d = distances(simd, [ys[i], phis[i]], [y, phi], turn);
-                best.add(simd, d, place);
-                place = simd.add_f64s(place, step);
+        let step = lanes::stride(simd);
+        let layout = &self.layout;
+        let middle = layout.row(new.rapidity);
+        let mut best = Smallest::below(simd, limit);
+        let mut found = limit;
+        let near = layout.reach == 1;
+        for away in 0..=layout.reach {
+            for row in [middle.wrapping_sub(away), middle + away] {
+                if row >= layout.rows {
+                    continue;
+                }
+                // With few rows it costs more to know which can be left out than to look.
+                let along = if near { 0.0 } else { layout.to_row(row, new.rapidity) };
+                if along * along > found {
+                    continue;
+                }
+                let width = if near { layout.radius } else { (found - along * along).sqrt() };
+                let (runs, count) = layout.runs(row, new.phi, width);
+                for &(start, end) in &runs[..count] {
+                    let (start, length) = (start as usize, (end - start) as usize);
+                    let ys = lanes::vectors::<S>(&self.rapidity, start, length);
+                    let phis = lanes::vectors::<S>(&self.phi, start, length);
+                    let mut place = lanes::places(simd, start);
+                    for i in 0..ys.len() {
+                        best.add(simd, distances(simd, [ys[i], phis[i]], [y, phi], turn), place);
+                        place = simd.add_f64s(place, step);
+                    }
+                }
+                if !near {
+                    found = best.get(simd).0;
+                }
+                if away == 0 {
+                    break;
+                }
             }
-            if TELL {
-                let known = lanes::vectors::<S>(&self.distance, start, length);
+        }
+        let (distance, slot) = best.get(simd);
+        match slot.map(|slot| self.id[slot]) {
+            Some(id) if id != NONE => (distance, id),
+            _ => (limit, NONE),
+        }
+    }
+
+    /// Tells a new jet, which is in no slot yet, to those that have it as nearest. Only jets of lower or equal scale need to know:
+    /// in a pair of smallest distance, the one of lower scale has the other as nearest.
+    #[inline(always)]
+    fn tell_all<S: Simd>(&mut self, simd: S, new: &Live) {
+        let (y, phi, turn) = (simd.splat_f64s(new.rapidity), simd.splat_f64s(new.phi), simd.splat_f64s(TAU));
+        let scale = simd.splat_f64s(new.scale);
+        let middle = self.layout.row(new.rapidity);
+        let (first, last) = (middle.saturating_sub(self.layout.reach), middle + self.layout.reach);
+        let mut told = 0;
+        for row in first..=last.min(self.layout.rows - 1) {
+            let (runs, count) = self.layout.runs(row, new.phi, self.layout.radius);
+            for &(start, end) in &runs[..count] {
+                let (start, length) = (start as usize, (end - start) as usize);
                 let scales = lanes::vectors::<S>(&self.scale, start, length);
-                let mut told = 0;
-                for i in 0..ys.len() {
+                let ys = lanes::vectors::<S>(&self.rapidity, start, length);
+                let phis = lanes::vectors::<S>(&self.phi, start, length);
+                let known = lanes::vectors::<S>(&self.distance, start, length);
+                for i in 0..scales.len() {
                     let lower = simd.less_than_or_equal_f64s(scales[i], scale);
                     if lanes::any(simd, lower) {
                         let d = distances(simd, [ys[i], phis[i]], [y, phi], turn);
@@ -267,15 +326,10 @@ impl Grid {
                         }
                     }
                 }
-                for index in 0..told {
-                    self.tell::<S>(simd, self.told[index], new);
-                }
             }
         }
-        let (distance, slot) = best.get(simd);
-        match slot.map(|slot| self.id[slot]) {
-            Some(id) if id != NONE => (distance, id),
-            _ => (limit, NONE),
+        for index in 0..told {
+            self.tell::<S>(simd, self.told[index], new);
         }
     }
 
@@ -308,7 +362,7 @@ impl Grid {
     fn search<S: Simd>(&mut self, simd: S, slot: usize, limit: f64) {
         let rapidity = std::mem::replace(&mut self.rapidity[slot], f64::INFINITY);
         let jet = Live { rapidity, phi: self.phi[slot], ..Live::default() };
-        let (distance, neighbour) = self.nearest::<S, false>(simd, &jet, limit);
+        let (distance, neighbour) = self.nearest(simd, &jet, limit);
         self.rapidity[slot] = rapidity;
         self.distance[slot] = distance;
         self.neighbour[slot] = neighbour;
@@ -456,7 +510,8 @@ fn insert<S: Simd>(
         id,
         tile: 0,
     };
-    (new.distance, new.neighbour) = grid.nearest::<S, true>(simd, &new, limit);
+    (new.distance, new.neighbour) = grid.nearest(simd, &new, limit);
+    grid.tell_all(simd, &new);
     let slot = match grid.empty_slot(new.rapidity, new.phi) {
         Some(slot) => slot,
         None => {

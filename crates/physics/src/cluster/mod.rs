@@ -24,9 +24,17 @@
 //! ## How it is fast
 //! FastJet's lemma (hep-ph/0512210): with the smallest `dij`, j is the nearest neighbour of i, where i is the one of lower
 //! `pt^2p`. So each particle keeps its nearest neighbour within R and the number `pt_i^2p ΔRij²`. That number stays a lower bound
-//! when the neighbour disappears, so a particle looks for a new neighbour only when it comes first in the queue. Particles lie in
-//! tiles of a grid, rows of tiles one after the other in memory, and a search reads three rows with vector instructions; few
-//! particles need no grid. The queue keeps the smallest value of each block of 32.
+//! when the neighbour disappears, so a particle looks for a new neighbour only when it comes first in the queue. The queue keeps the
+//! smallest value of each block of 32.
+//!
+//! | particles left | strategy | a search looks at |
+//! |---|---|---|
+//! | up to 96 | [`Strategy::Plain`], n² | all, with vector instructions |
+//! | more, fewer than 8 in a tile of side R | [`Strategy::Tiled`] | three rows of tiles, one after the other in memory |
+//! | more | the same, tiles of R / 2 to R / 8 | rows from the nearest on, until they are further away than what was found |
+//!
+//! So the time of a search does not grow with the density as long as R / 8 holds few; that of telling a new jet to those around, which
+//! looks for lower `pt^2p` in all of R, does. The choice is made anew each time half of the particles are gone.
 
 mod batch;
 mod grid;
@@ -171,7 +179,7 @@ pub enum Strategy {
     Automatic,
     /// Every particle looks at all others: O(n²), the fastest for few.
     Plain,
-    /// A grid of tiles at least R wide, its neighbours alone looked at: nearly O(n) at fixed density.
+    /// A grid of tiles, those within R alone looked at: nearly O(n) at fixed density.
     Tiled,
 }
 
