@@ -68,6 +68,11 @@ pub struct ParticleNetConfig {
     pub neighbours: usize,
     /// One list of widths for each edge convolution.
     pub convolutions: Vec<Vec<usize>>,
+    /// As in weaver: where a jet of n <= k constituents lacks neighbours, constituents of zeros stand in, so that each has k.
+    pub phantom_neighbours: bool,
+    /// Width of a layer with a batch norm on the outputs of all convolutions together, as in weaver; 0 for none, as in
+    /// the paper: only the last convolution's output goes on.
+    pub fusion: usize,
     /// Widths of the layers after the average over constituents.
     pub head: Vec<usize>,
     /// Dropout after each layer of the head.
@@ -81,6 +86,8 @@ impl Default for ParticleNetConfig {
             classes: 0,
             neighbours: 16,
             convolutions: vec![vec![64; 3], vec![128; 3], vec![256; 3]],
+            phantom_neighbours: false,
+            fusion: 0,
             head: vec![256],
             dropout: 0.1,
         }
@@ -239,6 +246,7 @@ impl ModelConfig {
                 for convolution in &config.convolutions {
                     widths("convolutions", convolution, 1)?;
                 }
+                at_most("fusion", config.fusion, 0)?;
                 widths("head", &config.head, 0)?;
                 probability("dropout", config.dropout)
             }

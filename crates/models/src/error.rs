@@ -46,6 +46,9 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// ONNX Runtime, or an exported file in it.
+    #[error("check the export: {0}")]
+    Runtime(String),
     /// The backend did what it must not; a bug, reported and not a panic.
     #[error("compute: {0}")]
     Backend(String),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::config::ParticleNetConfig;
+use crate::fused::attention::prepend;
 use crate::fused::edge_conv::edge_conv;
 use crate::fused::neighbours::{Graph, nearest};
 use crate::fused::residual::add_rectify;
@@ -21,8 +22,12 @@ use crate::{Error, Inputs};
 pub(crate) struct ParticleNet {
     norm: BatchNorm,
     convolutions: Vec<EdgeConv>,
+    /// On the outputs of all convolutions together; without bias.
+    fusion: Option<Dense>,
+    fusion_norm: Option<BatchNorm>,
     head: Head,
     neighbours: usize,
+    phantoms: bool,
 }
 
 /// One edge convolution with its shortcut (figure 1 of the paper).
@@ -52,7 +57,28 @@ impl EdgeConv {
         }
     }
 
-    fn forward(&self, x: Tensor<2>, graph: &Arc<Graph>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+    /// `phantoms` is the number of neighbours where all constituents have that many, phantoms among them.
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        graph: Graph,
+        phantoms: Option<usize>,
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
+        // Where no jet is too small there is nothing to stand in for.
+        let small = |neighbours: &usize| graph.offsets.windows(2).any(|jet| jet[1] - jet[0] <= *neighbours);
+        let Some(neighbours) = phantoms.filter(small) else {
+            let edges = self.edges(x.clone(), &Arc::new(graph), pass)?;
+            return self.with_shortcut(edges, x, pass);
+        };
+        let (offsets, graph) = (Arc::new(graph.offsets.clone()), graph.with_phantoms(neighbours));
+        let [_, width] = x.dims();
+        let zeros = Tensor::zeros([offsets.len() - 1, width], &x.device());
+        let edges = self.edges(prepend(zeros, x.clone(), &offsets)?, &Arc::new(graph), pass)?;
+        self.with_shortcut(without_first(edges, &offsets)?, x, pass)
+    }
+
+    fn edges(&self, x: Tensor<2>, graph: &Arc<Graph>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
         let [_, inputs] = x.dims();
         let first = self.first.val();
         let width = first.dims()[1];
@@ -60,7 +86,7 @@ impl EdgeConv {
             [first.clone().slice([0..inputs, 0..width]), first.slice([inputs..2 * inputs, 0..width])];
         // x_i W_1 + (x_j - x_i) W_2 = x_i (W_1 - W_2) + x_j W_2
         let weight = Tensor::cat(vec![own - difference.clone(), difference], 1);
-        let projected = crate::fused::dense::dense(x.clone(), weight, None, Activation::Identity)?;
+        let projected = crate::fused::dense::dense(x, weight, None, Activation::Identity)?;
 
         let mut parameters = Vec::new();
         for (index, norm) in self.norms.iter().enumerate() {
@@ -76,12 +102,15 @@ impl EdgeConv {
         let (output, moments) =
             edge_conv(projected, Tensor::cat(parameters, 0), &widths, graph, &statistics)?;
         pass.moments.extend(moments);
+        Ok(output)
+    }
 
+    fn with_shortcut(&self, edges: Tensor<2>, x: Tensor<2>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
         let mut shortcut = x;
         if let (Some(layer), Some(norm)) = (&self.shortcut, &self.shortcut_norm) {
             shortcut = norm.forward(layer.forward(shortcut, Activation::Identity)?, pass)?;
         }
-        add_rectify(output, shortcut)
+        add_rectify(edges, shortcut)
     }
 }
 
@@ -94,8 +123,16 @@ impl ParticleNet {
             convolutions.push(EdgeConv::new(inputs, widths, start));
             inputs = widths[widths.len() - 1];
         }
+        let mut fusion = None;
+        if config.fusion > 0 {
+            let all = config.convolutions.iter().filter_map(|widths| widths.last()).sum();
+            inputs = config.fusion;
+            fusion = Some((Dense::new(all, inputs, false, start), BatchNorm::new(inputs, start)));
+        }
+        let (fusion, fusion_norm) = fusion.unzip();
         let head = Head::new(inputs, &config.head, config.classes, config.dropout, start);
-        Self { norm, convolutions, head, neighbours: config.neighbours }
+        let (neighbours, phantoms) = (config.neighbours, config.phantom_neighbours);
+        Self { norm, convolutions, fusion, fusion_norm, head, neighbours, phantoms }
     }
 
     /// All batch norms in the order of the forward pass.
@@ -105,6 +142,7 @@ impl ParticleNet {
             norms.extend(&mut convolution.norms);
             norms.extend(&mut convolution.shortcut_norm);
         }
+        norms.extend(&mut self.fusion_norm);
         norms
     }
 
@@ -116,6 +154,7 @@ impl ParticleNet {
     ) -> Result<Tensor<2>, Error> {
         let points = inputs.points.as_deref().unwrap_or(&[]);
         let mut x = self.norm.forward(features, pass)?;
+        let mut outputs = Vec::new();
         for (index, convolution) in self.convolutions.iter().enumerate() {
             let graph = if index == 0 {
                 nearest(points, 2, &inputs.offsets, self.neighbours)
@@ -123,8 +162,24 @@ impl ParticleNet {
                 let [_, width] = x.dims();
                 nearest(&values(x.clone())?, width, &inputs.offsets, self.neighbours)
             };
-            x = convolution.forward(x, &Arc::new(graph), pass)?;
+            x = convolution.forward(x, graph, self.phantoms.then_some(self.neighbours), pass)?;
+            outputs.push(x.clone());
+        }
+        if let (Some(layer), Some(norm)) = (&self.fusion, &self.fusion_norm) {
+            let fused = layer.forward(Tensor::cat(outputs, 1), Activation::Identity)?;
+            x = burn::tensor::activation::relu(norm.forward(fused, pass)?);
         }
         self.head.forward(pool(x, &inputs.offsets, true)?, pass)
     }
+}
+
+/// `x` without the first row of each jet, as [`prepend`] put it there; `offsets` are those of the result.
+fn without_first(x: Tensor<2>, offsets: &[usize]) -> Result<Tensor<2>, Error> {
+    let rows = offsets.windows(2).enumerate().flat_map(|(jet, ends)| {
+        (ends[0]..ends[1]).map(move |constituent| (constituent + jet + 1) as i32)
+    });
+    let rows: Vec<i32> = rows.collect();
+    let number = rows.len();
+    let device = x.device();
+    Ok(x.select(0, Tensor::<1, Int>::from_data(TensorData::new(rows, [number]), &device)))
 }

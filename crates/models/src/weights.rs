@@ -94,7 +94,8 @@ impl Network {
         write_atomically(path.as_ref(), &self.to_safetensors()?)
     }
 
-    fn load(&mut self, what: &str, mut tensors: BTreeMap<String, StoredTensor>) -> Result<(), Error> {
+    /// Replaces all weights by tensors of the same names and shapes.
+    pub(crate) fn load(&mut self, what: &str, mut tensors: BTreeMap<String, StoredTensor>) -> Result<(), Error> {
         let wrong = |reason: String| Error::Weights { what: what.to_owned(), reason };
         let mut values = BTreeMap::new();
         for (name, parameter) in self.named_parameters() {

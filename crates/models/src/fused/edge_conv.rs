@@ -175,7 +175,7 @@ fn average(graph: &Graph, nodes: &Range<usize>, edges: &[f32], width: usize, out
                 *sum += value;
             }
         }
-        let scale = 1.0 / degree as f32;
+        let scale = 1.0 / degree.max(1) as f32;
         output.iter_mut().for_each(|sum| *sum *= scale);
     }
 }

@@ -25,6 +25,26 @@ impl Graph {
         self.targets.len()
     }
 
+    /// The same edges with a phantom in front of each jet, which has no edges and which takes the place of all neighbours
+    /// that a constituent lacks to have `k`.
+    pub(crate) fn with_phantoms(&self, k: usize) -> Self {
+        let (mut starts, mut targets) = (vec![0], Vec::with_capacity(self.targets.len()));
+        for (jet, ends) in self.offsets.windows(2).enumerate() {
+            let phantom = (ends[0] + jet) as u32;
+            starts.push(targets.len());
+            for node in ends[0]..ends[1] {
+                // The edge of a lone constituent to itself goes too.
+                let edges = &self.targets[self.starts[node]..self.starts[node + 1]];
+                let others = edges.iter().filter(|&&target| target as usize != node);
+                targets.extend(others.map(|target| target + jet as u32 + 1));
+                targets.resize(starts[starts.len() - 1] + k, phantom);
+                starts.push(targets.len());
+            }
+        }
+        let offsets = self.offsets.iter().enumerate().map(|(jet, offset)| offset + jet).collect();
+        Self { starts, targets, offsets }
+    }
+
     /// The edges of some constituents.
     #[inline(always)]
     pub(crate) fn edges_of(&self, nodes: &Range<usize>) -> Range<usize> {
@@ -153,6 +173,10 @@ mod tests {
         // Fewer than k + 1 constituents: the others of the jet, and none twice.
         check(&[0.0, 1.0, 5.0], 1, &[0, 2, 2, 3], 16, &[1, 0, 2]);
         check(&[], 2, &[0, 0], 4, &[]);
+        // Phantoms: at 0 for the first jet, at 3 for the second.
+        let graph = nearest(&[0.0, 1.0, 5.0], 1, &[0, 2, 3], 2).with_phantoms(2);
+        assert_eq!(graph.targets, [2, 0, 1, 0, 3, 3]);
+        assert_eq!((graph.starts, graph.offsets), (vec![0, 0, 2, 4, 4, 6], vec![0, 3, 5]));
         // The same order by products of many dimensions as by differences of few.
         let wide: Vec<f32> = [0.0, 1.0, 3.0].iter().flat_map(|&x| [x, 0.5, 0.5, 0.5, 0.5]).collect();
         check(&wide, 5, &[0, 3], 1, &[1, 0, 1]);

@@ -95,6 +95,19 @@ impl Jets {
         .unwrap()
     }
 
+    /// The groups of a padded batch.
+    pub(crate) fn padding(&self, length: usize, padding: f32) -> Padded {
+        let real = |cell: usize| cell % length < self.0[cell / length].len();
+        Padded {
+            jets: self.len(),
+            length,
+            points: self.group(length, 0..2, padding),
+            features: self.group(length, 0..3, padding),
+            vectors: self.group(length, 3..7, padding),
+            mask: (0..self.len() * length).map(|cell| f32::from(u8::from(real(cell)))).collect(),
+        }
+    }
+
     pub(crate) fn padded(&self, length: usize) -> Inputs {
         self.pack(length, 0.0, true, true)
     }
@@ -109,5 +122,27 @@ impl Jets {
 
     pub(crate) fn without_vectors(&self) -> Inputs {
         self.pack(8, 0.0, true, false)
+    }
+}
+
+pub(crate) struct Padded {
+    jets: usize,
+    length: usize,
+    points: Vec<f32>,
+    features: Vec<f32>,
+    vectors: Vec<f32>,
+    mask: Vec<f32>,
+}
+
+impl Padded {
+    pub(crate) fn groups(&self) -> PaddedGroups<'_> {
+        PaddedGroups {
+            jets: self.jets,
+            length: self.length,
+            points: Some(&self.points),
+            features: &self.features,
+            vectors: Some(&self.vectors),
+            mask: Some(&self.mask),
+        }
     }
 }

@@ -1,0 +1,210 @@
+//! ONNX Runtime, which is loaded from a shared library when it is asked for, and the proof in it.
+
+use std::path::{Path, PathBuf};
+
+use ort::environment::Environment;
+use ort::session::Session as OrtSession;
+use ort::value::Tensor;
+
+use super::OUTPUT;
+use crate::{Error, Inputs, Network, PaddedGroups};
+
+/// The largest difference between two probabilities that a proof lets pass.
+pub const TOLERANCE: f64 = 1e-5;
+
+/// ONNX Runtime, loaded. One process has one.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    path: PathBuf,
+    environment: Environment,
+}
+
+fn failed(action: &str) -> impl Fn(ort::Error) -> Error {
+    move |error| Error::Runtime(format!("{action}: {error}"))
+}
+
+impl Runtime {
+    /// The library that the environment variable `ORT_DYLIB_PATH` names, or else `libonnxruntime` where the system
+    /// looks for libraries; none if neither is there.
+    ///
+    /// # Errors
+    /// A library that the variable names and that cannot be loaded.
+    pub fn find() -> Result<Option<Self>, Error> {
+        if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
+            return Self::load(Path::new(&path)).map(Some);
+        }
+        let name = format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+        Ok(Self::load(Path::new(&name)).ok())
+    }
+
+    /// The library at `path`: 1.18 or newer. The Python package has it as `onnxruntime/capi/libonnxruntime.so.VERSION`.
+    ///
+    /// # Errors
+    /// No such file, no ONNX Runtime, or one that is too old.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let builder = ort::init_from(path).map_err(|error| Error::Runtime(error.to_string()))?;
+        let environment = builder.with_telemetry(false).build().map_err(failed("start ONNX Runtime"))?;
+        Ok(Self { path: path.to_owned(), environment })
+    }
+
+    /// Where it was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name and version, such as `ONNX Runtime 1.32.0`.
+    pub fn version(&self) -> String {
+        // The interface tells the branch that it was built from, which is not always that of a release; the name of the
+        // file ends in the version.
+        let info = ort::info();
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let version = info.split_once("git-branch=rel-").or_else(|| name.split_once(".so."));
+        let version = version.map_or("", |(_, rest)| rest).split([',', ' ']).next().unwrap_or("");
+        format!("ONNX Runtime {version}").trim_end().to_owned()
+    }
+
+    /// A file of [`export`](super::export), ready to run on `threads` threads.
+    ///
+    /// # Errors
+    /// A file that ONNX Runtime refuses.
+    pub fn session(&self, file: &[u8], threads: usize) -> Result<Session, Error> {
+        let load = || -> ort::Result<OrtSession> {
+            OrtSession::builder(&self.environment)?.with_intra_threads(threads)?.commit_from_memory(file)
+        };
+        Ok(Session(load().map_err(failed("load the exported file"))?))
+    }
+}
+
+/// A loaded file.
+#[derive(Debug)]
+pub struct Session(OrtSession);
+
+impl Session {
+    /// The probability of each class for each jet, (jets, classes) row-major.
+    ///
+    /// # Errors
+    /// Groups that the file reads and that are missing or of another size; what ONNX Runtime fails with.
+    pub fn run(&mut self, groups: &PaddedGroups<'_>) -> Result<Vec<f32>, Error> {
+        let cells = groups.jets * groups.length;
+        let names: Vec<String> = self.0.inputs().iter().map(|input| input.name().to_owned()).collect();
+        let mut inputs = Vec::new();
+        for name in names {
+            let data = match name.as_str() {
+                "pf_points" => groups.points,
+                "pf_features" => Some(groups.features),
+                "pf_vectors" => groups.vectors,
+                "pf_mask" => groups.mask,
+                _ => None,
+            };
+            let data = data.ok_or_else(|| Error::Inputs(format!("the file needs the group {name}")))?;
+            let variables = data.len().checked_div(cells).unwrap_or(0);
+            let tensor = Tensor::from_array(([groups.jets, variables, groups.length], data.to_vec()))
+                .map_err(failed("make a tensor"))?;
+            inputs.push((name, tensor));
+        }
+        let outputs = self.0.run(inputs).map_err(failed("run the exported file"))?;
+        let output = outputs.get(OUTPUT).ok_or_else(|| Error::Runtime(format!("no output {OUTPUT}")))?;
+        let (_, values) = output.try_extract_tensor::<f32>().map_err(failed("read the probabilities"))?;
+        Ok(values.to_vec())
+    }
+}
+
+/// That a file gives what the network does, measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proof {
+    /// What ran the file.
+    pub runtime: String,
+    /// Jets that were compared.
+    pub jets: usize,
+    /// The largest difference between two probabilities of one jet and class.
+    pub largest_difference: f64,
+}
+
+impl Proof {
+    /// Runs both on the same jets and compares all probabilities.
+    ///
+    /// `raw` is what the file reads and `standardised` what the network reads: the same jets, before and after the
+    /// pre-processing where it lies in the file, else the same values twice. The jets are run all at once, then the
+    /// first of them alone, and then all with more padding: number and length are free in each call.
+    ///
+    /// # Errors
+    /// A difference beyond [`TOLERANCE`], with the jet; otherwise as [`Session::run`] and [`Network::logits`].
+    pub fn make(
+        session: &mut Session,
+        runtime: &Runtime,
+        network: &Network,
+        raw: &PaddedGroups<'_>,
+        standardised: &PaddedGroups<'_>,
+    ) -> Result<Self, Error> {
+        let expected = network.probabilities(&Inputs::pack(standardised)?)?;
+        let classes = network.config().classes();
+        let mut largest = 0.0_f64;
+        let (first, longer) = (Owned::first(raw), Owned::longer(raw));
+        for groups in [*raw, first.groups(), longer.groups()] {
+            let found = session.run(&groups)?;
+            if found.len() != groups.jets * classes {
+                let (found, jets) = (found.len(), groups.jets);
+                return Err(Error::Runtime(format!("{found} probabilities for {jets} jets of {classes} classes")));
+            }
+            for (index, (&found, &expected)) in found.iter().zip(&expected).enumerate() {
+                let difference = (f64::from(found) - f64::from(expected)).abs();
+                // Written so that a NaN does not pass.
+                if !(difference <= TOLERANCE) {
+                    let (jet, class) = (index / classes, index % classes);
+                    return Err(Error::Runtime(format!(
+                        "the exported file is not the network: jet {jet} gets {found} for class {class}, the \
+                         network gives {expected}; {} ran it on {} jets padded to {}",
+                        runtime.version(),
+                        groups.jets,
+                        groups.length
+                    )));
+                }
+                largest = largest.max(difference);
+            }
+        }
+        Ok(Self { runtime: runtime.version(), jets: raw.jets, largest_difference: largest })
+    }
+}
+
+/// Groups with memory of their own.
+#[derive(Default)]
+struct Owned {
+    jets: usize,
+    length: usize,
+    data: [Option<Vec<f32>>; 4],
+}
+
+impl Owned {
+    fn of(groups: &PaddedGroups<'_>, jets: usize, more: usize) -> Self {
+        let cells = groups.jets * groups.length;
+        let each = [groups.points, Some(groups.features), groups.vectors, groups.mask];
+        let data = each.map(|data| {
+            let data = data?;
+            let rows = jets * data.len().checked_div(cells).unwrap_or(0);
+            let rows = data.chunks_exact(groups.length.max(1)).take(rows);
+            Some(rows.flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, more))).collect())
+        });
+        Self { jets, length: groups.length + more, data }
+    }
+
+    fn first(groups: &PaddedGroups<'_>) -> Self {
+        Self::of(groups, groups.jets.min(1), 0)
+    }
+
+    /// Without a mask nothing can be padded.
+    fn longer(groups: &PaddedGroups<'_>) -> Self {
+        Self::of(groups, groups.jets, if groups.mask.is_some() { 5 } else { 0 })
+    }
+
+    fn groups(&self) -> PaddedGroups<'_> {
+        let [points, features, vectors, mask] = self.data.each_ref().map(|data| data.as_deref());
+        PaddedGroups {
+            jets: self.jets,
+            length: self.length,
+            points,
+            features: features.unwrap_or(&[]),
+            vectors,
+            mask,
+        }
+    }
+}
