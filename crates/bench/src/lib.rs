@@ -20,6 +20,7 @@
 mod embedded;
 mod error;
 mod evaluate;
+mod explain;
 mod files;
 mod full;
 mod predictions;

@@ -9,10 +9,10 @@ use fiducial_data::prepare::{self, PrepareOptions, prepare_or_reuse};
 use fiducial_data::view::View;
 use fiducial_metrics::Bootstrap;
 use fiducial_train::resources::{Meter, Resources};
-use fiducial_train::{FitOptions, Recipe, SavedModel};
+use fiducial_train::{Card, FitOptions, MeasuredMetric, Measurement, Recipe, SavedModel};
 
 use crate::record::{DatasetRecord, Losses, Machine, Request, RunRecord, Versions};
-use crate::{Error, Metrics, Predictions, RUN_FORMAT, Task, Truth, evaluate, files, full, report, summary};
+use crate::{Error, Metrics, Predictions, RUN_FORMAT, Task, Truth, evaluate, explain, files, full, report, summary};
 
 /// The split that is measured.
 pub const TEST_SPLIT: &str = "test";
@@ -87,6 +87,8 @@ pub enum Progress<'a> {
     Trained(&'a SavedModel),
     /// Predictions are made and measured.
     Evaluating,
+    /// What the scores rest on is measured.
+    Explaining,
 }
 
 /// What a run leaves.
@@ -159,6 +161,12 @@ pub fn run(options: &RunOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         .map_err(|reason| Error::Predictions { path, reason })?;
     files::write_json(&out.join("metrics.json"), &evaluation.metrics)?;
     resources.insert("evaluate".to_owned(), meter.read());
+
+    progress(Progress::Explaining);
+    let meter = Meter::start();
+    let explanation = explain::explain(&saved, &test, task.signal())?;
+    card(task, &saved, &dataset, &evaluation.metrics, &out.join("model"))?;
+    resources.insert("explain".to_owned(), meter.read());
     resources.insert("total".to_owned(), sum(&resources, &total));
 
     let record = RunRecord {
@@ -177,7 +185,7 @@ pub fn run(options: &RunOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         },
         metrics: evaluation.metrics.clone(),
     };
-    let page = report::render(&summary::report_data(task, &record, &dataset, &evaluation, &test)?);
+    let page = report::render(&summary::report_data(task, &record, &dataset, &evaluation, &test, Some(explanation))?);
     files::write_text(&out.join("report.html"), &page)?;
     files::write_json(&out.join("run.json"), &record)?;
     Ok(Outcome { record, out, is_reused: false })
@@ -308,6 +316,39 @@ fn trained(
     }
     let mut training = |done: &fiducial_train::Progress<'_>| progress(Progress::Training(done));
     Ok(fiducial_train::train(recipe, view, dataset, &directory, &FitOptions::default(), &mut training)?)
+}
+
+/// Puts what was measured into the model's card.
+fn card(
+    task: &Task,
+    saved: &SavedModel,
+    dataset: &Dataset,
+    metrics: &Metrics,
+    directory: &Path,
+) -> Result<(), Error> {
+    let metric = |metric: &crate::Metric| {
+        let key = metric.key();
+        let estimate = metrics.metrics.get(&key)?;
+        Some(MeasuredMetric {
+            name: metric.title(),
+            key,
+            value: estimate.value,
+            low: estimate.low,
+            high: estimate.high,
+            events: estimate.n,
+        })
+    };
+    let measured = Measurement {
+        task: task.about.name.clone(),
+        dataset: dataset.manifest().about.name.clone(),
+        dataset_version: dataset.version().to_owned(),
+        split: metrics.split.clone(),
+        confidence: metrics.intervals.confidence,
+        metrics: task.about.metrics.iter().filter_map(metric).collect(),
+    };
+    let intended_use = format!("The task {}: {}", task.about.name, task.about.description);
+    let card = Card { intended_use: Some(intended_use), measured: vec![measured], ..Card::default() };
+    Ok(card.write(saved, directory)?)
 }
 
 /// A model's probabilities for tensors of its view.

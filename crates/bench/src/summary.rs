@@ -7,7 +7,7 @@ use fiducial_train::resources::EnergyMethod;
 
 use crate::protocol::DataChoice;
 use crate::report::{
-    ClassHistogram, CutflowStep, DataSummary, EpochValues, Fact, Histogram, JetImage, MetricValue, Published,
+    ClassHistogram, CutflowStep, DataSummary, EpochValues, Explanation, Fact, Histogram, JetImage, MetricValue, Published,
     ReportData, RunSummary, SourceSummary, SplitSummary, StepResources, TrainingHistory,
 };
 use crate::{Error, Evaluation, Metric, RunRecord, Task};
@@ -17,7 +17,7 @@ const IMAGE_BINS: usize = 40;
 /// Half the side of a jet image in Δη and Δφ: jets have R = 0.8.
 const IMAGE_HALF_WIDTH: f64 = 0.8;
 /// The steps of a run in their order.
-const STEPS: [&str; 4] = ["prepare", "train", "evaluate", "total"];
+const STEPS: [&str; 5] = ["prepare", "train", "evaluate", "explain", "total"];
 
 /// Everything that the report of a run shows.
 pub(crate) fn report_data(
@@ -26,6 +26,7 @@ pub(crate) fn report_data(
     dataset: &Dataset,
     evaluation: &Evaluation,
     test: &Tensors,
+    explanation: Option<Explanation>,
 ) -> Result<ReportData, Error> {
     let manifest = dataset.manifest();
     let classes = task.classes();
@@ -53,6 +54,7 @@ pub(crate) fn report_data(
         scores: scores(&classes, evaluation, test),
         training: record.training.as_ref().map(training),
         images: images(&classes, test),
+        explanation,
         published: published(task)?,
         is_reference_data,
         data_difference: (!is_reference_data).then(|| task.about.sample.description.clone()),

@@ -33,7 +33,7 @@ fn unbalanced(page: &str) -> Vec<String> {
 fn the_page_is_whole_and_loads_nothing() {
     let page = render(&toy());
     assert_eq!(unbalanced(&page), Vec::<String>::new());
-    for section in ["metrics", "roc", "scores", "training", "images", "published", "data", "run"] {
+    for section in ["metrics", "roc", "scores", "training", "images", "explanation", "published", "data", "run"] {
         assert!(page.contains(&format!("<section id=\"{section}\"")), "section {section} is missing");
         assert!(page.contains(&format!("href=\"#{section}\"")), "no link to {section}");
     }
@@ -42,7 +42,7 @@ fn the_page_is_whole_and_loads_nothing() {
     }
     // url() is used for the clip paths of this page alone.
     assert_eq!(page.matches("url(").count(), page.matches("url(#").count());
-    assert_eq!(page.matches("<svg class=\"chart\"").count(), 9);
+    assert_eq!(page.matches("<svg class=\"chart\"").count(), 12);
     assert!(page.len() < 500_000, "{} bytes", page.len());
 }
 

@@ -62,6 +62,9 @@ pub(crate) enum Command {
     Train(Train),
     /// Write a model's scores for a dataset
     Predict(Predict),
+    /// Bring models in from other programs, take them out as ONNX, and say what is in them
+    #[command(subcommand)]
+    Model(Model),
     /// Measure predictions, from any framework, by a task's metrics
     Evaluate(Evaluate),
     /// Run whole benchmarks: data, training, evaluation, report
@@ -318,6 +321,84 @@ pub(crate) struct Evaluate {
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    /// Show what a model's directory or a PyTorch state dict (.pt) holds
+    Info {
+        /// A model's directory, as `train` leaves it, or a .pt file
+        model: PathBuf,
+    },
+    /// Print a model's card, after what is said here is put into it
+    Card {
+        /// A model's directory
+        model: PathBuf,
+        /// The licence of the weights, as model hubs abbreviate it: cc-by-4.0
+        #[arg(long, value_name = "NAME")]
+        licence: Option<String>,
+        /// What the model is for
+        #[arg(long, value_name = "TEXT")]
+        intended_use: Option<String>,
+    },
+    /// Write a model as an ONNX file, and prove it
+    Export(ModelExport),
+    /// Make a model of weights that weaver-core trained
+    Import(ModelImport),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  export ORT_DYLIB_PATH=.../onnxruntime/capi/libonnxruntime.so.1.32.0
+  fiducial model export pfn/ --dataset top/
+
+Writes model.onnx, preprocess.json (as weaver does) and export.json. ONNX Runtime (1.18 or newer; its
+Python package has the library) runs the file on jets of the dataset, and its probabilities are
+compared with the model's: beyond 1e-5 nothing is written. The difference stands in the model's card.")]
+pub(crate) struct ModelExport {
+    /// A model's directory, as `train` leaves it
+    pub(crate) model: PathBuf,
+    /// The dataset whose jets prove the file
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dataset: Option<PathBuf>,
+    /// The split of them
+    #[arg(long, default_value = "test")]
+    pub(crate) split: String,
+    /// How many of its first jets
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub(crate) jets: usize,
+    /// Put standardisation and clipping into the file
+    #[arg(long)]
+    pub(crate) preprocessing: bool,
+    /// Directory to write; by default MODEL/onnx
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write a file that was not compared; the card says so
+    #[arg(long)]
+    pub(crate) unproven: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  fiducial model import ParticleNet_kin.pt --view JetClass_kin.yaml --neighbours 16 -o particlenet/
+
+Reads PyTorch's state dicts of ParticleNet, Particle Transformer and particle flow networks, by the
+names that weaver-core gives to tensors. Nothing in the file is executed.")]
+pub(crate) struct ModelImport {
+    /// The .pt file
+    pub(crate) weights: PathBuf,
+    /// What fed the network: TOML, or weaver's YAML with the numbers of its standardisation
+    #[arg(long)]
+    pub(crate) view: PathBuf,
+    /// Neighbours of ParticleNet's edge convolutions, which its file does not tell
+    #[arg(long, value_name = "K")]
+    pub(crate) neighbours: Option<usize>,
+    /// Directory for the model
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// The model's name; by default the file's
+    #[arg(long)]
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use arguments::{Arguments, Bench, Command, Dataset, View};
+use arguments::{Arguments, Bench, Command, Dataset, Model, View};
 use failure::Failure;
 
 /// Without it a quarter to a third of a training step goes into page faults: see `fiducial_models::allocator`.
@@ -52,6 +52,12 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             commands::catalogue::fetch(&name, &files, output, quiet)
         }
         Command::Train(options) => commands::train::run(&options, quiet),
+        Command::Model(Model::Info { model }) => commands::model::info(&model),
+        Command::Model(Model::Card { model, licence, intended_use }) => {
+            commands::model::card(&model, licence, intended_use)
+        }
+        Command::Model(Model::Export(options)) => commands::model::export(&options),
+        Command::Model(Model::Import(options)) => commands::model::import(&options),
         Command::Predict(options) => commands::predict::run(&options),
         Command::Evaluate(options) => commands::evaluate::run(&options),
         Command::Bench(Bench::List) => commands::bench::list(),

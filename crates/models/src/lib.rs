@@ -33,6 +33,7 @@
 pub mod allocator;
 mod config;
 mod error;
+mod explain;
 mod fused;
 pub mod import;
 mod inputs;
@@ -47,6 +48,7 @@ mod weights;
 
 pub use config::{ModelConfig, ParticleFlowNetworkConfig, ParticleNetConfig, ParticleTransformerConfig};
 pub use error::Error;
+pub use explain::Attributions;
 pub use inputs::{Inputs, PaddedGroups};
 pub use network::Network;
 pub use optimiser::{Optimiser, OptimiserConfig, StepReport};

@@ -78,7 +78,12 @@ impl Architecture {
         }
     }
 
-    fn forward(&self, features: Tensor<2>, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+    pub(crate) fn forward(
+        &self,
+        features: Tensor<2>,
+        inputs: &Inputs,
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
         each!(self, module => module.forward(features, inputs, pass))
     }
 }

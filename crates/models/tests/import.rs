@@ -3,14 +3,11 @@
 //! `weaver/make_fixtures.py` made the files.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use fiducial_models::import::{Hints, StateDict, from_weaver};
 use fiducial_models::{Inputs, Network, PaddedGroups};
 use safetensors::SafeTensors;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 const NETWORKS: [&str; 4] =
     ["particle_net", "particle_net_fusion", "particle_transformer", "particle_flow_network"];
@@ -76,73 +73,88 @@ fn what_does_not_fit_is_named() {
     assert!(error.starts_with("read no/such/file.pt"), "{error}");
     for (bytes, expected) in [
         (&b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."[..], "before 1.6"),
-        (&[], "it is no zip archive"),
+        (&[], "no zip archive"),
     ] {
         let error = StateDict::parse("old.pt", bytes).unwrap_err().to_string();
         assert!(error.contains(expected) && error.starts_with("load old.pt"), "{error}");
     }
 }
 
-/// The archive with each entry as `change` wants it.
-fn rewritten(change: impl Fn(&str, Vec<u8>) -> (CompressionMethod, Vec<u8>)) -> Vec<u8> {
-    use std::io::Read;
-    let bytes = std::fs::read(fixture("particle_flow_network.pt")).unwrap();
-    let mut archive = ZipArchive::new(Cursor::new(&bytes)).unwrap();
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).unwrap();
-        let name = entry.name().unwrap().into_owned();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
-        let (method, content) = change(&name, content);
-        writer.start_file(&*name, SimpleFileOptions::default().compression_method(method)).unwrap();
-        writer.write_all(&content).unwrap();
+/// A zip archive of entries with their method: 0 for stored, 8 for deflated. Sums are left out.
+fn archive(entries: &[(String, u16, Vec<u8>)]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for (name, method, content) in entries {
+        let at = file.len() as u32;
+        let common = [
+            &[20, 0, 0, 0][..],
+            &method.to_le_bytes(),
+            &[0; 8],
+            &(content.len() as u32).to_le_bytes(),
+            &(content.len() as u32).to_le_bytes(),
+            &(name.len() as u16).to_le_bytes(),
+            &[0; 2],
+        ]
+        .concat();
+        directory.extend([b"PK\x01\x02\x14\x00", &common[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat());
+        file.extend([b"PK\x03\x04", &common[..], name.as_bytes(), content].concat());
     }
-    writer.finish().unwrap().into_inner()
+    let at = (file.len() as u32).to_le_bytes();
+    let number = (entries.len() as u16).to_le_bytes();
+    let length = (directory.len() as u32).to_le_bytes();
+    [&file[..], &directory, b"PK\x05\x06\0\0\0\0", &number, &number, &length, &at, &[0; 2]].concat()
+}
+
+/// The pickle and the storages of a small file, as `change` wants them.
+fn rewritten(change: impl Fn(&str, Vec<u8>) -> (u16, Vec<u8>)) -> Vec<u8> {
+    let mut pickle = b"\x80\x02ccollections\nOrderedDict\n)R(X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n".to_vec();
+    pickle.extend(b"((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x03tQ");
+    pickle.extend(b"K\0K\x03\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtRu.");
+    let numbers = [1.0_f32, 2.0, -3.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let entries = [("a/data.pkl", pickle), ("a/byteorder", b"little".to_vec()), ("a/data/0", numbers)];
+    let entries = entries.map(|(name, content)| {
+        let (method, content) = change(name, content);
+        (name.to_owned(), method, content)
+    });
+    archive(&entries)
 }
 
 #[test]
 fn hostile_archives_are_errors() {
-    let stored = CompressionMethod::Stored;
     let check = |bytes: &[u8], expected: &str| {
         let error = StateDict::parse("bad.pt", bytes).unwrap_err().to_string();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     };
-    StateDict::parse("same.pt", &rewritten(|_, content| (stored, content))).unwrap();
-    // A zip bomb: an entry that is small in the file and large when it is unpacked.
-    let bomb = rewritten(|name, content| match name.ends_with("data/0") {
-        true => (CompressionMethod::Deflated, vec![0; 64 << 20]),
-        false => (stored, content),
-    });
-    assert!(bomb.len() < 200_000);
-    check(&bomb, "is compressed, which PyTorch does not do");
-    let bomb = rewritten(|name, content| match name.ends_with("data.pkl") {
-        true => (CompressionMethod::Deflated, [b"\x80\x02".to_vec(), vec![b'('; 64 << 20]].concat()),
-        false => (stored, content),
-    });
-    check(&bomb, "is compressed, which PyTorch does not do");
+    let whole = StateDict::parse("whole.pt", &rewritten(|_, content| (0, content))).unwrap();
+    assert_eq!(whole.shapes().collect::<Vec<_>>(), [("w", &[3][..])]);
+    // A zip bomb is small because it is packed, and nothing here is unpacked.
+    let is = |name: &str, part: &str| name.ends_with(part);
+    let packed = rewritten(|name, content| (if is(name, "data/0") { 8 } else { 0 }, content));
+    check(&packed, "is compressed, which PyTorch does not do");
     let shell = b"\x80\x02cposix\nsystem\n(X\x02\x00\x00\x00lstR.".to_vec();
-    let shell = rewritten(|name, content| (stored, if name.ends_with("data.pkl") { shell.clone() } else { content }));
+    let shell = rewritten(|name, content| (0, if is(name, "data.pkl") { shell.clone() } else { content }));
     check(&shell, "it names \"posix\" \"system\"");
-    let short = rewritten(|name, mut content| {
-        content.truncate(if name.ends_with("data/1") { 4 } else { usize::MAX });
-        (stored, content)
-    });
-    check(&short, "its storage has 1 numbers");
-    let big = rewritten(|name, content| (stored, if name.ends_with("byteorder") { b"big".to_vec() } else { content }));
+    let short = rewritten(|name, content| (0, if is(name, "data/0") { content[..4].to_vec() } else { content }));
+    check(&short, "its storage has 1 numbers, not 3");
+    let big = rewritten(|name, content| (0, if is(name, "byteorder") { b"big".to_vec() } else { content }));
     check(&big, "big-endian");
-    // Many tensors of the same numbers, which would ask for more memory than the file could fill: shape (32767, 32767)
-    // in place of the first vector's shape, without strides.
+    // A tensor without strides asks for two milliard copies of one number.
     let sizes = rewritten(|name, content| {
         let mut content = content;
-        if name.ends_with("data.pkl")
-            && let Some(place) = content.windows(4).position(|bytes| bytes == b"K\x03\x85q")
-        {
-            content.splice(place..place + 3, *b"J\xff\xff\xff\x7f\x85");
+        if is(name, "data.pkl") {
+            let place = content.windows(4).position(|bytes| bytes == b"K\x03\x85K").unwrap();
+            content.splice(place..place + 5, *b"J\xff\xff\xff\x7f\x85K\x00");
         }
-        (stored, content)
+        (0, content)
     });
     check(&sizes, "more numbers than it has bytes");
+    check(&archive(&[]), "no data.pkl");
+    let twice = [("x".to_owned(), 0, vec![1]), ("x".to_owned(), 0, vec![2])];
+    check(&archive(&twice), "the entry x twice");
+    // A flipped bit of the numbers of a file with sums.
+    let mut damaged = std::fs::read(fixture("particle_net.pt")).unwrap();
+    let place = damaged.windows(13).position(|bytes| bytes == b"particle_net/").unwrap() + 5000;
+    damaged[place] ^= 1;
+    check(&damaged, "is damaged: its CRC-32 is");
 }
 
 #[test]

@@ -49,6 +49,9 @@ pub enum Error {
         /// What is missing or has the wrong shape.
         reason: String,
     },
+    /// An export that could not be compared with its network.
+    #[error("prove the export: {0}")]
+    Unproven(&'static str),
     /// The loss or its gradient became infinite or not a number.
     #[error(
         "train: the {what} is {value} at epoch {epoch}, step {step}, in the batch with row ids {}; \

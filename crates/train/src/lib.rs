@@ -7,6 +7,9 @@
 //! | [`fit`] | the loop itself, on tensors |
 //! | [`predict`] | the probability of each class for each jet |
 //! | [`SavedModel`] | a model directory: weights, view, standardisation, card |
+//! | [`export`] | a model as an ONNX file, proven |
+//! | [`import_weaver`] | a model of weights that weaver trained |
+//! | [`Card`] | what a model's card says |
 //! | [`resources`] | wall time, processor time, peak memory and energy |
 //!
 //! A training gives the same bytes whenever it is run with the same recipe, data and code, at any number of threads, and
@@ -25,8 +28,10 @@
 mod card;
 mod checkpoint;
 mod error;
+mod export;
 mod files;
 mod fit;
+mod import;
 mod predict;
 mod recipe;
 mod report;
@@ -35,10 +40,13 @@ mod saved_model;
 mod schedule;
 mod train;
 
+pub use card::{CARD_FORMAT, Card, MeasuredMetric, Measurement};
 pub use error::Error;
+pub use export::{EXPORT_DIRECTORY, EXPORT_FORMAT, ExportOptions, ExportRecord, ProofRecord, export};
 pub use files::Faults;
 pub use fit::{FitOptions, Fitted, Job, fit};
-pub use predict::{PREDICTION_BATCH, predict};
+pub use import::import_weaver;
+pub use predict::{PREDICTION_BATCH, inputs, predict, predict_batch};
 pub use recipe::{DataSource, RECIPE_FORMAT, Recipe, Training};
 pub use report::{Epoch, Phase, Progress, Stopped, TrainReport};
 pub use saved_model::{MODEL_FORMAT, ModelInfo, SavedModel};

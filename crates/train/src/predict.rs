@@ -24,6 +24,20 @@ pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec
     Ok(scores)
 }
 
+/// As [`predict`], for one batch of `jets` jets.
+///
+/// # Errors
+/// As [`predict`].
+pub fn predict_batch(network: &Network, batch: &Batch, jets: usize) -> Result<Vec<f64>, Error> {
+    let logits = network.logits(&inputs(batch, jets)?)?;
+    let mut scores = Vec::with_capacity(logits.len());
+    for row in logits.chunks_exact(network.config().classes()) {
+        let (largest, sum) = softmax_parts(row);
+        scores.extend(row.iter().map(|logit| (f64::from(*logit) - largest).exp() / sum));
+    }
+    Ok(scores)
+}
+
 /// How good a network is on a split.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Quality {
@@ -87,17 +101,25 @@ fn each_batch(
 }
 
 /// A batch as the networks read it.
-pub(crate) fn inputs(batch: &Batch, jets: usize) -> Result<Inputs, Error> {
-    let group = |name: &str| batch.groups.iter().find(|group| group.name == name);
+///
+/// # Errors
+/// A batch without the group `features`; values that are not finite.
+pub fn inputs(batch: &Batch, jets: usize) -> Result<Inputs, Error> {
+    Ok(Inputs::pack(&groups(batch, jets)?)?)
+}
+
+/// The groups of a batch; weaver's views write `pf_` in front of their names.
+pub(crate) fn groups(batch: &Batch, jets: usize) -> Result<PaddedGroups<'_>, Error> {
+    let group = |name: &str| batch.groups.iter().find(|group| group.name.trim_start_matches("pf_") == name);
     let features = group("features").ok_or_else(|| missing("features"))?;
-    Ok(Inputs::pack(&PaddedGroups {
+    Ok(PaddedGroups {
         jets,
         length: features.length,
         points: group("points").map(|group| group.data.as_slice()),
         features: &features.data,
         vectors: group("vectors").map(|group| group.data.as_slice()),
         mask: group("mask").map(|group| group.data.as_slice()),
-    })?)
+    })
 }
 
 fn missing(name: &str) -> Error {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use fiducial_data::batches::Standardisation;
-use fiducial_data::view::{Scaling, View};
+use fiducial_data::view::{Group, Scaling, View};
 use fiducial_models::{ModelConfig, Network};
 use serde::{Deserialize, Serialize};
 
@@ -19,13 +19,13 @@ const CONFIG: &str = "model.toml";
 const VIEW: &str = "view.toml";
 const STANDARDISATION: &str = "standardisation.json";
 const TRAINING: &str = "training.json";
-const CARD: &str = "README.md";
 
 /// A trained network, the view that feeds it, and where it came from.
 ///
 /// On disk it is a directory with `model.safetensors`, `model.toml` (the architecture), `view.toml`,
-/// `standardisation.json`, `training.json` (the record of the training), `README.md` (a model card) and `model.json`,
-/// which is written last and names the hashes of the others.
+/// `standardisation.json`, `training.json` (the record of the training), `README.md` (a model card, of what is here and of what
+/// `card.json` and `onnx/export.json` say, where they are) and `model.json`, which is written last and names the hashes of
+/// the others.
 #[derive(Debug)]
 pub struct SavedModel {
     /// The network.
@@ -113,7 +113,7 @@ impl SavedModel {
             let training = Training { format: TRAINING_FORMAT.to_owned(), report };
             files::write_whole(&path, &json(&path, &training)?)?;
         }
-        files::write_whole(&directory.join(CARD), card::card(self).as_bytes())?;
+        card::write(self, directory)?;
         files::write_whole(&info, &json(&info, &self.info)?)
     }
 
@@ -184,6 +184,11 @@ fn read_training(path: &Path) -> Result<TrainReport, Error> {
     }
 }
 
+/// The input group that a network reads as `name`; weaver's views write `pf_` in front.
+pub(crate) fn input<'a>(view: &'a View, name: &str) -> Option<&'a Group> {
+    view.input(name).or_else(|| view.input(&format!("pf_{name}")))
+}
+
 /// Whether a view gives what a network reads.
 pub(crate) fn check_view(view: &View, config: &ModelConfig) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Fit { kind: config.kind(), reason });
@@ -200,9 +205,9 @@ pub(crate) fn check_view(view: &View, config: &ModelConfig) -> Result<(), Error>
         ("vectors", 4, config.needs_vectors()),
         ("mask", 1, false),
     ];
-    let length = view.input("features").and_then(|group| group.length);
+    let length = input(view, "features").and_then(|group| group.length);
     for (name, variables, needed) in groups {
-        match view.input(name) {
+        match input(view, name) {
             None if needed => return refuse(format!("the view has no input group \"{name}\"")),
             None => {}
             Some(group) if group.variables.len() != variables => {

@@ -7,7 +7,7 @@ use fiducial_data::view::View;
 use fiducial_models::ModelConfig;
 
 use crate::fit::code_version;
-use crate::saved_model::check_view;
+use crate::saved_model::{check_view, input};
 use crate::{Error, FitOptions, Fitted, Job, MODEL_FORMAT, ModelInfo, Progress, Recipe, SavedModel, fit};
 
 /// Trains a recipe's model on a dataset and writes the model's directory.
@@ -71,7 +71,7 @@ pub fn train(
 pub fn model_config(recipe: &Recipe, view: &View) -> Result<ModelConfig, Error> {
     let refuse = |reason: String| Error::Recipe { path: recipe.path.clone(), reason };
     let text = toml::to_string(&recipe.model).map_err(|error| refuse(error.to_string()))?;
-    let features = view.input("features").map_or(0, |group| group.variables.len());
+    let features = input(view, "features").map_or(0, |group| group.variables.len());
     let model = ModelConfig::from_toml(&text).map_err(|error| refuse(error.to_string()))?;
     let model = model.with_shape(features, view.classes().len())?;
     check_view(view, &model)?;

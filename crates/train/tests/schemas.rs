@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use fiducial_data::batches::Standardisation;
 use fiducial_data::view::View;
-use fiducial_train::{FitOptions, MODEL_FORMAT, ModelInfo, Recipe, SavedModel, fit, model_config};
+use fiducial_train::{
+    Card, ExportOptions, ExportRecord, FitOptions, MODEL_FORMAT, MeasuredMetric, Measurement, ModelInfo, Recipe, SavedModel,
+    export, fit, model_config,
+};
 use serde_json::Value;
 
 mod toy;
@@ -123,11 +126,29 @@ fn files_follow_their_schemas() {
     for (file, schema) in [("model.json", "model-1.json"), ("training.json", "training-1.json")] {
         conforms(schema, &serde_json::from_slice(&fs::read(out.join(file)).unwrap()).unwrap());
     }
+    // A card with all that it may say.
+    let metric = MeasuredMetric { key: "auc".into(), name: "AUC".into(), value: None, low: 0.5, high: None, events: 7 };
+    let measured = Measurement {
+        task: "toy".into(),
+        dataset: "toys".into(),
+        dataset_version: "00".into(),
+        split: "test".into(),
+        confidence: 0.68,
+        metrics: vec![metric],
+    };
+    let said = Card { licence: Some("mit".into()), measured: vec![measured], ..Card::default() };
+    said.write(&saved, &out).unwrap();
+    assert_eq!(Card::read(&out).unwrap(), said);
+    conforms("card-1.json", &serde_json::from_slice(&fs::read(out.join("card.json")).unwrap()).unwrap());
+    let options = ExportOptions { preprocessing: false, rows: None, output: None, unproven: true };
+    let (record, _) = export(&saved, &out, &options).unwrap();
+    assert_eq!(ExportRecord::read(out.join("onnx")).unwrap(), Some(record));
+    conforms("export-1.json", &serde_json::from_slice(&fs::read(out.join("onnx/export.json")).unwrap()).unwrap());
     let back = SavedModel::load(&out).unwrap();
     let (back, report) = (back.training.unwrap(), saved.training.unwrap());
     assert_eq!((back.best_epoch, back.stopped, back.sessions), (report.best_epoch, report.stopped, 1));
     let card = fs::read_to_string(out.join("README.md")).unwrap();
-    for part in ["| jets to train on | 150 |", "| epochs | 4 (all epochs done) |", "| energy |"] {
+    for part in ["| jets to train on | 150 |", "| epochs | 4 (all epochs done) |", "| energy |", "license: \"mit\"", "is_lower_limit: true", "| AUC | > 0.50000 |"] {
         assert!(card.contains(part), "{card}");
     }
 }

@@ -34,6 +34,9 @@ pub struct ReportData {
     pub training: Option<TrainingHistory>,
     /// Average jet images, one for each class.
     pub images: Vec<JetImage>,
+    /// What the scores rest on.
+    #[serde(default)]
+    pub explanation: Option<Explanation>,
     /// Published results of the reference data set.
     pub published: Option<Published>,
     /// Whether the events measured here are those of the reference data set. If not, the page says that the numbers are
@@ -45,6 +48,34 @@ pub struct ReportData {
     pub data: DataSummary,
     /// What was run and what it cost.
     pub run: RunSummary,
+}
+
+/// Which inputs the scores rest on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The loss of ROC AUC where one input is shuffled between constituents, the largest first.
+    pub importances: Vec<Share>,
+    /// Jets that it was measured on, and in how many parts.
+    pub importance_jets: [usize; 2],
+    /// The mean size of the integrated gradients of each feature, the largest first.
+    pub features: Vec<Share>,
+    /// The same for the constituents of a jet in their order, the features summed.
+    pub constituents: Vec<Share>,
+    /// Jets whose gradients were integrated, and in how many steps.
+    pub gradient_jets: [usize; 2],
+    /// The mean size of what the gradients leave unexplained, over that of what they explain.
+    pub incompleteness: f64,
+}
+
+/// A number with its standard error and what it belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// Of what.
+    pub name: String,
+    /// The number.
+    pub value: f64,
+    /// Its standard error.
+    pub error: f64,
 }
 
 /// A metric with its name.

@@ -5,14 +5,15 @@
 
 mod chart;
 mod data;
+mod explanation;
 mod figures;
 mod format;
 mod page;
 mod published;
 
 pub use data::{
-    ClassHistogram, CutflowStep, DataSummary, EpochValues, Fact, Histogram, JetImage, MetricValue,
-    ReportData, RunSummary, SourceSummary, SplitSummary, StepResources, TrainingHistory,
+    ClassHistogram, CutflowStep, DataSummary, EpochValues, Explanation, Fact, Histogram, JetImage, MetricValue,
+    ReportData, RunSummary, Share, SourceSummary, SplitSummary, StepResources, TrainingHistory,
 };
 pub use published::{PUBLISHED_FORMAT, Published, PublishedResult, PublishedSource, PublishedValue, Status};
 

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::data::{DataSummary, MetricValue, ReportData, RunSummary};
 use super::published::{Published, PublishedValue};
-use super::{figures, format};
+use super::{explanation, figures, format};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -25,12 +25,17 @@ pub(crate) fn page(report: &ReportData) -> Markup {
     } else {
         figures::images(&report.images)
     };
+    let explanation = match &report.explanation {
+        Some(found) => explanation::explanation(report, found),
+        None => absent("The predictions came from elsewhere: there is no model to ask."),
+    };
     let sections = [
         ("metrics", "Metrics", metrics(report)),
         ("roc", "Background rejection", roc),
         ("scores", "Scores", scores),
         ("training", "Training", training),
         ("images", "Average jets", images),
+        ("explanation", "What the scores rest on", explanation),
         ("published", "Beside published results", published(report)),
         ("data", "Data", data(&report.data)),
         ("run", "Run", run(&report.run)),

@@ -71,6 +71,7 @@ fn show(display: &mut Display, progress: &Progress<'_>) {
             display.say(&format!("model {} with {parameters} parameters: {end}", saved.info.kind));
         }
         Progress::Evaluating => display.say("evaluating the test split"),
+        Progress::Explaining => display.say("measuring what the scores rest on"),
         _ => {}
     }
 }

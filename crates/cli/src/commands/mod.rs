@@ -8,6 +8,7 @@ pub(crate) mod evaluate;
 pub(crate) mod external;
 pub(crate) mod hist;
 pub(crate) mod inspect;
+pub(crate) mod model;
 pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod train;

@@ -66,7 +66,7 @@ pub(crate) fn edge_conv(
 ) -> Result<(Tensor<2>, Vec<Moments>), Error> {
     let mut seen = Vec::new();
     let output =
-        apply([Operand::new(projected)?, Operand::new(parameters)?], |[projected, parameters], _| {
+        apply([Operand::new(projected)?, Operand::new(parameters)?], |[projected, parameters], tracked| {
             let layers = layout(widths);
             let tiles = Tiles::new(graph);
             let running: Option<Vec<Affine>> = layers
@@ -83,8 +83,8 @@ pub(crate) fn edge_conv(
                 })
                 .collect();
             let shape = [graph.nodes(), widths.last().copied().unwrap_or(0)];
-            if let Some(affines) = running {
-                let output = evaluate(&layers, &affines, &projected, &parameters, graph, &tiles);
+            if let (Some(affines), false) = (&running, tracked) {
+                let output = evaluate(&layers, affines, &projected, &parameters, graph, &tiles);
                 return (Array::new(output, shape), None);
             }
             let mut memory = EdgeConv {
@@ -94,7 +94,8 @@ pub(crate) fn edge_conv(
                 graph: Arc::clone(graph),
                 tiles,
                 outputs: Vec::new(),
-                affines: Vec::new(),
+                running: running.is_some(),
+                affines: running.unwrap_or_default(),
             };
             let output = memory.forward(&mut seen);
             (Array::new(output, shape), Some(memory))
@@ -222,6 +223,8 @@ struct EdgeConv {
     tiles: Tiles,
     /// The output of each layer after the first, before its norm.
     outputs: Vec<Array>,
+    /// Whether the norms use running moments, which do not depend on the edges.
+    running: bool,
     affines: Vec<Affine>,
 }
 
@@ -264,6 +267,9 @@ impl EdgeConv {
                 self.outputs.push(Array::new(output, [self.graph.edges(), width]));
                 moments
             };
+            if self.running {
+                continue;
+            }
             let moments = Moments::merged(&moments, width);
             let parameters = self.parameters.values();
             let (gamma, beta) = (&parameters[layer.gamma.clone()], &parameters[layer.beta.clone()]);
@@ -354,8 +360,11 @@ struct NormBackward {
 }
 
 impl NormBackward {
-    fn new(sums: &[f32], affine: &Affine, edges: usize) -> Self {
+    fn new(sums: &[f32], affine: &Affine, edges: usize, running: bool) -> Self {
         let width = affine.scale.len();
+        if running {
+            return Self { slope: vec![0.0; width], constant: vec![0.0; width] };
+        }
         let share = 1.0 / edges.max(1) as f32;
         let slope: Vec<f32> =
             (0..width).map(|c| -affine.scale[c] * sums[c] * share * affine.inverse[c]).collect();
@@ -391,7 +400,7 @@ impl Gradient<2> for EdgeConv {
             let layer = &self.layers[index];
             parameters[layer.gamma.clone()].copy_from_slice(&sums[..layer.outputs]);
             parameters[layer.beta.clone()].copy_from_slice(&sums[layer.outputs..]);
-            let norm = NormBackward::new(&sums, &self.affines[index], edges);
+            let norm = NormBackward::new(&sums, &self.affines[index], edges, self.running);
             let (lower, weight, next) = self.sweep(index, &norm, upper.as_deref_mut(), output.values());
             parameters[layer.weight.clone()].copy_from_slice(&weight);
             upper = Some(lower);
@@ -401,7 +410,7 @@ impl Gradient<2> for EdgeConv {
         parameters[layer.gamma.clone()].copy_from_slice(&sums[..layer.outputs]);
         parameters[layer.beta.clone()].copy_from_slice(&sums[layer.outputs..]);
         let projected = wanted[0].then(|| {
-            let norm = NormBackward::new(&sums, &self.affines[0], edges);
+            let norm = NormBackward::new(&sums, &self.affines[0], edges, self.running);
             self.scatter(&norm, upper.as_deref(), output.values())
         });
         [projected, Some(parameters)]

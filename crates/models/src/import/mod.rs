@@ -12,6 +12,7 @@
 //! # Ok::<(), fiducial_models::Error>(())
 //! ```
 
+mod archive;
 mod pickle;
 mod state_dict;
 mod weaver;

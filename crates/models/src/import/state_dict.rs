@@ -1,11 +1,9 @@
 //! `.pt` files: a zip archive with a pickle and one entry of numbers for each storage.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Seek};
 use std::path::Path;
 
-use zip::{CompressionMethod, ZipArchive};
-
+use super::archive::Archive;
 use super::pickle::{self, Element, Tensor};
 use crate::Error;
 use crate::weights::StoredTensor;
@@ -16,9 +14,6 @@ pub struct StateDict {
     pub(super) what: String,
     pub(super) tensors: BTreeMap<String, StoredTensor>,
 }
-
-/// A pickle of a state dict takes about 150 bytes a tensor.
-const LARGEST_PICKLE: u64 = 64 << 20;
 
 impl StateDict {
     /// Reads a `.pt` file of PyTorch 1.6 or newer (`torch.save(model.state_dict(), path)`). Nothing in it is executed.
@@ -48,21 +43,19 @@ impl StateDict {
 }
 
 fn read(bytes: &[u8]) -> Result<BTreeMap<String, StoredTensor>, String> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| {
-        format!("it is no zip archive ({error}); files of PyTorch before 1.6 have to be saved once more by a newer one")
+    let archive = Archive::open(bytes).map_err(|reason| {
+        format!("{reason}; files of PyTorch before 1.6 have to be saved once more by a newer one")
     })?;
     let pickle = archive
-        .file_names()
-        .filter_map(Result::ok)
+        .names()
         .find(|name| *name == "data.pkl" || name.ends_with("/data.pkl"))
-        .map(std::borrow::Cow::into_owned)
         .ok_or("the archive holds no data.pkl: it is no file of torch.save")?;
-    let folder = pickle.trim_end_matches("data.pkl").to_owned();
+    let folder = pickle.trim_end_matches("data.pkl");
     let order = format!("{folder}byteorder");
-    if archive.index_for_name(&order).is_some() && entry(&mut archive, &order, 16)?.starts_with(b"big") {
+    if archive.names().any(|name| name == order) && archive.entry(&order)?.starts_with(b"big") {
         return Err("its numbers are big-endian".to_owned());
     }
-    let tensors = pickle::parse(&entry(&mut archive, &pickle, LARGEST_PICKLE)?)?;
+    let tensors = pickle::parse(archive.entry(pickle)?)?;
     // Tensors may share numbers, so that a small file could ask for any amount of memory; one of a state dict never
     // has more numbers than the file has bytes.
     let numbers = tensors.iter().try_fold(0_usize, |sum, (_, tensor)| sum.checked_add(size(&tensor.shape)?));
@@ -71,7 +64,7 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<String, StoredTensor>, String> {
     }
     let mut read = BTreeMap::new();
     for (name, tensor) in tensors {
-        let values = values(&mut archive, &folder, &tensor).map_err(|reason| format!("tensor {name}: {reason}"))?;
+        let values = values(&archive, folder, &tensor).map_err(|reason| format!("tensor {name}: {reason}"))?;
         if read.insert(name.clone(), StoredTensor { shape: tensor.shape.clone(), values }).is_some() {
             return Err(format!("it holds the tensor {name} twice"));
         }
@@ -83,37 +76,19 @@ fn size(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size))
 }
 
-/// An entry of the archive. PyTorch stores what it writes as it is, so that no entry is larger than the file.
-fn entry<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str, largest: u64) -> Result<Vec<u8>, String> {
-    let mut file = archive.by_name(name).map_err(|error| format!("entry {name}: {error}"))?;
-    if file.compression() != CompressionMethod::Stored || file.size() != file.compressed_size() {
-        return Err(format!("entry {name} is compressed, which PyTorch does not do"));
-    }
-    if file.size() > largest {
-        return Err(format!("entry {name} has {} bytes, where {largest} are the most", file.size()));
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|error| format!("entry {name}: {error}"))?;
-    Ok(bytes)
-}
-
-fn values<R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
-    folder: &str,
-    tensor: &Tensor,
-) -> Result<Vec<f32>, String> {
+fn values(archive: &Archive<'_>, folder: &str, tensor: &Tensor) -> Result<Vec<f32>, String> {
     let storage = &tensor.storage;
-    let bytes = entry(archive, &format!("{folder}data/{}", storage.key), u64::MAX)?;
+    let bytes = archive.entry(&format!("{folder}data/{}", storage.key))?;
     let numbers: Vec<f32> = match storage.element {
-        Element::Float => decode(&bytes, f32::from_le_bytes),
-        Element::Double => decode(&bytes, |bytes| f64::from_le_bytes(bytes) as f32),
-        Element::Half => decode(&bytes, |bytes| half(u16::from_le_bytes(bytes))),
-        Element::BFloat16 => decode(&bytes, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)),
-        Element::Long => decode(&bytes, |bytes| i64::from_le_bytes(bytes) as f32),
-        Element::Int => decode(&bytes, |bytes| i32::from_le_bytes(bytes) as f32),
-        Element::Short => decode(&bytes, |bytes| f32::from(i16::from_le_bytes(bytes))),
-        Element::Char => decode(&bytes, |[byte]| f32::from(byte as i8)),
-        Element::Byte | Element::Bool => decode(&bytes, |[byte]| f32::from(byte)),
+        Element::Float => decode(bytes, f32::from_le_bytes),
+        Element::Double => decode(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
+        Element::Half => decode(bytes, |bytes| half(u16::from_le_bytes(bytes))),
+        Element::BFloat16 => decode(bytes, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)),
+        Element::Long => decode(bytes, |bytes| i64::from_le_bytes(bytes) as f32),
+        Element::Int => decode(bytes, |bytes| i32::from_le_bytes(bytes) as f32),
+        Element::Short => decode(bytes, |bytes| f32::from(i16::from_le_bytes(bytes))),
+        Element::Char => decode(bytes, |[byte]| f32::from(byte as i8)),
+        Element::Byte | Element::Bool => decode(bytes, |[byte]| f32::from(byte)),
     };
     if numbers.len() != storage.length {
         return Err(format!("its storage has {} numbers, not {}", numbers.len(), storage.length));
