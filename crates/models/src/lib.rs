@@ -47,4 +47,6 @@ pub use config::{ModelConfig, ParticleFlowNetworkConfig, ParticleNetConfig, Part
 pub use error::Error;
 pub use inputs::{Inputs, PaddedGroups};
 pub use network::Network;
-pub use optimiser::{Optimiser, OptimiserConfig, StepReport};
+pub use optimiser::{
+    BatchGradient, Optimiser, OptimiserConfig, OptimiserKind, StepReport, WeightAverage, total_weight,
+};

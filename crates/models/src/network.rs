@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use crate::fused::norm::Moments;
 use crate::fused::{self, from_values, values};
 use crate::layers::{BatchNorm, Initialiser, Pass};
 use crate::particle_flow_network::ParticleFlowNetwork;
@@ -132,6 +133,13 @@ impl Network {
         learned.map(|parameter| parameter.values.len()).sum()
     }
 
+    /// The shape of each learned parameter, by the name that it has in weight files.
+    pub fn parameter_shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        let mut shapes = Shapes::default();
+        self.visit(&mut shapes);
+        shapes.found
+    }
+
     /// Scores before the softmax, (jets, classes) row-major. Nothing drops out, batch norms use running moments.
     ///
     /// # Errors
@@ -188,13 +196,13 @@ impl Network {
     }
 
     /// Takes what the batch norms saw in a training pass into their running moments.
-    pub(crate) fn absorb(&mut self, pass: &Pass) -> Result<(), Error> {
+    pub(crate) fn absorb(&mut self, moments: &[Moments]) -> Result<(), Error> {
         let norms = self.architecture.batch_norms();
-        if norms.len() != pass.moments.len() {
-            let (norms, seen) = (norms.len(), pass.moments.len());
+        if norms.len() != moments.len() {
+            let (norms, seen) = (norms.len(), moments.len());
             return Err(Error::Backend(format!("{norms} batch norms, {seen} of them ran")));
         }
-        norms.into_iter().zip(&pass.moments).try_for_each(|(norm, moments)| norm.absorb(moments))
+        norms.into_iter().zip(moments).try_for_each(|(norm, moments)| norm.absorb(moments))
     }
 
     pub(crate) fn visit(&self, visitor: &mut impl ModuleVisitor) {
@@ -238,6 +246,28 @@ impl ModuleVisitor for Collect {
             learned: param.is_require_grad(),
         };
         self.found.insert(self.path.join("."), parameter);
+    }
+}
+
+#[derive(Default)]
+struct Shapes {
+    path: Vec<String>,
+    found: BTreeMap<String, Vec<usize>>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.is_require_grad() {
+            self.found.insert(self.path.join("."), param.val().dims().to_vec());
+        }
     }
 }
 

@@ -54,6 +54,10 @@ impl Jets {
         Self(vec![self.0[jet].clone()])
     }
 
+    pub(crate) fn some(&self, jets: std::ops::Range<usize>) -> Self {
+        Self(self.0[jets].to_vec())
+    }
+
     pub(crate) fn reversed(&self) -> Self {
         Self(self.0.iter().map(|jet| jet.iter().rev().copied().collect()).collect())
     }
