@@ -33,6 +33,7 @@
 pub mod allocator;
 mod config;
 mod error;
+mod fine_tune;
 mod fused;
 mod inputs;
 mod layers;
@@ -45,6 +46,7 @@ mod weights;
 
 pub use config::{ModelConfig, ParticleFlowNetworkConfig, ParticleNetConfig, ParticleTransformerConfig};
 pub use error::Error;
+pub use fine_tune::Taken;
 pub use inputs::{Inputs, PaddedGroups};
 pub use network::Network;
 pub use optimiser::{

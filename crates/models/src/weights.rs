@@ -180,15 +180,21 @@ pub(crate) fn read_tensors(
     bytes: &[u8],
     key: &str,
 ) -> Result<(BTreeMap<String, StoredTensor>, String), Error> {
+    let (tensors, mut metadata) = read_plain(what, bytes)?;
+    let reason = || format!("its metadata has no entry {key}");
+    let meta =
+        metadata.remove(key).ok_or_else(|| Error::Weights { what: what.to_owned(), reason: reason() })?;
+    Ok((tensors, meta))
+}
+
+/// The tensors of a safetensors file of any origin, and its metadata.
+pub(crate) fn read_plain(
+    what: &str,
+    bytes: &[u8],
+) -> Result<(BTreeMap<String, StoredTensor>, HashMap<String, String>), Error> {
     let wrong = |reason: String| Error::Weights { what: what.to_owned(), reason };
     let (_, metadata): (usize, Metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| wrong(format!("no safetensors: {error}")))?;
-    let meta = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|entries| entries.get(key))
-        .ok_or_else(|| wrong(format!("its metadata has no entry {key}")))?
-        .clone();
     let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(format!("no safetensors: {error}")))?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
@@ -199,7 +205,7 @@ pub(crate) fn read_tensors(
         let values = chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         tensors.insert(name, StoredTensor { shape: view.shape().to_vec(), values });
     }
-    Ok((tensors, meta))
+    Ok((tensors, metadata.metadata().clone().unwrap_or_default()))
 }
 
 /// Writes `bytes` beside `path` and renames them into place.

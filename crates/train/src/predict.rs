@@ -1,4 +1,6 @@
 //! Scores of a trained network.
+use std::ops::Range;
+
 use fiducial_data::batches::{Batch, Tensors};
 use fiducial_models::{Inputs, Network, PaddedGroups};
 
@@ -15,7 +17,7 @@ pub const PREDICTION_BATCH: usize = 512;
 /// Tensors that lack what the network reads.
 pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec<f64>, Error> {
     let mut scores = Vec::with_capacity(tensors.rows() * network.config().classes());
-    each_batch(network, tensors, batch, |logits, classes, _| {
+    each_batch(network, tensors, 0..tensors.rows(), batch, |logits, classes, _| {
         for row in logits.chunks_exact(classes) {
             let (largest, sum) = softmax_parts(row);
             scores.extend(row.iter().map(|logit| (f64::from(*logit) - largest).exp() / sum));
@@ -38,10 +40,33 @@ pub(crate) fn weights<'a>(tensors: &'a Tensors, class_factors: &'a [f32]) -> imp
     tensors.weights.iter().zip(&tensors.labels).map(|(weight, label)| weight * class_factors[*label as usize])
 }
 
-pub(crate) fn quality(network: &Network, tensors: &Tensors, class_factors: &[f32]) -> Result<Quality, Error> {
-    let (mut loss, mut loss_weight, mut correct, mut total) = (0.0, 0.0, 0.0, 0.0);
-    let (mut done, mut broken) = (0, None);
-    each_batch(network, tensors, PREDICTION_BATCH, |logits, classes, batch| {
+/// What the quality of a split is put together from: sums over a batch of [`PREDICTION_BATCH`] jets.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Sums {
+    pub(crate) loss: f64,
+    pub(crate) loss_weight: f64,
+    pub(crate) correct: f64,
+    pub(crate) total: f64,
+}
+
+/// How many [`Sums`] a split has.
+pub(crate) fn pieces(tensors: &Tensors) -> usize {
+    tensors.rows().div_ceil(PREDICTION_BATCH)
+}
+
+/// The sums of some pieces of a split.
+pub(crate) fn sums(
+    network: &Network,
+    tensors: &Tensors,
+    class_factors: &[f32],
+    pieces: Range<usize>,
+) -> Result<Vec<Sums>, Error> {
+    let (mut found, mut broken) = (Vec::with_capacity(pieces.len()), None);
+    let first = pieces.start * PREDICTION_BATCH;
+    let end = tensors.rows().min(pieces.end * PREDICTION_BATCH);
+    let mut done = first;
+    each_batch(network, tensors, first..end, PREDICTION_BATCH, |logits, classes, batch| {
+        let mut sums = Sums::default();
         for ((row, label), weight) in logits.chunks_exact(classes).zip(&batch.labels).zip(&batch.weights) {
             if broken.is_none() && row.iter().any(|logit| !logit.is_finite()) {
                 broken = Some(done);
@@ -50,19 +75,31 @@ pub(crate) fn quality(network: &Network, tensors: &Tensors, class_factors: &[f32
             let label = *label as usize;
             let (largest, sum) = softmax_parts(row);
             let weight_in_loss = f64::from(weight * class_factors[label]);
-            loss += weight_in_loss * (sum.ln() + largest - f64::from(row[label]));
-            loss_weight += weight_in_loss.abs();
+            sums.loss += weight_in_loss * (sum.ln() + largest - f64::from(row[label]));
+            sums.loss_weight += weight_in_loss.abs();
             // A tie goes to the first class, as it does in NumPy.
             let highest = row.iter().position(|logit| f64::from(*logit) == largest);
-            correct += if highest == Some(label) { f64::from(*weight) } else { 0.0 };
-            total += f64::from(*weight);
+            sums.correct += if highest == Some(label) { f64::from(*weight) } else { 0.0 };
+            sums.total += f64::from(*weight);
         }
+        found.push(sums);
     })?;
     if let Some(row) = broken {
         let reason = format!("the network's scores are not finite for row id {}", tensors.row_ids[row]);
         return Err(Error::Data { split: "validation", reason });
     }
-    Ok(Quality { loss: loss / loss_weight, accuracy: correct / total })
+    Ok(found)
+}
+
+impl Quality {
+    /// Of a split from the sums of its pieces, in their order.
+    pub(crate) fn of(sums: &[Sums]) -> Self {
+        let add = |field: fn(&Sums) -> f64| sums.iter().map(field).sum::<f64>();
+        Self {
+            loss: add(|sums| sums.loss) / add(|sums| sums.loss_weight),
+            accuracy: add(|sums| sums.correct) / add(|sums| sums.total),
+        }
+    }
 }
 
 /// The largest logit `m`, and `sum_k exp(z_k - m)`.
@@ -74,10 +111,11 @@ fn softmax_parts(row: &[f32]) -> (f64, f64) {
 fn each_batch(
     network: &Network,
     tensors: &Tensors,
+    rows: Range<usize>,
     batch: usize,
     mut take: impl FnMut(&[f32], usize, &Batch),
 ) -> Result<(), Error> {
-    let rows: Vec<u32> = (0..tensors.rows() as u32).collect();
+    let rows: Vec<u32> = rows.map(|row| row as u32).collect();
     for rows in rows.chunks(batch.max(1)) {
         let batch = tensors.gather(rows);
         let logits = network.logits(&inputs(&batch, rows.len())?)?;

@@ -14,7 +14,7 @@ use crate::{Error, TrainReport, card, files};
 pub const MODEL_FORMAT: &str = "fiducial-model/1";
 
 const INFO: &str = "model.json";
-const WEIGHTS: &str = "model.safetensors";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "model.toml";
 const VIEW: &str = "view.toml";
 const STANDARDISATION: &str = "standardisation.json";

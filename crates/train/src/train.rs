@@ -6,14 +6,18 @@ use fiducial_data::dataset::Dataset;
 use fiducial_data::view::View;
 use fiducial_models::ModelConfig;
 
-use crate::fit::code_version;
+use crate::identity::code_version;
 use crate::saved_model::check_view;
-use crate::{Error, FitOptions, Fitted, Job, MODEL_FORMAT, ModelInfo, Progress, Recipe, SavedModel, fit};
+use crate::{
+    Error, FitOptions, Fitted, Job, MODEL_FORMAT, ModelInfo, Progress, Recipe, SavedModel, StartWeights,
+    Training, World, fit_in, start,
+};
 
 /// Trains a recipe's model on a dataset and writes the model's directory.
 ///
 /// The standardisation is measured on the split `train`; the split `validation` decides on the best epoch. Unless the
-/// options name another place, checkpoints are kept in `out/checkpoint`. Run again, it goes on from there.
+/// options name another place, checkpoints are kept in `out/checkpoint` and the log is `out/log.jsonl`. Run again, it goes
+/// on from there. A recipe that starts from a model directory uses that model's standardisation.
 ///
 /// # Errors
 /// As [`fit`], and where the view, the dataset and the model do not fit each other.
@@ -25,25 +29,91 @@ pub fn train(
     options: &FitOptions,
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<SavedModel, Error> {
-    let out = out.as_ref();
-    let model = model_config(recipe, view)?;
-    let classes: Vec<String> = view.classes().iter().map(|class| class.name.clone()).collect();
-    let standardisation = Standardisation::measure(view, dataset)?;
-    let read =
-        |split: &str| -> Result<Tensors, Error> { Ok(tensors(view, &standardisation, dataset, split)?) };
-    let (train, validation) = (read("train")?, read("validation")?);
-    let sampler = Sampler::new(view, dataset, "train")?;
+    train_in(&mut World::alone(), recipe, view, dataset, out, options, progress)
+}
+
+/// As [`train`], in one of the processes of `world`. Rank 0 alone writes the directory.
+///
+/// # Errors
+/// As [`train`], and when another process cannot go on.
+#[allow(clippy::too_many_arguments, reason = "as `train`, and the world")]
+pub fn train_in(
+    world: &mut World,
+    recipe: &Recipe,
+    view: &View,
+    dataset: &Dataset,
+    out: impl AsRef<Path>,
+    options: &FitOptions,
+    progress: &mut dyn FnMut(&Progress<'_>),
+) -> Result<SavedModel, Error> {
+    let saved = train_here(world, recipe, view, dataset, out.as_ref(), options, progress);
+    if let Err(error) = &saved {
+        world.abort(&error.to_string());
+    }
+    saved
+}
+
+/// All that a recipe's training needs, in memory.
+pub(crate) struct Ready {
+    pub(crate) model: ModelConfig,
+    pub(crate) classes: Vec<String>,
+    pub(crate) standardisation: Standardisation,
+    pub(crate) start: Option<StartWeights>,
+    pub(crate) train: Tensors,
+    pub(crate) validation: Tensors,
+    pub(crate) sampler: Sampler,
+}
+
+impl Ready {
+    pub(crate) fn new(recipe: &Recipe, view: &View, dataset: &Dataset) -> Result<Self, Error> {
+        let model = model_config(recipe, view)?;
+        let classes: Vec<String> = view.classes().iter().map(|class| class.name.clone()).collect();
+        let (start, earlier) = match &recipe.start {
+            Some(from) => {
+                let (weights, standardisation) = start::read(from)?;
+                (Some(weights), standardisation)
+            }
+            None => (None, None),
+        };
+        let standardisation = match earlier {
+            Some(earlier) => earlier,
+            None => Standardisation::measure(view, dataset)?,
+        };
+        let read =
+            |split: &str| -> Result<Tensors, Error> { Ok(tensors(view, &standardisation, dataset, split)?) };
+        let (train, validation) = (read("train")?, read("validation")?);
+        let sampler = Sampler::new(view, dataset, "train")?;
+        Ok(Self { model, classes, standardisation, start, train, validation, sampler })
+    }
+
+    pub(crate) fn job<'a>(&'a self, training: &'a Training) -> Job<'a> {
+        Job {
+            model: &self.model,
+            training,
+            start: self.start.as_ref(),
+            train: &self.train,
+            sampler: Some(&self.sampler),
+            validation: &self.validation,
+            classes: &self.classes,
+        }
+    }
+}
+
+fn train_here(
+    world: &mut World,
+    recipe: &Recipe,
+    view: &View,
+    dataset: &Dataset,
+    out: &Path,
+    options: &FitOptions,
+    progress: &mut dyn FnMut(&Progress<'_>),
+) -> Result<SavedModel, Error> {
+    let ready = Ready::new(recipe, view, dataset)?;
     let mut options = options.clone();
     options.checkpoints.get_or_insert_with(|| out.join("checkpoint"));
-    let job = Job {
-        model: &model,
-        training: &recipe.training,
-        train: &train,
-        sampler: Some(&sampler),
-        validation: &validation,
-        classes: &classes,
-    };
-    let Fitted { network, report } = fit(&job, &options, progress)?;
+    options.log.get_or_insert_with(|| out.join("log.jsonl"));
+    let Fitted { network, report } = fit_in(world, &ready.job(&recipe.training), &options, progress)?;
+    let Ready { model, classes, standardisation, .. } = ready;
     let name =
         recipe.path.file_stem().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
     let info = ModelInfo {
@@ -60,7 +130,9 @@ pub fn train(
         files: std::collections::BTreeMap::new(),
     };
     let mut saved = SavedModel { network, view: view.clone(), standardisation, info, training: Some(report) };
-    saved.save(out)?;
+    if world.rank() == 0 {
+        saved.save(out)?;
+    }
     Ok(saved)
 }
 
