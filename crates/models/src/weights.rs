@@ -152,6 +152,9 @@ pub(crate) struct StoredTensor {
     pub(crate) values: Vec<f32>,
 }
 
+/// The tensors of a file by name.
+pub(crate) type Tensors = BTreeMap<String, StoredTensor>;
+
 /// A safetensors file with one entry of metadata, so that its bytes do not depend on the order of a hash map.
 pub(crate) fn write_tensors(
     tensors: &BTreeMap<String, StoredTensor>,
@@ -179,7 +182,7 @@ pub(crate) fn read_tensors(
     what: &str,
     bytes: &[u8],
     key: &str,
-) -> Result<(BTreeMap<String, StoredTensor>, String), Error> {
+) -> Result<(Tensors, String), Error> {
     let (tensors, mut metadata) = read_plain(what, bytes)?;
     let reason = || format!("its metadata has no entry {key}");
     let meta =
@@ -191,7 +194,7 @@ pub(crate) fn read_tensors(
 pub(crate) fn read_plain(
     what: &str,
     bytes: &[u8],
-) -> Result<(BTreeMap<String, StoredTensor>, HashMap<String, String>), Error> {
+) -> Result<(Tensors, HashMap<String, String>), Error> {
     let wrong = |reason: String| Error::Weights { what: what.to_owned(), reason };
     let (_, metadata): (usize, Metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| wrong(format!("no safetensors: {error}")))?;

@@ -46,11 +46,33 @@ pub fn train_in(
     options: &FitOptions,
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<SavedModel, Error> {
-    let saved = train_here(world, recipe, view, dataset, out.as_ref(), options, progress);
-    if let Err(error) = &saved {
-        world.abort(&error.to_string());
+    let out = out.as_ref();
+    let ready = Ready::new(recipe, view, dataset).inspect_err(|error| world.abort(&error.to_string()))?;
+    let mut options = options.clone();
+    options.checkpoints.get_or_insert_with(|| out.join("checkpoint"));
+    options.log.get_or_insert_with(|| out.join("log.jsonl"));
+    let Fitted { network, report } = fit_in(world, &ready.job(&recipe.training), &options, progress)?;
+    let Ready { model, classes, standardisation, .. } = ready;
+    let name =
+        recipe.path.file_stem().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
+    let info = ModelInfo {
+        format: MODEL_FORMAT.to_owned(),
+        name,
+        kind: model.kind().to_owned(),
+        parameters: report.parameters,
+        classes,
+        dataset: dataset.manifest().about.name.clone(),
+        dataset_version: dataset.version().to_owned(),
+        recipe: recipe.text.clone(),
+        seed: recipe.training.seed,
+        code: code_version().to_owned(),
+        files: std::collections::BTreeMap::new(),
+    };
+    let mut saved = SavedModel { network, view: view.clone(), standardisation, info, training: Some(report) };
+    if world.rank() == 0 {
+        saved.save(out)?;
     }
-    saved
+    Ok(saved)
 }
 
 /// All that a recipe's training needs, in memory.
@@ -97,43 +119,6 @@ impl Ready {
             classes: &self.classes,
         }
     }
-}
-
-fn train_here(
-    world: &mut World,
-    recipe: &Recipe,
-    view: &View,
-    dataset: &Dataset,
-    out: &Path,
-    options: &FitOptions,
-    progress: &mut dyn FnMut(&Progress<'_>),
-) -> Result<SavedModel, Error> {
-    let ready = Ready::new(recipe, view, dataset)?;
-    let mut options = options.clone();
-    options.checkpoints.get_or_insert_with(|| out.join("checkpoint"));
-    options.log.get_or_insert_with(|| out.join("log.jsonl"));
-    let Fitted { network, report } = fit_in(world, &ready.job(&recipe.training), &options, progress)?;
-    let Ready { model, classes, standardisation, .. } = ready;
-    let name =
-        recipe.path.file_stem().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
-    let info = ModelInfo {
-        format: MODEL_FORMAT.to_owned(),
-        name,
-        kind: model.kind().to_owned(),
-        parameters: report.parameters,
-        classes,
-        dataset: dataset.manifest().about.name.clone(),
-        dataset_version: dataset.version().to_owned(),
-        recipe: recipe.text.clone(),
-        seed: recipe.training.seed,
-        code: code_version().to_owned(),
-        files: std::collections::BTreeMap::new(),
-    };
-    let mut saved = SavedModel { network, view: view.clone(), standardisation, info, training: Some(report) };
-    if world.rank() == 0 {
-        saved.save(out)?;
-    }
-    Ok(saved)
 }
 
 /// A recipe's model with the numbers of features and classes that the view gives.

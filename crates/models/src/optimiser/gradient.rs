@@ -67,14 +67,13 @@ impl BatchGradient {
         self.loss += other.loss;
         self.weight += other.weight;
         for (name, values) in other.values {
-            match self.values.get_mut(&name) {
-                None => drop(self.values.insert(name, values)),
-                Some(sum) => {
-                    sum.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK)).for_each(|(sum, values)| {
-                        sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-                    })
-                }
-            }
+            let Some(sum) = self.values.get_mut(&name) else {
+                self.values.insert(name, values);
+                continue;
+            };
+            sum.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK)).for_each(|(sum, values)| {
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            });
         }
         for (index, moments) in other.moments.into_iter().enumerate() {
             match self.moments.get_mut(index) {
