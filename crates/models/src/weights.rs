@@ -178,11 +178,7 @@ pub(crate) fn write_tensors(
 }
 
 /// The tensors of a safetensors file and its entry `key` of metadata.
-pub(crate) fn read_tensors(
-    what: &str,
-    bytes: &[u8],
-    key: &str,
-) -> Result<(Tensors, String), Error> {
+pub(crate) fn read_tensors(what: &str, bytes: &[u8], key: &str) -> Result<(Tensors, String), Error> {
     let (tensors, mut metadata) = read_plain(what, bytes)?;
     let reason = || format!("its metadata has no entry {key}");
     let meta =
@@ -191,10 +187,7 @@ pub(crate) fn read_tensors(
 }
 
 /// The tensors of a safetensors file of any origin, and its metadata.
-pub(crate) fn read_plain(
-    what: &str,
-    bytes: &[u8],
-) -> Result<(Tensors, HashMap<String, String>), Error> {
+pub(crate) fn read_plain(what: &str, bytes: &[u8]) -> Result<(Tensors, HashMap<String, String>), Error> {
     let wrong = |reason: String| Error::Weights { what: what.to_owned(), reason };
     let (_, metadata): (usize, Metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| wrong(format!("no safetensors: {error}")))?;

@@ -104,7 +104,9 @@ pub fn fit_in(
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<Fitted, Error> {
     let result = Run::start(world, job, options).and_then(|mut run| {
-        progress(&run.progress(Phase::Begun, 0.0, 0.0));
+        if run.stopped.is_none() {
+            progress(&run.progress(Phase::Begun, 0.0, 0.0));
+        }
         while run.stopped.is_none() {
             run.epoch(progress)?;
         }

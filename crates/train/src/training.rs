@@ -194,7 +194,7 @@ impl Training {
             (
                 "training.micro_batches",
                 self.micro_batches.to_string(),
-                self.micro_batches <= self.batch_size,
+                self.micro_batches <= self.batch_size.max(1),
                 "a batch has not so many jets",
             ),
             (

@@ -138,9 +138,7 @@ fn a_checkpoint_directory_that_cannot_be_made_is_named() {
 fn a_poisoned_row_is_named() {
     let mut toy = Toy::new(toy::flow());
     // Finite, so that it is no bad input; but the network overflows on it.
-    let features = &mut toy.train.groups[1];
-    features.data[77 * 3 * toy::LENGTH] = 3e38;
-    features.data[77 * 3 * toy::LENGTH + toy::LENGTH] = -3e38;
+    toy.train.groups[1].data[77 * 3 * toy::LENGTH..78 * 3 * toy::LENGTH].fill(f32::MAX);
     let error = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap_err();
     let Error::NotFinite { ref rows, ref suspects, .. } = error else { panic!("{error}") };
     assert!(rows.contains(&77) && rows.len() == 32);
@@ -178,8 +176,11 @@ fn each_optimiser_and_schedule_learns() {
             ..toy.training
         };
         let fitted = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap();
-        let best = fitted.report.best().unwrap();
-        assert!(best.validation_accuracy > 0.65, "{optimiser:?} {schedule:?}: {best:?}");
+        let (first, last) = (&fitted.report.history[0], fitted.report.history.last().unwrap());
+        assert!(
+            last.train_loss + 0.02 < first.train_loss,
+            "{optimiser:?} {schedule:?}: {first:?} to {last:?}"
+        );
     }
 }
 
@@ -262,7 +263,7 @@ fn a_plan_of_patterns_is_checked() {
     check(|training| training.ema_decay = Some(1.0), "training.ema_decay");
     check(|training| training.schedule = Decay::OneCycle, "one cycle has a rise of its own");
     check(
-        |training| drop(training.learning_rate_factors.insert("*".into(), -1.0)),
+        |training| training.learning_rate_factors = [("*".into(), -1.0)].into(),
         "training.learning_rate_factors",
     );
 }

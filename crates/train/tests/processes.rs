@@ -55,7 +55,9 @@ fn the_number_of_processes_changes_no_bit() {
     {
         let alone = fit(&toy(model).job(), &FitOptions::default(), &mut |_| {}).unwrap();
         for size in [2, 3, 5] {
-            for (rank, fitted) in together(size, |_| toy(model), |_| FitOptions::default()).into_iter().enumerate() {
+            for (rank, fitted) in
+                together(size, |_| toy(model), |_| FitOptions::default()).into_iter().enumerate()
+            {
                 let fitted = fitted.unwrap();
                 assert!(toy::bytes(&fitted) == toy::bytes(&alone), "{name}: rank {rank} of {size}");
                 for (one, other) in fitted.report.history.iter().zip(&alone.report.history) {
@@ -135,8 +137,7 @@ fn a_process_of_another_training_or_with_a_bad_row_is_named() {
     // All have the row; the one whose part it is in names it, and so do the others.
     let poisoned = |_| {
         let mut toy = toy(toy::flow);
-        toy.train.groups[1].data[77 * 3 * toy::LENGTH] = 3e38;
-        toy.train.groups[1].data[77 * 3 * toy::LENGTH + toy::LENGTH] = -3e38;
+        toy.train.groups[1].data[77 * 3 * toy::LENGTH..78 * 3 * toy::LENGTH].fill(f32::MAX);
         toy
     };
     for result in together(3, poisoned, |_| FitOptions::default()) {
@@ -150,6 +151,9 @@ fn there_must_be_a_part_for_each_process() {
     let toys = |_| Toy::new(toy::flow());
     for result in together(2, toys, |_| FitOptions::default()) {
         let error = result.unwrap_err().to_string();
-        assert!(error.contains("training.micro_batches = 1: processes share the parts of a batch"), "{error}");
+        assert!(
+            error.contains("training.micro_batches = 1: processes share the parts of a batch"),
+            "{error}"
+        );
     }
 }

@@ -165,7 +165,8 @@ fn the_recipes_of_the_guide_are_sound() {
             ("[model]", "[model]\nkind = \"particle-flow-network\"\n"),
         ] {
             if !block.contains(key) {
-                text = if key == "format =" { format!("{filling}{text}") } else { format!("{text}\n{filling}") };
+                text =
+                    if key == "format =" { format!("{filling}{text}") } else { format!("{text}\n{filling}") };
             }
         }
         let recipe = Recipe::parse(&text, Path::new("guide.toml"));

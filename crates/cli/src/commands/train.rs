@@ -34,8 +34,7 @@ pub(crate) fn run(options: &Train, quiet: bool) -> Result<(), Failure> {
         (Phase::Begun, None) => {}
         _ => display.training(progress),
     };
-    let saved =
-        fiducial_train::train_in(&mut world, &recipe, &view, &dataset, &output, &fit, &mut progress)?;
+    let saved = fiducial_train::train_in(&mut world, &recipe, &view, &dataset, &output, &fit, &mut progress)?;
     display.done();
     if world.rank() > 0 {
         return Ok(());

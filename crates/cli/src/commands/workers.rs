@@ -108,5 +108,6 @@ fn number(name: &str) -> Result<Option<usize>, Failure> {
 }
 
 fn missing(name: &str) -> Failure {
-    Failure::usage(format!("join a training: {name} is not set")).hint("`fiducial train --help` says what is needed")
+    Failure::usage(format!("join a training: {name} is not set"))
+        .hint("`fiducial train --help` says what is needed")
 }
