@@ -1,4 +1,5 @@
 //! What is learnt, and that it is always the same.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use fiducial_trees::{Booster, Config, Error, Labelled, Objective, Table, Trainer, Validation};
 

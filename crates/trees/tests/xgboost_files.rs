@@ -1,4 +1,5 @@
 //! Files that XGBoost wrote give its scores; files that lie give errors.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::path::PathBuf;
 
