@@ -138,7 +138,7 @@ fn a_checkpoint_directory_that_cannot_be_made_is_named() {
 fn a_poisoned_row_is_named() {
     let mut toy = Toy::new(toy::flow());
     // Finite, so that it is no bad input; but the network overflows on it.
-    toy.train.groups[1].data[77 * 3 * toy::LENGTH..78 * 3 * toy::LENGTH].fill(f32::MAX);
+    toy::poison(&mut toy.train, 77);
     let error = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap_err();
     let Error::NotFinite { ref rows, ref suspects, .. } = error else { panic!("{error}") };
     assert!(rows.contains(&77) && rows.len() == 32);

@@ -137,7 +137,7 @@ fn a_process_of_another_training_or_with_a_bad_row_is_named() {
     // All have the row; the one whose part it is in names it, and so do the others.
     let poisoned = |_| {
         let mut toy = toy(toy::flow);
-        toy.train.groups[1].data[77 * 3 * toy::LENGTH..78 * 3 * toy::LENGTH].fill(f32::MAX);
+        toy::poison(&mut toy.train, 77);
         toy
     };
     for result in together(3, poisoned, |_| FitOptions::default()) {

@@ -62,6 +62,17 @@ pub(crate) fn model(text: &str) -> ModelConfig {
     ModelConfig::from_toml(text).unwrap().with_shape(3, 2).unwrap()
 }
 
+/// Gives a row features of either sign that are finite and so large that a network's sums overflow.
+pub(crate) fn poison(tensors: &mut Tensors, row: usize) {
+    for place in 0..LENGTH {
+        for variable in 0..3 {
+            let sign = if place >> variable & 1 == 1 { 1.0 } else { -1.0 };
+            tensors.groups[1].data[(row * 3 + variable) * LENGTH + place] = sign * f32::MAX;
+        }
+        tensors.groups[3].data[row * LENGTH + place] = 1.0;
+    }
+}
+
 /// As [`flow`], for so many classes.
 pub(crate) fn model_of(classes: usize) -> ModelConfig {
     let text = "kind = \"particle-flow-network\"\nphi = [16, 24]\nhead = [16]\ndropout = 0.2";
