@@ -62,13 +62,18 @@ pub(crate) struct Order<'a> {
 /// The fewest rows that are worth a task of their own.
 const FEWEST: usize = 16_384;
 
-/// Fills histograms, in parallel over nodes, blocks of features and, where that leaves threads idle, rows.
-pub(crate) fn fill(orders: Vec<Order<'_>>, binned: &Binned, gradients: &[Gradient]) {
+/// Fills the histograms of some features (their places, ascending), in parallel over nodes, blocks of features and, where that
+/// leaves threads idle, rows.
+pub(crate) fn fill(orders: Vec<Order<'_>>, binned: &Binned, gradients: &[Gradient], features: &[usize]) {
+    let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); binned.blocks.len()];
+    for feature in features {
+        wanted[feature / binned.width].push(feature % binned.width);
+    }
     let tasks: Vec<_> = orders
         .into_iter()
         .flat_map(|order| {
-            let blocks = order.into.chunks_mut(binned.width).zip(&binned.blocks);
-            blocks.map(move |(into, block)| (order.rows, into, block))
+            let blocks = order.into.chunks_mut(binned.width).zip(&binned.blocks).zip(&wanted);
+            blocks.map(move |((into, block), wanted)| (order.rows, into, (block, wanted.as_slice())))
         })
         .collect();
     let share = rayon::current_num_threads().div_ceil(tasks.len().max(1));
@@ -93,8 +98,20 @@ pub(crate) fn fill(orders: Vec<Order<'_>>, binned: &Binned, gradients: &[Gradien
     });
 }
 
-fn add(rows: &[u32], into: &mut [Histogram], block: &Block, gradients: &[Gradient]) {
+fn add(rows: &[u32], into: &mut [Histogram], (block, wanted): (&Block, &[usize]), gradients: &[Gradient]) {
     let width = block.width;
+    if wanted.len() < width {
+        for &row in rows {
+            let row = row as usize;
+            let [first, second] = gradients[row].map(i64::from);
+            let bins = &block.bins[row * width..][..width];
+            for &feature in wanted {
+                let sum = &mut into[feature][usize::from(bins[feature])];
+                *sum = [sum[0] + first, sum[1] + second];
+            }
+        }
+        return;
+    }
     for &row in rows {
         let row = row as usize;
         let [first, second] = gradients[row].map(i64::from);
