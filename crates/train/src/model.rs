@@ -9,6 +9,7 @@ use crate::{Error, trees};
 
 /// A trained model of either sort.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a program holds few models, and mostly networks")]
 pub enum Model {
     /// A neural network.
     Network(Network),

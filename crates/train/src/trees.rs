@@ -75,7 +75,7 @@ pub(crate) fn columns(view: &View) -> Result<Vec<String>, Error> {
     let mut columns: Vec<String> = Vec::new();
     for group in GROUPS.iter().filter_map(|name| view.input(name)) {
         for variable in &group.variables {
-            let other = columns.iter().any(|column| *column == variable.name);
+            let other = columns.contains(&variable.name);
             let name =
                 if other { format!("{}.{}", group.name, variable.name) } else { variable.name.clone() };
             match group.length {
