@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
                 reason: "processes share the parts of a batch: there must be as many parts as processes, at least",
             });
         }
-        let class_factors = class_factors(job)?;
+        let class_factors = class_factors(job.training, job.classes)?;
         for (split, tensors) in [("train", job.train), ("validation", job.validation)] {
             check_data(split, tensors, &class_factors)?;
         }
@@ -550,16 +550,16 @@ fn mean_loss(running: &Running) -> f64 {
 }
 
 /// The factor in the loss for each class.
-pub(crate) fn class_factors(job: &Job<'_>) -> Result<Vec<f32>, Error> {
-    let weights = &job.training.class_weights;
-    if let Some(unknown) = weights.keys().find(|name| !job.classes.contains(name)) {
+pub(crate) fn class_factors(training: &Training, classes: &[String]) -> Result<Vec<f32>, Error> {
+    let weights = &training.class_weights;
+    if let Some(unknown) = weights.keys().find(|name| !classes.contains(name)) {
         return Err(Error::Setting {
             field: "training.class_weights",
             value: format!("{{ {unknown} = ... }}"),
             reason: "the view has no such class",
         });
     }
-    Ok(job.classes.iter().map(|name| weights.get(name).copied().unwrap_or(1.0) as f32).collect())
+    Ok(classes.iter().map(|name| weights.get(name).copied().unwrap_or(1.0) as f32).collect())
 }
 
 pub(crate) fn check_data(split: &'static str, tensors: &Tensors, class_factors: &[f32]) -> Result<(), Error> {

@@ -25,7 +25,7 @@ pub(crate) fn code_version() -> &'static str {
 }
 
 /// The SHA-256 of all numbers that a training reads, with their shapes.
-fn data_hash(splits: &[&Tensors], sampler: Option<&Sampler>) -> String {
+pub(crate) fn data_hash(splits: &[&Tensors], sampler: Option<&Sampler>) -> String {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     let mut buffer = Vec::new();

@@ -8,6 +8,7 @@
 //! | [`world`] | several processes at one training |
 //! | [`plan`] | what a training will need, before it starts |
 //! | [`predict`] | the probability of each class for each jet |
+//! | [`Model`] | what was trained: a network or boosted trees |
 //! | [`SavedModel`] | a model directory: weights, view, standardisation, card |
 //! | [`resources`] | wall time, processor time, peak memory and energy |
 //!
@@ -31,6 +32,7 @@ mod files;
 mod fit;
 mod identity;
 mod log;
+mod model;
 mod pattern;
 pub mod plan;
 mod predict;
@@ -43,11 +45,13 @@ mod start;
 mod step;
 mod train;
 mod training;
+mod trees;
 pub mod world;
 
 pub use error::Error;
 pub use files::Faults;
 pub use fit::{FitOptions, Fitted, Job, fit, fit_in};
+pub use model::Model;
 pub use predict::{PREDICTION_BATCH, predict};
 pub use recipe::{DataSource, RECIPE_FORMAT, Recipe, Start};
 pub use report::{Epoch, Phase, Progress, Stopped, TrainReport};

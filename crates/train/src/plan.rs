@@ -15,7 +15,7 @@ use crate::predict;
 use crate::resources::peak_memory_bytes;
 use crate::step::{Stepper, quality};
 use crate::train::Ready;
-use crate::{Error, Job, Recipe, World};
+use crate::{Error, Job, Recipe, World, trees};
 
 /// A prediction of what a training needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +63,9 @@ const TIMED: (usize, usize) = (5, 2);
 /// # Errors
 /// As [`crate::train`], but for files that cannot be written.
 pub fn plan(recipe: &Recipe, view: &View, dataset: &Dataset) -> Result<Plan, Error> {
+    if trees::config(recipe)?.is_some() {
+        return Err(Error::Fit { kind: trees::KIND, reason: "a plan is there for networks only".into() });
+    }
     let ready = Ready::new(recipe, view, dataset)?;
     measure(&ready.job(&recipe.training))
 }
@@ -70,7 +73,7 @@ pub fn plan(recipe: &Recipe, view: &View, dataset: &Dataset) -> Result<Plan, Err
 fn measure(job: &Job<'_>) -> Result<Plan, Error> {
     let training = job.training;
     training.check()?;
-    let class_factors = crate::fit::class_factors(job)?;
+    let class_factors = crate::fit::class_factors(training, job.classes)?;
     for (split, tensors) in [("train", job.train), ("validation", job.validation)] {
         crate::fit::check_data(split, tensors, &class_factors)?;
     }

@@ -16,8 +16,20 @@ pub const PREDICTION_BATCH: usize = 512;
 /// # Errors
 /// Tensors that lack what the network reads.
 pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec<f64>, Error> {
-    let mut scores = Vec::with_capacity(tensors.rows() * network.config().classes());
-    each_batch(network, tensors, 0..tensors.rows(), batch, |logits, classes, _| {
+    probabilities(tensors, batch, network.config().classes(), |batch, jets| {
+        Ok(network.logits(&inputs(batch, jets)?)?)
+    })
+}
+
+/// As [`predict`], for whatever gives logits.
+pub(crate) fn probabilities(
+    tensors: &Tensors,
+    batch: usize,
+    classes: usize,
+    logits: impl Fn(&Batch, usize) -> Result<Vec<f32>, Error>,
+) -> Result<Vec<f64>, Error> {
+    let mut scores = Vec::with_capacity(tensors.rows() * classes);
+    each_batch(tensors, 0..tensors.rows(), batch, logits, |logits| {
         for row in logits.chunks_exact(classes) {
             let (largest, sum) = softmax_parts(row);
             scores.extend(row.iter().map(|logit| (f64::from(*logit) - largest).exp() / sum));
@@ -26,7 +38,7 @@ pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec
     Ok(scores)
 }
 
-/// How good a network is on a split.
+/// How good a model is on a split.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Quality {
     /// `sum_i w_i l_i / sum_i |w_i|` as in training.
@@ -61,34 +73,44 @@ pub(crate) fn sums(
     class_factors: &[f32],
     pieces: Range<usize>,
 ) -> Result<Vec<Sums>, Error> {
-    let (mut found, mut broken) = (Vec::with_capacity(pieces.len()), None);
     let first = pieces.start * PREDICTION_BATCH;
     let end = tensors.rows().min(pieces.end * PREDICTION_BATCH);
-    let mut done = first;
-    each_batch(network, tensors, first..end, PREDICTION_BATCH, |logits, classes, batch| {
-        let mut sums = Sums::default();
-        for ((row, label), weight) in logits.chunks_exact(classes).zip(&batch.labels).zip(&batch.weights) {
-            if broken.is_none() && row.iter().any(|logit| !logit.is_finite()) {
-                broken = Some(done);
-            }
-            done += 1;
-            let label = *label as usize;
-            let (largest, sum) = softmax_parts(row);
-            let weight_in_loss = f64::from(weight * class_factors[label]);
-            sums.loss += weight_in_loss * (sum.ln() + largest - f64::from(row[label]));
-            sums.loss_weight += weight_in_loss.abs();
-            // A tie goes to the first class, as it does in NumPy.
-            let highest = row.iter().position(|logit| f64::from(*logit) == largest);
-            sums.correct += if highest == Some(label) { f64::from(*weight) } else { 0.0 };
-            sums.total += f64::from(*weight);
-        }
-        found.push(sums);
+    let mut found = Vec::with_capacity(pieces.len());
+    let logits = |batch: &Batch, jets| Ok(network.logits(&inputs(batch, jets)?)?);
+    each_batch(tensors, first..end, PREDICTION_BATCH, logits, |logits| {
+        found.push(sums_of(logits, tensors, first + found.len() * PREDICTION_BATCH, class_factors));
     })?;
-    if let Some(row) = broken {
-        let reason = format!("the network's scores are not finite for row id {}", tensors.row_ids[row]);
-        return Err(Error::Data { split: "validation", reason });
+    found.into_iter().collect()
+}
+
+/// How good the logits of a split, `(n, classes)`, are.
+pub(crate) fn quality_of(logits: &[f32], tensors: &Tensors, class_factors: &[f32]) -> Result<Quality, Error> {
+    let pieces = logits.chunks(PREDICTION_BATCH * class_factors.len()).enumerate();
+    let sums =
+        pieces.map(|(piece, logits)| sums_of(logits, tensors, piece * PREDICTION_BATCH, class_factors));
+    Ok(Quality::of(&sums.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// The sums over the rows from `first` on, which have these logits.
+fn sums_of(logits: &[f32], tensors: &Tensors, first: usize, class_factors: &[f32]) -> Result<Sums, Error> {
+    let mut sums = Sums::default();
+    for (number, row) in logits.chunks_exact(class_factors.len()).enumerate() {
+        let number = first + number;
+        if row.iter().any(|logit| !logit.is_finite()) {
+            let reason = format!("the model's scores are not finite for row id {}", tensors.row_ids[number]);
+            return Err(Error::Data { split: "validation", reason });
+        }
+        let (label, weight) = (tensors.labels[number] as usize, tensors.weights[number]);
+        let (largest, sum) = softmax_parts(row);
+        let weight_in_loss = f64::from(weight * class_factors[label]);
+        sums.loss += weight_in_loss * (sum.ln() + largest - f64::from(row[label]));
+        sums.loss_weight += weight_in_loss.abs();
+        // A tie goes to the first class, as it does in NumPy.
+        let highest = row.iter().position(|logit| f64::from(*logit) == largest);
+        sums.correct += if highest == Some(label) { f64::from(weight) } else { 0.0 };
+        sums.total += f64::from(weight);
     }
-    Ok(found)
+    Ok(sums)
 }
 
 impl Quality {
@@ -109,17 +131,15 @@ fn softmax_parts(row: &[f32]) -> (f64, f64) {
 }
 
 fn each_batch(
-    network: &Network,
     tensors: &Tensors,
     rows: Range<usize>,
     batch: usize,
-    mut take: impl FnMut(&[f32], usize, &Batch),
+    logits: impl Fn(&Batch, usize) -> Result<Vec<f32>, Error>,
+    mut take: impl FnMut(&[f32]),
 ) -> Result<(), Error> {
     let rows: Vec<u32> = rows.map(|row| row as u32).collect();
     for rows in rows.chunks(batch.max(1)) {
-        let batch = tensors.gather(rows);
-        let logits = network.logits(&inputs(&batch, rows.len())?)?;
-        take(&logits, network.config().classes(), &batch);
+        take(&logits(&tensors.gather(rows), rows.len())?);
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use fiducial_models::ModelConfig;
 use crate::identity::code_version;
 use crate::saved_model::check_view;
 use crate::{
-    Error, FitOptions, Fitted, Job, MODEL_FORMAT, ModelInfo, Progress, Recipe, SavedModel, StartWeights,
-    Training, World, fit_in, start,
+    Error, FitOptions, Fitted, Job, MODEL_FORMAT, Model, ModelInfo, Progress, Recipe, SavedModel,
+    StartWeights, TrainReport, Training, World, fit_in, start, trees,
 };
 
 /// Trains a recipe's model on a dataset and writes the model's directory.
@@ -47,12 +47,20 @@ pub fn train_in(
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<SavedModel, Error> {
     let out = out.as_ref();
-    let ready = Ready::new(recipe, view, dataset).inspect_err(|error| world.abort(&error.to_string()))?;
     let mut options = options.clone();
     options.checkpoints.get_or_insert_with(|| out.join("checkpoint"));
     options.log.get_or_insert_with(|| out.join("log.jsonl"));
-    let Fitted { network, report } = fit_in(world, &ready.job(&recipe.training), &options, progress)?;
-    let Ready { model, classes, standardisation, .. } = ready;
+    // Mistakes in the recipe come before anything is read.
+    let (model, classes, standardisation, report) = match trees::config(recipe)? {
+        Some(config) => grow(&config, world, recipe, view, dataset, &options, progress)?,
+        None => {
+            let ready =
+                Ready::new(recipe, view, dataset).inspect_err(|error| world.abort(&error.to_string()))?;
+            let job = ready.job(&recipe.training);
+            let Fitted { network, report } = fit_in(world, &job, &options, progress)?;
+            (Model::Network(network), ready.classes, ready.standardisation, report)
+        }
+    };
     let name =
         recipe.path.file_stem().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
     let info = ModelInfo {
@@ -68,14 +76,67 @@ pub fn train_in(
         code: code_version().to_owned(),
         files: std::collections::BTreeMap::new(),
     };
-    let mut saved = SavedModel { network, view: view.clone(), standardisation, info, training: Some(report) };
+    let mut saved = SavedModel { model, view: view.clone(), standardisation, info, training: Some(report) };
     if world.rank() == 0 {
         saved.save(out)?;
     }
     Ok(saved)
 }
 
-/// All that a recipe's training needs, in memory.
+/// Grows boosted trees: with the classes, the standardisation and the record.
+fn grow(
+    config: &fiducial_trees::Config,
+    world: &World,
+    recipe: &Recipe,
+    view: &View,
+    dataset: &Dataset,
+    options: &FitOptions,
+    progress: &mut dyn FnMut(&Progress<'_>),
+) -> Result<(Model, Vec<String>, Standardisation, TrainReport), Error> {
+    let refuse = |reason: &str| Err(Error::Fit { kind: trees::KIND, reason: reason.to_owned() });
+    if !world.is_alone() {
+        return refuse("they grow in one process");
+    }
+    if recipe.start.is_some() {
+        return refuse("they do not start from weights: leave out [start]");
+    }
+    let columns = trees::columns(view)?;
+    let data = Data::new(view, dataset, None)?;
+    let Data { classes, standardisation, train, validation, sampler } = data;
+    let training = &recipe.training;
+    let (train, validation, sampler) = (&train, &validation, &sampler);
+    let job = trees::Job { config, training, train, sampler, validation, classes: &classes };
+    let (mut booster, report) = trees::fit(&job, options, progress)?;
+    booster.set_feature_names(columns)?;
+    Ok((Model::Trees(booster), classes, standardisation, report))
+}
+
+/// Both splits of a dataset as a view makes tensors of them.
+struct Data {
+    classes: Vec<String>,
+    standardisation: Standardisation,
+    train: Tensors,
+    validation: Tensors,
+    sampler: Sampler,
+}
+
+impl Data {
+    /// With a standardisation of before, or one that is measured now.
+    fn new(view: &View, dataset: &Dataset, earlier: Option<Standardisation>) -> Result<Self, Error> {
+        let classes = view.classes().iter().map(|class| class.name.clone()).collect();
+        let standardisation = match earlier {
+            Some(earlier) => earlier,
+            None => Standardisation::measure(view, dataset)?,
+        };
+        let read =
+            |split: &str| -> Result<Tensors, Error> { Ok(tensors(view, &standardisation, dataset, split)?) };
+        let (train, validation) = (read("train")?, read("validation")?);
+        let sampler = Sampler::new(view, dataset, "train")?;
+        Ok(Self { classes, standardisation, train, validation, sampler })
+    }
+}
+
+/// All that a network's training needs, in memory.
 pub(crate) struct Ready {
     pub(crate) model: ModelConfig,
     pub(crate) classes: Vec<String>,
@@ -89,22 +150,9 @@ pub(crate) struct Ready {
 impl Ready {
     pub(crate) fn new(recipe: &Recipe, view: &View, dataset: &Dataset) -> Result<Self, Error> {
         let model = model_config(recipe, view)?;
-        let classes: Vec<String> = view.classes().iter().map(|class| class.name.clone()).collect();
-        let (start, earlier) = match &recipe.start {
-            Some(from) => {
-                let (weights, standardisation) = start::read(from)?;
-                (Some(weights), standardisation)
-            }
-            None => (None, None),
-        };
-        let standardisation = match earlier {
-            Some(earlier) => earlier,
-            None => Standardisation::measure(view, dataset)?,
-        };
-        let read =
-            |split: &str| -> Result<Tensors, Error> { Ok(tensors(view, &standardisation, dataset, split)?) };
-        let (train, validation) = (read("train")?, read("validation")?);
-        let sampler = Sampler::new(view, dataset, "train")?;
+        let (start, earlier) = recipe.start.as_ref().map(start::read).transpose()?.unzip();
+        let data = Data::new(view, dataset, earlier.flatten())?;
+        let Data { classes, standardisation, train, validation, sampler } = data;
         Ok(Self { model, classes, standardisation, start, train, validation, sampler })
     }
 
