@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
         let mut network = Network::new(job.model, job.training.seed)?;
         let started = job.start.map(|start| start.load_into(&mut network)).transpose()?;
         let steps = job.train.rows().div_ceil(job.training.batch_size);
-        let optimiser = Optimiser::new(job.training.optimiser(network.parameter_shapes().keys())?);
+        let optimiser = Optimiser::new(job.training.optimiser(&network.parameter_shapes())?);
         let mut run = Self {
             world,
             job,

@@ -81,7 +81,7 @@ fn measure(job: &Job<'_>) -> Result<Plan, Error> {
     if let Some(start) = job.start {
         start.load_into(&mut network)?;
     }
-    let mut optimiser = Optimiser::new(training.optimiser(network.parameter_shapes().keys())?);
+    let mut optimiser = Optimiser::new(training.optimiser(&network.parameter_shapes())?);
     let mut average = training.ema_decay.map(|decay| WeightAverage::new(decay, &network));
     let every_row = Sampler::every_row(job.train.rows());
     let order = job.sampler.unwrap_or(&every_row).order(training.batch_size, training.seed, 0);

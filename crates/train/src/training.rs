@@ -132,14 +132,11 @@ impl Training {
         }
     }
 
-    /// The optimiser of a network that has the parameters `names`.
+    /// The optimiser of a network whose parameters have these names.
     ///
     /// # Errors
     /// A pattern that matches no parameter.
-    pub(crate) fn optimiser<'a>(
-        &self,
-        names: impl Iterator<Item = &'a String> + Clone,
-    ) -> Result<OptimiserConfig, Error> {
+    pub(crate) fn optimiser(&self, shapes: &BTreeMap<String, Vec<usize>>) -> Result<OptimiserConfig, Error> {
         let published = OptimiserConfig::of(self.optimiser);
         let [beta1, beta2] = self.betas.unwrap_or([published.beta1, published.beta2]);
         let frozen = self.freeze.iter().map(|pattern| ("training.freeze", pattern, 0.0));
@@ -148,7 +145,7 @@ impl Training {
         let mut rate_factors = BTreeMap::new();
         for (field, pattern, factor) in frozen.chain(slowed) {
             let mut matched = false;
-            for name in names.clone().filter(|name| pattern::matches(pattern, name)) {
+            for name in shapes.keys().filter(|name| pattern::matches(pattern, name)) {
                 *rate_factors.entry(name.clone()).or_insert(1.0) *= factor;
                 matched = true;
             }
