@@ -42,7 +42,7 @@ fn read(shape: &Shape, entries: &[&[u8]]) -> std::result::Result<ArrayRef, Strin
     let data: Vec<u8> = entries.concat();
     let basket = Basket::of_test(Cow::Owned(data), Some(offsets), entries.len(), 10, place.clone());
     let nested = super::basket(shape, &basket, &(0..entries.len())).map_err(|e| e.to_string())?;
-    nested.finish(shape, &place).map_err(|e| e.to_string())
+    nested.finish(shape, &place, &Default::default()).map_err(|e| e.to_string())
 }
 
 fn numbers<T: arrow_array::ArrowPrimitiveType>(array: &dyn Array) -> Vec<T::Native> {
