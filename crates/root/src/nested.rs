@@ -34,7 +34,7 @@ impl Nested {
         match shape {
             Shape::Number(prim) => Self::Numbers { prim: *prim, bytes: Vec::new() },
             Shape::Bits => Self::Numbers { prim: Prim::U32, bytes: Vec::new() },
-            Shape::Text | Shape::LongText | Shape::Opaque => {
+            Shape::Text | Shape::ObjString(_) | Shape::LongText | Shape::Opaque => {
                 Self::Text { ends: Vec::new(), bytes: Vec::new() }
             }
             Shape::List(item) | Shape::Rest(item) => Self::List { ends: Vec::new(), items: boxed(item) },
