@@ -248,7 +248,7 @@ def row(i):
         "split_rare./split_rare.names[2]": rare(i)["names"],
         "split_rare./split_rare.colours": rare(i)["colours"],
         "split_rare./split_rare.reals": rare(i)["reals"],
-        "split_rare./split_rare.text": rare(i)["text"],
+        "split_rare./split_rare.text/split_rare.text.fString": rare(i)["text"],
         "split_rare./split_rare.twice": rare(i)["twice"],
         "split_rare./split_rare.points": rare(i)["points"],
         "leaf": "leaf"[: i % 3],
