@@ -78,6 +78,11 @@ impl Booster {
         self.rounds.len()
     }
 
+    /// Splits and leaves of all trees.
+    pub fn nodes(&self) -> usize {
+        self.trees.iter().map(|(_, tree)| tree.len()).sum()
+    }
+
     /// The model as it was after its first `rounds`.
     pub fn truncate(&mut self, rounds: usize) {
         self.rounds.truncate(rounds);
@@ -387,17 +392,19 @@ impl<'a> Validation<'a> {
         Ok(Self { data, objective: booster.objective, outputs: booster.base.len(), trees: 0, margins })
     }
 
-    /// The loss of `booster`, of whose trees only those are evaluated that came since the last call.
-    pub fn loss(&mut self, booster: &Booster) -> f64 {
+    /// Adds the trees that `booster` got since the last call.
+    pub fn update(&mut self, booster: &Booster) {
         add(&booster.trees[self.trees..], &self.data.table, &mut self.margins, self.outputs);
         self.trees = booster.trees.len();
+    }
+
+    /// The loss of the model that was seen last: the sum of the weighted losses over the sum of absolute weights.
+    pub fn loss(&self) -> f64 {
         self.objective.loss(&self.data, &self.margins)
     }
 
-    /// The predictions of the model that [`Validation::loss`] saw last, as [`Booster::predict`].
-    pub fn predictions(&self) -> Vec<f32> {
-        let mut margins = self.margins.clone();
-        self.objective.predictions(&mut margins);
-        margins
+    /// The margins of the model that was seen last, as [`Booster::margins`].
+    pub fn margins(&self) -> &[f32] {
+        &self.margins
     }
 }

@@ -80,7 +80,8 @@ impl Grower {
         let root = job.statistics(sum);
         let mut grown = Grown { tree: Tree::new(root.value, root), leaves: Vec::new() };
         let mut histograms = self.take();
-        fill(vec![Order { rows: &self.rows, into: &mut histograms }], &self.binned, job.gradients);
+        let all = Order { rows: &self.rows, into: &mut histograms };
+        fill(vec![all], &self.binned, job.gradients, job.features);
         let mut open = vec![Open { node: 0, rows: 0..self.rows.len(), sum, histograms: Some(histograms) }];
         for depth in 1..=job.config.max_depth {
             open = self.level(job, open, &mut grown, depth < job.config.max_depth);
@@ -125,7 +126,7 @@ impl Grower {
             parents.push(open.histograms);
         }
         if to_be_split {
-            self.histograms(job.gradients, &mut children, parents);
+            self.histograms(job, &mut children, parents);
         } else {
             self.spare.extend(parents.into_iter().flatten());
         }
@@ -207,18 +208,13 @@ impl Grower {
     }
 
     /// The histograms of children: the one with fewer rows is counted, the other is the rest of the parent.
-    fn histograms(
-        &mut self,
-        gradients: &[Gradient],
-        children: &mut [Open],
-        parents: Vec<Option<Vec<Histogram>>>,
-    ) {
+    fn histograms(&mut self, job: Job<'_>, children: &mut [Open], parents: Vec<Option<Vec<Histogram>>>) {
         let mut counted: Vec<Vec<Histogram>> = parents.iter().map(|_| self.take()).collect();
         let orders = children.chunks(2).zip(&mut counted).map(|(pair, into)| {
             let fewer = if pair[0].rows.len() <= pair[1].rows.len() { &pair[0] } else { &pair[1] };
             Order { rows: &self.rows[fewer.rows.clone()], into }
         });
-        fill(orders.collect(), &self.binned, gradients);
+        fill(orders.collect(), &self.binned, job.gradients, job.features);
         children.par_chunks_mut(2).zip(counted).zip(parents).for_each(|((pair, counted), parent)| {
             let Some(mut rest) = parent else { return };
             subtract(&mut rest, &counted);

@@ -77,7 +77,7 @@ fn the_loss_falls_and_the_trainer_knows_its_scores() {
         let loss = trainer.loss();
         assert!(loss < last, "{loss} after {last}");
         last = loss;
-        validation.loss(trainer.booster());
+        validation.update(trainer.booster());
     }
     // The same from outside, in double precision.
     let booster = trainer.into_booster();
@@ -92,7 +92,8 @@ fn the_loss_falls_and_the_trainer_knows_its_scores() {
         .sum::<f64>()
         / 3000.0;
     assert!((mean - last).abs() < 1e-5, "{mean} {last}");
-    assert_eq!(validation.predictions(), booster.predict(&other.labelled().table).unwrap());
+    assert!((validation.loss() - last).abs() < 0.3, "{}", validation.loss());
+    assert_eq!(validation.margins(), booster.margins(&other.labelled().table).unwrap());
 }
 
 #[test]
