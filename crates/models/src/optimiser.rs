@@ -329,7 +329,7 @@ impl ModuleMapper for Update<'_> {
             .zip(first.par_chunks_mut(CHUNK))
             .zip(second.par_chunks_mut(CHUNK))
             .for_each(|(((numbers, gradient), first), second)| {
-                vectorised(|| self.rule.apply(numbers, gradient, first, second, decay));
+                vectorised(#[inline(always)] || self.rule.apply(numbers, gradient, first, second, decay));
             });
         replace(param, numbers)
     }

@@ -50,7 +50,7 @@ fn forward(
         let x = &x.values()[tiles[tile].start * inputs..tiles[tile].end * inputs];
         multiply(Matrix::new(x, inputs), Matrix::new(w.values(), outputs), output, outputs, false, 1.0);
         if !bias.is_empty() {
-            vectorised(|| {
+            vectorised(#[inline(always)] || {
                 for row in output.chunks_exact_mut(outputs) {
                     for (value, bias) in row.iter_mut().zip(bias) {
                         *value += bias;
@@ -60,7 +60,7 @@ fn forward(
         }
     };
     let activate = |values: &mut [f32]| {
-        vectorised(|| match activation {
+        vectorised(#[inline(always)] || match activation {
             Activation::Identity => {}
             Activation::Relu => values.iter_mut().for_each(|value| *value = rectify(*value)),
             Activation::Gelu => values.iter_mut().for_each(|value| *value = gelu(*value)),
@@ -69,8 +69,11 @@ fn forward(
     if tracked && activation == Activation::Gelu {
         let (before, _) = build(&tiles, outputs, linear);
         let (output, _) = build(&tiles, outputs, |tile, output| {
-            output.copy_from_slice(&before[tiles[tile].start * outputs..tiles[tile].end * outputs]);
-            activate(output);
+            let before = &before[tiles[tile].start * outputs..tiles[tile].end * outputs];
+            vectorised(
+                #[inline(always)]
+                || output.iter_mut().zip(before).for_each(|(output, before)| *output = gelu(*before)),
+            );
         });
         return (Array::new(output, [rows, outputs]), Some(Array::new(before, [rows, outputs])));
     }
@@ -111,7 +114,7 @@ impl Dense {
                     let kept = &self.kept.values()[rows.start * outputs..rows.end * outputs];
                     let x = &self.x.values()[rows.start * inputs..rows.end * inputs];
                     let before = &mut scratch[..gradient.len()];
-                    vectorised(|| {
+                    vectorised(#[inline(always)] || {
                         match self.activation {
                             Activation::Identity => before.copy_from_slice(gradient),
                             Activation::Relu => {
@@ -188,14 +191,16 @@ impl Gradient<2> for Dense {
 pub(crate) fn exp(x: f32) -> f32 {
     // Cephes expf: x = n ln 2 + r, exp(r) by a polynomial, the power of two by the exponent's bits.
     let x = x.clamp(-87.0, 88.0);
-    let n = (x * std::f32::consts::LOG2_E + 12_582_912.0) - 12_582_912.0;
+    let rounded = x * std::f32::consts::LOG2_E + 12_582_912.0;
+    let n = rounded - 12_582_912.0;
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let mut p = 1.987_569_1e-4;
     for coefficient in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5] {
         p = p * r + coefficient;
     }
     let p = p * r * r + r + 1.0;
-    let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
+    // The lowest bits of the sum that rounded are n.
+    let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23));
     p * power
 }
 

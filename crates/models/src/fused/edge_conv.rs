@@ -198,16 +198,16 @@ fn evaluate(
             for (layer, affine) in layers.iter().zip(affines) {
                 let (from, to) = (edges * layer.inputs, edges * layer.outputs);
                 if layer.weight.is_empty() {
-                    vectorised(|| gather(graph, projected.values(), layer.outputs, nodes, &mut next[..to]));
+                    vectorised(#[inline(always)] || gather(graph, projected.values(), layer.outputs, nodes, &mut next[..to]));
                 } else {
                     let weight = Matrix::new(&parameters.values()[layer.weight.clone()], layer.outputs);
                     let x = Matrix::new(&now[..from], layer.inputs);
                     multiply(x, weight, &mut next[..to], layer.outputs, false, 1.0);
                 }
-                vectorised(|| rectify_in_place(&mut next[..to], affine));
+                vectorised(#[inline(always)] || rectify_in_place(&mut next[..to], affine));
                 std::mem::swap(&mut now, &mut next);
             }
-            vectorised(|| average(graph, nodes, &now[..edges * width], width, output));
+            vectorised(#[inline(always)] || average(graph, nodes, &now[..edges * width], width, output));
         });
     });
     output
@@ -248,7 +248,7 @@ impl EdgeConv {
                 tiles
                     .map(|tile| {
                         scratch(self.tiles.largest() * width, |scratch| {
-                            vectorised(|| Moments::of_tile(self.output(0, tile, scratch), width))
+                            vectorised(#[inline(always)] || Moments::of_tile(self.output(0, tile, scratch), width))
                         })
                     })
                     .collect()
@@ -259,7 +259,7 @@ impl EdgeConv {
                     self.rectified(index - 1, tile, affine, |rectified| {
                         multiply(Matrix::new(rectified, layer.inputs), weight, output, width, false, 1.0);
                     });
-                    vectorised(|| Moments::of_tile(output, width))
+                    vectorised(#[inline(always)] || Moments::of_tile(output, width))
                 });
                 self.outputs.push(Array::new(output, [self.graph.edges(), width]));
                 moments
@@ -274,7 +274,7 @@ impl EdgeConv {
         let width = self.layers[last].outputs;
         let (output, _) = build(&self.tiles.nodes, width, |tile, output| {
             self.rectified(last, tile, &self.affines[last], |rectified| {
-                vectorised(|| average(&self.graph, &self.tiles.nodes[tile], rectified, width, output));
+                vectorised(#[inline(always)] || average(&self.graph, &self.tiles.nodes[tile], rectified, width, output));
             });
         });
         output
@@ -285,7 +285,7 @@ impl EdgeConv {
         let length = self.tiles.edges[tile].len() * self.layers[layer].outputs;
         scratch(2 * length, |both| {
             let (gathered, rectified) = both.split_at_mut(length);
-            vectorised(|| rectify(self.output(layer, tile, gathered), affine, rectified));
+            vectorised(#[inline(always)] || rectify(self.output(layer, tile, gathered), affine, rectified));
             work(rectified);
         });
     }
@@ -318,7 +318,7 @@ impl EdgeConv {
             let mut sums = vec![0.0; 2 * width];
             scratch(2 * size, |both| {
                 let (gathered, spread) = both.split_at_mut(size);
-                vectorised(|| {
+                vectorised(#[inline(always)] || {
                     for tile in tiles {
                         let x = self.output(last, tile, gathered);
                         let spread = &mut spread[..x.len()];
@@ -456,20 +456,20 @@ impl EdgeConv {
                         }
                         None => {
                             let top = &mut top[..rows * outputs];
-                            vectorised(|| self.spread(output, tile, x, top));
+                            vectorised(#[inline(always)] || self.spread(output, tile, x, top));
                             top
                         }
                     };
-                    vectorised(|| norm.apply(above, gradient, x));
+                    vectorised(#[inline(always)] || norm.apply(above, gradient, x));
                     let gradient = Matrix::new(gradient, outputs);
                     let lent = &mut gathered[..];
-                    let x = vectorised(move || self.output(index - 1, tile, lent));
+                    let x = vectorised(#[inline(always)] move || self.output(index - 1, tile, lent));
                     let rectified = &mut rectified[..rows * inputs];
-                    vectorised(|| rectify(x, below, rectified));
+                    vectorised(#[inline(always)] || rectify(x, below, rectified));
                     multiply(Matrix::new(rectified, inputs).t(), gradient, &mut dw, outputs, true, 1.0);
                     let (now, later) = std::mem::take(&mut part).split_at_mut(rows * inputs);
                     multiply(gradient, weight.t(), now, inputs, false, 1.0);
-                    vectorised(|| {
+                    vectorised(#[inline(always)] || {
                         for (value, output) in now.iter_mut().zip(&*rectified) {
                             *value = if *output > 0.0 { *value } else { 0.0 };
                         }
@@ -497,7 +497,7 @@ impl EdgeConv {
             let nodes = &nodes[part];
             let mut edge = vec![0.0_f32; width];
             let mut own = vec![0.0_f32; width];
-            vectorised(|| {
+            vectorised(#[inline(always)] || {
                 for node in nodes.clone() {
                     own.fill(0.0);
                     let a = &projected[node * 2 * width..node * 2 * width + width];

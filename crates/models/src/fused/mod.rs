@@ -10,6 +10,7 @@ pub(crate) mod kernel;
 
 pub(crate) mod attention;
 pub(crate) mod dense;
+pub(crate) mod dropout;
 pub(crate) mod edge_conv;
 pub(crate) mod loss;
 pub(crate) mod neighbours;

@@ -4,8 +4,9 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::glue::Operand;
-use super::kernel::{TILE, build, piece_of, ranges, sum_in_order, vectorised};
-use super::{Array, Gradient, apply};
+use super::dense::{gelu, gelu_derivative, rectify};
+use super::kernel::{LANES, TILE, build, piece_of, ranges, sum, sum_in_order, sum_lanes, vectorised};
+use super::{Activation, Array, Gradient, apply};
 use crate::Error;
 
 /// Added to variances before the root, as in the papers' codes.
@@ -76,7 +77,7 @@ impl Moments {
     fn of(values: &[f32], channels: usize) -> Self {
         let parts: Vec<Self> = values
             .par_chunks(TILE * channels)
-            .map(|tile| vectorised(|| Self::of_tile(tile, channels)))
+            .map(|tile| vectorised(#[inline(always)] || Self::of_tile(tile, channels)))
             .collect();
         Self::merged(&parts, channels)
     }
@@ -125,13 +126,27 @@ impl Affine {
         affine
     }
 
+    /// `map(x scale + shift)` of rows.
+    #[inline(always)]
+    fn rows<'a>(
+        &self,
+        rows: impl Iterator<Item = (&'a mut [f32], &'a [f32])>,
+        map: impl Fn(f32) -> f32,
+    ) {
+        for (output, x) in rows {
+            for (((output, x), scale), shift) in output.iter_mut().zip(x).zip(&self.scale).zip(&self.shift) {
+                *output = map(x * scale + shift);
+            }
+        }
+    }
+
     pub(crate) fn running(mean: &[f32], variance: &[f32], gamma: &[f32], beta: &[f32]) -> Self {
         let double = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
         Self::new(&double(mean), &double(variance), gamma, beta)
     }
 }
 
-/// Normalises each channel of `x`, (rows, channels), over the rows.
+/// Normalises each channel of `x`, (rows, channels), over the rows; then comes the activation.
 ///
 /// With [`Statistics::Batch`] the moments of the batch come back too.
 pub(crate) fn batch_norm(
@@ -139,6 +154,7 @@ pub(crate) fn batch_norm(
     gamma: Tensor<1>,
     beta: Tensor<1>,
     statistics: &Statistics,
+    activation: Activation,
 ) -> Result<(Tensor<2>, Option<Moments>), Error> {
     let mut moments = None;
     let inputs = [Operand::new(x)?, Operand::new(gamma)?, Operand::new(beta)?];
@@ -158,18 +174,18 @@ pub(crate) fn batch_norm(
         let tiles = ranges(rows, TILE);
         let (output, _) = build(&tiles, channels, |tile, output| {
             let x = &x.values()[tiles[tile].start * channels..tiles[tile].end * channels];
-            vectorised(|| {
-                for (output, x) in output.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                    for (((output, x), scale), shift) in
-                        output.iter_mut().zip(x).zip(&affine.scale).zip(&affine.shift)
-                    {
-                        *output = x * scale + shift;
-                    }
+            vectorised(#[inline(always)] || {
+                let rows = output.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
+                match activation {
+                    Activation::Identity => affine.rows(rows, #[inline(always)] |y| y),
+                    Activation::Relu => affine.rows(rows, rectify),
+                    Activation::Gelu => affine.rows(rows, gelu),
                 }
             });
         });
         let batch = matches!(statistics, Statistics::Batch);
-        (Array::new(output, [rows, channels]), tracked.then_some(BatchNorm { x, affine, batch }))
+        let state = tracked.then_some(BatchNorm { x, affine, batch, activation });
+        (Array::new(output, [rows, channels]), state)
     })?;
     Ok((output, moments))
 }
@@ -179,6 +195,33 @@ struct BatchNorm {
     x: Array,
     affine: Affine,
     batch: bool,
+    activation: Activation,
+}
+
+impl BatchNorm {
+    /// The gradient before the activation, computed anew: cheaper than to keep it between the two sweeps over the rows.
+    #[inline(always)]
+    fn before(&self, gradient: &[f32], x: &[f32], output: &mut [f32]) {
+        let channels = output.len();
+        let (gradient, x) = (&gradient[..channels], &x[..channels]);
+        let (scale, shift) = (&self.affine.scale[..channels], &self.affine.shift[..channels]);
+        match self.activation {
+            Activation::Identity => output.copy_from_slice(gradient),
+            Activation::Relu => {
+                for channel in 0..channels {
+                    let passes = x[channel] * scale[channel] + shift[channel] > 0.0;
+                    let mask = u32::from(passes).wrapping_neg();
+                    output[channel] = f32::from_bits(gradient[channel].to_bits() & mask);
+                }
+            }
+            Activation::Gelu => {
+                for channel in 0..channels {
+                    let argument = x[channel] * scale[channel] + shift[channel];
+                    output[channel] = gradient[channel] * gelu_derivative(argument);
+                }
+            }
+        }
+    }
 }
 
 impl Gradient<3> for BatchNorm {
@@ -192,11 +235,14 @@ impl Gradient<3> for BatchNorm {
             .map(|(gradient, x)| {
                 let mut sums = vec![0.0_f32; 2 * channels];
                 let (dgamma, dbeta) = sums.split_at_mut(channels);
-                vectorised(|| {
+                let mut before = vec![0.0_f32; channels];
+                vectorised(#[inline(always)] || {
+                    let (mean, inverse) = (&self.affine.mean[..channels], &self.affine.inverse[..channels]);
                     for (gradient, x) in gradient.chunks_exact(channels).zip(x.chunks_exact(channels)) {
+                        self.before(gradient, x, &mut before);
+                        let gradient = &before[..channels];
                         for channel in 0..channels {
-                            let normal =
-                                (x[channel] - self.affine.mean[channel]) * self.affine.inverse[channel];
+                            let normal = (x[channel] - mean[channel]) * inverse[channel];
                             dgamma[channel] += gradient[channel] * normal;
                             dbeta[channel] += gradient[channel];
                         }
@@ -210,20 +256,23 @@ impl Gradient<3> for BatchNorm {
         let dx = wanted[0].then(|| {
             let share = if self.batch { 1.0 / rows.max(1) as f32 } else { 0.0 };
             let Affine { mean, inverse, scale, .. } = &self.affine;
+            let (mean, inverse, scale) = (&mean[..channels], &inverse[..channels], &scale[..channels]);
+            let (dgamma, dbeta) = (&dgamma[..channels], &dbeta[..channels]);
             let tiles = ranges(rows, TILE);
             let (dx, _) = build(&tiles, channels, |tile, dx| {
                 let place = tiles[tile].start * channels..tiles[tile].end * channels;
                 let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
-                vectorised(|| {
+                vectorised(#[inline(always)] || {
                     for ((dx, gradient), x) in dx
                         .chunks_exact_mut(channels)
                         .zip(gradient.chunks_exact(channels))
                         .zip(x.chunks_exact(channels))
                     {
+                        self.before(gradient, x, dx);
                         for channel in 0..channels {
                             let normal = (x[channel] - mean[channel]) * inverse[channel];
                             let common = (dbeta[channel] + normal * dgamma[channel]) * share;
-                            dx[channel] = scale[channel] * (gradient[channel] - common);
+                            dx[channel] = scale[channel] * (dx[channel] - common);
                         }
                     }
                 });
@@ -242,7 +291,7 @@ pub(crate) fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Res
         let tiles = ranges(rows, TILE);
         let (output, _) = build(&tiles, channels, |tile, output| {
             let x = &x.values()[tiles[tile].start * channels..tiles[tile].end * channels];
-            vectorised(|| {
+            vectorised(#[inline(always)] || {
                 for (output, x) in output.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
                     let (mean, inverse) = row_moments(x);
                     for (((output, x), gain), shift) in output.iter_mut().zip(x).zip(gains).zip(shifts) {
@@ -255,23 +304,46 @@ pub(crate) fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Res
     })
 }
 
-/// Mean and 1 / sqrt(variance + eps) of a row, summed in eight lanes.
+/// Mean and 1 / sqrt(variance + eps) of a row.
 #[inline(always)]
 fn row_moments(row: &[f32]) -> (f32, f32) {
     let scale = 1.0 / row.len().max(1) as f32;
-    let mean = lanes(row.iter().copied()) * scale;
-    let variance = lanes(row.iter().map(|value| (value - mean) * (value - mean))) * scale;
+    let mean = sum(row) * scale;
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    let mut squares = [0.0; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            squares[lane] += (chunk[lane] - mean) * (chunk[lane] - mean);
+        }
+    }
+    for (square, value) in squares.iter_mut().zip(rest) {
+        *square += (value - mean) * (value - mean);
+    }
+    let variance = sum_lanes(squares) * scale;
     let inverse = 1.0 / (variance + EPSILON as f32).sqrt();
     (mean, inverse)
 }
 
+/// Over the channels of a row: the sum of `gradient gamma`, and the sum of that times the normal.
 #[inline(always)]
-fn lanes(values: impl Iterator<Item = f32>) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    for (index, value) in values.enumerate() {
-        sums[index % 8] += value;
+fn row_products(gradient: &[f32], gamma: &[f32], x: &[f32], mean: f32, inverse: f32) -> (f32, f32) {
+    let (gradients, last_gradients) = gradient.as_chunks::<LANES>();
+    let (gammas, last_gammas) = gamma.as_chunks::<LANES>();
+    let (xs, last_xs) = x.as_chunks::<LANES>();
+    let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
+    for ((gradient, gamma), x) in gradients.iter().zip(gammas).zip(xs) {
+        for lane in 0..LANES {
+            let product = gradient[lane] * gamma[lane];
+            a[lane] += product;
+            b[lane] += product * ((x[lane] - mean) * inverse);
+        }
     }
-    sums.iter().sum()
+    for (lane, ((gradient, gamma), x)) in last_gradients.iter().zip(last_gammas).zip(last_xs).enumerate() {
+        let product = gradient * gamma;
+        a[lane] += product;
+        b[lane] += product * ((x - mean) * inverse);
+    }
+    (sum_lanes(a), sum_lanes(b))
 }
 
 #[derive(Clone, Debug)]
@@ -291,22 +363,21 @@ impl Gradient<3> for LayerNorm {
             let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
             let mut sums = vec![0.0_f32; 2 * channels];
             let (dgamma, dbeta) = sums.split_at_mut(channels);
-            vectorised(|| {
+            vectorised(#[inline(always)] || {
                 for ((gradient, x), dx) in gradient
                     .chunks_exact(channels)
                     .zip(x.chunks_exact(channels))
                     .zip(dx.chunks_exact_mut(channels))
                 {
                     let (mean, inverse) = row_moments(x);
-                    for channel in 0..channels {
-                        dgamma[channel] += gradient[channel] * (x[channel] - mean) * inverse;
-                        dbeta[channel] += gradient[channel];
-                    }
-                    let products = gradient.iter().zip(gamma).map(|(gradient, gamma)| gradient * gamma);
-                    let a = lanes(products.clone()) * share;
-                    let b = lanes(products.zip(x).map(|(product, x)| product * (x - mean) * inverse)) * share;
+                    let (a, b) = row_products(gradient, gamma, x, mean, inverse);
+                    let (a, b) = (a * share, b * share);
+                    let (dgamma, dbeta) = (&mut dgamma[..channels], &mut dbeta[..channels]);
+                    let gamma = &gamma[..channels];
                     for channel in 0..channels {
                         let normal = (x[channel] - mean) * inverse;
+                        dgamma[channel] += gradient[channel] * normal;
+                        dbeta[channel] += gradient[channel];
                         dx[channel] = inverse * (gradient[channel] * gamma[channel] - a - normal * b);
                     }
                 }

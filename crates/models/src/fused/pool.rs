@@ -19,7 +19,7 @@ pub(crate) fn pool(x: Tensor<2>, offsets: &[usize], mean: bool) -> Result<Tensor
         let values = x.values();
         let chunks = ranges(jets, JETS);
         let (output, _) = build(&chunks, channels, |chunk, output| {
-            vectorised(|| {
+            vectorised(#[inline(always)] || {
                 for (jet, output) in chunks[chunk].clone().zip(output.chunks_exact_mut(channels)) {
                     let rows = &values[offsets[jet] * channels..offsets[jet + 1] * channels];
                     for row in rows.chunks_exact(channels) {
@@ -57,7 +57,7 @@ impl Gradient<1> for Pool {
         let chunks = ranges(jets, JETS);
         let rows: Vec<_> = chunks.iter().map(|chunk| offsets[chunk.start]..offsets[chunk.end]).collect();
         let (dx, _) = build(&rows, channels, |chunk, part| {
-            vectorised(|| {
+            vectorised(#[inline(always)] || {
                 let mut part = part.chunks_exact_mut(channels);
                 for jet in chunks[chunk].clone() {
                     let gradient = &output.values()[jet * channels..(jet + 1) * channels];
