@@ -175,8 +175,7 @@ impl BatchNorm {
         pass: &mut Pass,
     ) -> Result<Tensor<2>, Error> {
         let statistics = self.statistics(pass)?;
-        let (output, moments) =
-            batch_norm(x, self.weight.val(), self.bias.val(), &statistics, activation)?;
+        let (output, moments) = batch_norm(x, self.weight.val(), self.bias.val(), &statistics, activation)?;
         pass.moments.extend(moments);
         Ok(output)
     }

@@ -329,7 +329,10 @@ impl ModuleMapper for Update<'_> {
             .zip(first.par_chunks_mut(CHUNK))
             .zip(second.par_chunks_mut(CHUNK))
             .for_each(|(((numbers, gradient), first), second)| {
-                vectorised(#[inline(always)] || self.rule.apply(numbers, gradient, first, second, decay));
+                vectorised(
+                    #[inline(always)]
+                    || self.rule.apply(numbers, gradient, first, second, decay),
+                );
             });
         replace(param, numbers)
     }

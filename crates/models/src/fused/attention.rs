@@ -4,11 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::dense::exp;
 use super::glue::Operand;
-use super::kernel::{Matrix, dot, largest, multiply, scratch, split, sum, vectorised};
+use super::kernel::{Matrix, multiply, scratch, split, vectorised, zeros};
+use super::rows::{dot, largest, sum, with_vectors};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -151,8 +153,8 @@ impl Plan {
         let (queries, keys) = (jets_of(&self.queries), jets_of(&self.keys));
         let places = self.weights();
         let rows = queries.last().map_or(0, |jet| jet.end);
-        let mut output = vec![0.0; rows * channels];
-        let mut weights = vec![0.0; if keep { places.last().map_or(0, |place| place.end) } else { 0 }];
+        let mut output = zeros(rows * channels);
+        let mut weights = zeros(if keep { places.last().map_or(0, |place| place.end) } else { 0 });
         let kept: Vec<&mut [f32]> = if keep {
             split(&mut weights, &places, 1)
         } else {
@@ -166,19 +168,14 @@ impl Plan {
                 }
                 let bias = self.pairs[jet] * self.heads..self.pairs[jet + 1] * self.heads;
                 let bias = if self.bias { &arrays[arrays.len() - 1].values()[bias] } else { &[] };
-                let mut work = |weights: &mut [f32]| {
-                    vectorised(
-                        #[inline(always)]
-                        || self.forward_jet(arrays, bias, queries, keys, weights, output),
-                    );
-                };
+                let mut work =
+                    |weights: &mut [f32]| self.forward_jet(arrays, bias, queries, keys, weights, output);
                 if keep { work(kept) } else { scratch(places[jet].len(), work) }
             },
         );
         (Array::new(output, [rows, channels]), Arc::new(weights))
     }
 
-    #[inline(always)]
     fn forward_jet(
         &self,
         arrays: &[Array],
@@ -193,10 +190,11 @@ impl Plan {
             let (q, k) = (self.head(arrays, 0, head, queries), self.head(arrays, 1, head, keys));
             multiply(q, k.t(), scores, nk, false, self.scale());
         }
-        add_bias(bias, weights, nq);
-        for row in weights.chunks_exact_mut(nk) {
-            softmax(row);
-        }
+        vectorised(
+            #[inline(always)]
+            || add_bias(bias, weights, nq),
+        );
+        with_vectors(Softmax { rows: weights, width: nk });
         for (head, weights) in weights.chunks_exact(nq * nk).enumerate() {
             let v = self.head(arrays, 2, head, keys);
             multiply(Matrix::new(weights, nk), v, &mut output[head * width..], self.channels, false, 1.0);
@@ -204,12 +202,46 @@ impl Plan {
     }
 }
 
-#[inline(always)]
-fn softmax(row: &mut [f32]) {
-    let largest = largest(row);
-    row.iter_mut().for_each(|value| *value = exp(*value - largest));
-    let scale = 1.0 / sum(row);
-    row.iter_mut().for_each(|value| *value *= scale);
+/// The softmax of each row.
+struct Softmax<'a> {
+    rows: &'a mut [f32],
+    width: usize,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for row in self.rows.chunks_exact_mut(self.width) {
+            let largest = largest(simd, row);
+            row.iter_mut().for_each(|value| *value = exp(*value - largest));
+            let scale = 1.0 / sum(simd, row);
+            row.iter_mut().for_each(|value| *value *= scale);
+        }
+    }
+}
+
+/// The gradient before the softmax of each row, from that after it, in its place.
+struct SoftmaxBackward<'a> {
+    gradients: &'a mut [f32],
+    weights: &'a [f32],
+    width: usize,
+}
+
+impl WithSimd for SoftmaxBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let rows = self.gradients.chunks_exact_mut(self.width);
+        for (gradients, weights) in rows.zip(self.weights.chunks_exact(self.width)) {
+            let sum = dot(simd, gradients, weights);
+            for (gradient, weight) in gradients.iter_mut().zip(weights) {
+                *gradient = weight * (*gradient - sum);
+            }
+        }
+    }
 }
 
 /// Adds the bias of each pair, (pairs, heads), to the scores of both its constituents, (heads, n, n).
@@ -267,7 +299,7 @@ impl Attention {
         let pairs = jets_of(&plan.pairs);
         let weights = plan.weights();
         let mut gradients: Vec<Vec<f32>> =
-            self.arrays.iter().map(|array| vec![0.0; array.values().len()]).collect();
+            self.arrays.iter().map(|array| zeros(array.values().len())).collect();
         let mut jets: Vec<Vec<&mut [f32]>> = queries.iter().map(|_| Vec::new()).collect();
         for (index, (gradient, array)) in gradients.iter_mut().zip(&self.arrays).enumerate() {
             let rows = if plan.bias && index + 1 == self.arrays.len() {
@@ -289,16 +321,12 @@ impl Attention {
             let output = &output.values()[queries.start * plan.channels..queries.end * plan.channels];
             let weights = &self.weights[weights[jet].clone()];
             scratch(weights.len(), |scores| {
-                vectorised(
-                    #[inline(always)]
-                    || self.backward_jet(output, weights, queries, keys, scores, &mut gradients),
-                );
+                self.backward_jet(output, weights, queries, keys, scores, &mut gradients);
             });
         });
         gradients
     }
 
-    #[inline(always)]
     fn backward_jet(
         &self,
         output: &[f32],
@@ -322,12 +350,7 @@ impl Attention {
                 .map(|(part, rows)| plan.head(&self.arrays, part, head, rows));
             store(2, head, Matrix::new(weights, nk).t(), gradient, 1.0);
             multiply(gradient, v.t(), scores, nk, false, 1.0);
-            for (scores, weights) in scores.chunks_exact_mut(nk).zip(weights.chunks_exact(nk)) {
-                let sum = dot(scores, weights);
-                for (score, weight) in scores.iter_mut().zip(weights) {
-                    *score = weight * (*score - sum);
-                }
-            }
+            with_vectors(SoftmaxBackward { gradients: scores, weights, width: nk });
             let scores = Matrix::new(scores, nk);
             store(0, head, scores, k, plan.scale());
             store(1, head, scores.t(), q, plan.scale());
@@ -335,7 +358,10 @@ impl Attention {
         if plan.bias
             && let Some(bias) = gradients.last_mut()
         {
-            bias_gradient(all_scores, bias, nq);
+            vectorised(
+                #[inline(always)]
+                || bias_gradient(all_scores, bias, nq),
+            );
         }
     }
 }

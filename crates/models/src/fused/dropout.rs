@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::glue::Operand;
-use super::kernel::{LANES, TILE, build, ranges, vectorised};
+use super::kernel::{TILE, build, ranges, vectorised};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -32,6 +32,9 @@ impl Gradient<1> for Rule {
     }
 }
 
+/// Counters that are worked on side by side.
+const LANES: usize = 16;
+
 /// Numbers that one block of random words decides on.
 const BLOCK: usize = 4 * LANES;
 
@@ -56,8 +59,7 @@ impl Rule {
                     let blocks = output.chunks_mut(BLOCK).zip(x.chunks(BLOCK));
                     for (block, (output, x)) in blocks.enumerate() {
                         let words = words(self.key, (tile * TILE + block) as u64);
-                        for ((output, x), words) in
-                            output.chunks_mut(LANES).zip(x.chunks(LANES)).zip(&words)
+                        for ((output, x), words) in output.chunks_mut(LANES).zip(x.chunks(LANES)).zip(&words)
                         {
                             for ((output, x), word) in output.iter_mut().zip(x).zip(words) {
                                 let mask = u32::from(*word >= self.threshold).wrapping_neg();
@@ -116,7 +118,9 @@ mod tests {
             let kept = output.iter().filter(|&&value| value != 0.0).count() as f64 / numbers as f64;
             let deviation = (share * (1.0 - share) / numbers as f64).sqrt();
             assert!((kept - (1.0 - share)).abs() < 4.0 * deviation, "{share}: {kept}");
-            assert!(output.iter().all(|&value| value == 0.0 || (value - 1.0 / (1.0 - share) as f32).abs() < 1e-6));
+            assert!(
+                output.iter().all(|&value| value == 0.0 || (value - 1.0 / (1.0 - share) as f32).abs() < 1e-6)
+            );
             assert!(output != Rule::new(share, key + 1).apply(&x));
         }
     }

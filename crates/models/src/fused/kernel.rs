@@ -150,6 +150,11 @@ pub(crate) fn build<R: Send>(
     (data, results)
 }
 
+/// Zeros, written by all threads.
+pub(crate) fn zeros(length: usize) -> Vec<f32> {
+    build(&ranges(length, 1 << 16), 1, |_, _| ()).0
+}
+
 thread_local! {
     static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
@@ -180,72 +185,6 @@ pub(crate) fn split<'a>(
     parts
 }
 
-/// Numbers that loops with a running sum work on side by side: a vector of the widest kind.
-pub(crate) const LANES: usize = 16;
-
-/// The sum of the lanes, halving.
-#[inline(always)]
-pub(crate) fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
-}
-
-/// The sum of numbers, lane by lane.
-#[inline(always)]
-pub(crate) fn sum(values: &[f32]) -> f32 {
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
-    for chunk in chunks {
-        for lane in 0..LANES {
-            lanes[lane] += chunk[lane];
-        }
-    }
-    for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane += value;
-    }
-    sum_lanes(lanes)
-}
-
-/// The sum of products of numbers, lane by lane.
-#[inline(always)]
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, rest_a) = a.as_chunks::<LANES>();
-    let (b, rest_b) = b.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    for (lane, (a, b)) in lanes.iter_mut().zip(rest_a.iter().zip(rest_b)) {
-        *lane += a * b;
-    }
-    sum_lanes(lanes)
-}
-
-/// The largest of numbers, lane by lane; a NaN is passed over.
-#[inline(always)]
-pub(crate) fn largest(values: &[f32]) -> f32 {
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    for chunk in chunks {
-        for lane in 0..LANES {
-            lanes[lane] = if chunk[lane] > lanes[lane] { chunk[lane] } else { lanes[lane] };
-        }
-    }
-    let mut largest = f32::NEG_INFINITY;
-    for &value in lanes.iter().chain(rest) {
-        largest = if value > largest { value } else { largest };
-    }
-    largest
-}
-
 /// The sum of equally long partial results, in their order.
 pub(crate) fn sum_in_order(partials: Vec<Vec<f32>>, length: usize) -> Vec<f32> {
     let mut partials = partials.into_iter();
@@ -253,13 +192,16 @@ pub(crate) fn sum_in_order(partials: Vec<Vec<f32>>, length: usize) -> Vec<f32> {
     let rest: Vec<Vec<f32>> = partials.collect();
     // Each element is the same sum in the same order, whichever thread adds it.
     total.par_chunks_mut(4096).enumerate().for_each(|(chunk, total)| {
-        vectorised(#[inline(always)] || {
-            for partial in &rest {
-                for (sum, value) in total.iter_mut().zip(&partial[chunk * 4096..]) {
-                    *sum += value;
+        vectorised(
+            #[inline(always)]
+            || {
+                for partial in &rest {
+                    for (sum, value) in total.iter_mut().zip(&partial[chunk * 4096..]) {
+                        *sum += value;
+                    }
                 }
-            }
-        });
+            },
+        );
     });
     total
 }

@@ -17,6 +17,7 @@ pub(crate) mod neighbours;
 pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod residual;
+mod rows;
 
 pub(crate) use dense::Activation;
 pub(crate) use glue::{Array, Gradient, apply, device, from_values, values};

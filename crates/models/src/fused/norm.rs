@@ -1,11 +1,13 @@
 //! Batch norm and layer norm.
 
 use burn::tensor::Tensor;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::glue::Operand;
 use super::dense::{gelu, gelu_derivative, rectify};
-use super::kernel::{LANES, TILE, build, piece_of, ranges, sum, sum_in_order, sum_lanes, vectorised};
+use super::glue::Operand;
+use super::kernel::{TILE, build, piece_of, ranges, sum_in_order, vectorised};
+use super::rows::{products, square_deviation, sum, with_vectors};
 use super::{Activation, Array, Gradient, apply};
 use crate::Error;
 
@@ -77,7 +79,12 @@ impl Moments {
     fn of(values: &[f32], channels: usize) -> Self {
         let parts: Vec<Self> = values
             .par_chunks(TILE * channels)
-            .map(|tile| vectorised(#[inline(always)] || Self::of_tile(tile, channels)))
+            .map(|tile| {
+                vectorised(
+                    #[inline(always)]
+                    || Self::of_tile(tile, channels),
+                )
+            })
             .collect();
         Self::merged(&parts, channels)
     }
@@ -128,11 +135,7 @@ impl Affine {
 
     /// `map(x scale + shift)` of rows.
     #[inline(always)]
-    fn rows<'a>(
-        &self,
-        rows: impl Iterator<Item = (&'a mut [f32], &'a [f32])>,
-        map: impl Fn(f32) -> f32,
-    ) {
+    fn rows<'a>(&self, rows: impl Iterator<Item = (&'a mut [f32], &'a [f32])>, map: impl Fn(f32) -> f32) {
         for (output, x) in rows {
             for (((output, x), scale), shift) in output.iter_mut().zip(x).zip(&self.scale).zip(&self.shift) {
                 *output = map(x * scale + shift);
@@ -174,14 +177,21 @@ pub(crate) fn batch_norm(
         let tiles = ranges(rows, TILE);
         let (output, _) = build(&tiles, channels, |tile, output| {
             let x = &x.values()[tiles[tile].start * channels..tiles[tile].end * channels];
-            vectorised(#[inline(always)] || {
-                let rows = output.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
-                match activation {
-                    Activation::Identity => affine.rows(rows, #[inline(always)] |y| y),
-                    Activation::Relu => affine.rows(rows, rectify),
-                    Activation::Gelu => affine.rows(rows, gelu),
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    let rows = output.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
+                    match activation {
+                        Activation::Identity => affine.rows(
+                            rows,
+                            #[inline(always)]
+                            |y| y,
+                        ),
+                        Activation::Relu => affine.rows(rows, rectify),
+                        Activation::Gelu => affine.rows(rows, gelu),
+                    }
+                },
+            );
         });
         let batch = matches!(statistics, Statistics::Batch);
         let state = tracked.then_some(BatchNorm { x, affine, batch, activation });
@@ -236,18 +246,22 @@ impl Gradient<3> for BatchNorm {
                 let mut sums = vec![0.0_f32; 2 * channels];
                 let (dgamma, dbeta) = sums.split_at_mut(channels);
                 let mut before = vec![0.0_f32; channels];
-                vectorised(#[inline(always)] || {
-                    let (mean, inverse) = (&self.affine.mean[..channels], &self.affine.inverse[..channels]);
-                    for (gradient, x) in gradient.chunks_exact(channels).zip(x.chunks_exact(channels)) {
-                        self.before(gradient, x, &mut before);
-                        let gradient = &before[..channels];
-                        for channel in 0..channels {
-                            let normal = (x[channel] - mean[channel]) * inverse[channel];
-                            dgamma[channel] += gradient[channel] * normal;
-                            dbeta[channel] += gradient[channel];
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let (mean, inverse) =
+                            (&self.affine.mean[..channels], &self.affine.inverse[..channels]);
+                        for (gradient, x) in gradient.chunks_exact(channels).zip(x.chunks_exact(channels)) {
+                            self.before(gradient, x, &mut before);
+                            let gradient = &before[..channels];
+                            for channel in 0..channels {
+                                let normal = (x[channel] - mean[channel]) * inverse[channel];
+                                dgamma[channel] += gradient[channel] * normal;
+                                dbeta[channel] += gradient[channel];
+                            }
                         }
-                    }
-                });
+                    },
+                );
                 sums
             })
             .collect();
@@ -262,20 +276,23 @@ impl Gradient<3> for BatchNorm {
             let (dx, _) = build(&tiles, channels, |tile, dx| {
                 let place = tiles[tile].start * channels..tiles[tile].end * channels;
                 let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
-                vectorised(#[inline(always)] || {
-                    for ((dx, gradient), x) in dx
-                        .chunks_exact_mut(channels)
-                        .zip(gradient.chunks_exact(channels))
-                        .zip(x.chunks_exact(channels))
-                    {
-                        self.before(gradient, x, dx);
-                        for channel in 0..channels {
-                            let normal = (x[channel] - mean[channel]) * inverse[channel];
-                            let common = (dbeta[channel] + normal * dgamma[channel]) * share;
-                            dx[channel] = scale[channel] * (dx[channel] - common);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((dx, gradient), x) in dx
+                            .chunks_exact_mut(channels)
+                            .zip(gradient.chunks_exact(channels))
+                            .zip(x.chunks_exact(channels))
+                        {
+                            self.before(gradient, x, dx);
+                            for channel in 0..channels {
+                                let normal = (x[channel] - mean[channel]) * inverse[channel];
+                                let common = (dbeta[channel] + normal * dgamma[channel]) * share;
+                                dx[channel] = scale[channel] * (dx[channel] - common);
+                            }
                         }
-                    }
-                });
+                    },
+                );
             });
             dx
         });
@@ -287,18 +304,10 @@ impl Gradient<3> for BatchNorm {
 pub(crate) fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Result<Tensor<2>, Error> {
     apply([Operand::new(x)?, Operand::new(gamma)?, Operand::new(beta)?], |[x, gamma, beta], tracked| {
         let (rows, channels) = (x.rows(), x.columns());
-        let (gains, shifts) = (gamma.values(), beta.values());
         let tiles = ranges(rows, TILE);
         let (output, _) = build(&tiles, channels, |tile, output| {
             let x = &x.values()[tiles[tile].start * channels..tiles[tile].end * channels];
-            vectorised(#[inline(always)] || {
-                for (output, x) in output.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                    let (mean, inverse) = row_moments(x);
-                    for (((output, x), gain), shift) in output.iter_mut().zip(x).zip(gains).zip(shifts) {
-                        *output = (x - mean) * inverse * gain + shift;
-                    }
-                }
-            });
+            with_vectors(Normalise { x, gains: gamma.values(), shifts: beta.values(), output });
         });
         (Array::new(output, [rows, channels]), tracked.then_some(LayerNorm { x, gamma: gamma.clone() }))
     })
@@ -306,44 +315,71 @@ pub(crate) fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Res
 
 /// Mean and 1 / sqrt(variance + eps) of a row.
 #[inline(always)]
-fn row_moments(row: &[f32]) -> (f32, f32) {
+fn row_moments<S: Simd>(simd: S, row: &[f32]) -> (f32, f32) {
     let scale = 1.0 / row.len().max(1) as f32;
-    let mean = sum(row) * scale;
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    let mut squares = [0.0; LANES];
-    for chunk in chunks {
-        for lane in 0..LANES {
-            squares[lane] += (chunk[lane] - mean) * (chunk[lane] - mean);
-        }
-    }
-    for (square, value) in squares.iter_mut().zip(rest) {
-        *square += (value - mean) * (value - mean);
-    }
-    let variance = sum_lanes(squares) * scale;
-    let inverse = 1.0 / (variance + EPSILON as f32).sqrt();
-    (mean, inverse)
+    let mean = sum(simd, row) * scale;
+    let variance = square_deviation(simd, row, mean) * scale;
+    (mean, 1.0 / (variance + EPSILON as f32).sqrt())
 }
 
-/// Over the channels of a row: the sum of `gradient gamma`, and the sum of that times the normal.
-#[inline(always)]
-fn row_products(gradient: &[f32], gamma: &[f32], x: &[f32], mean: f32, inverse: f32) -> (f32, f32) {
-    let (gradients, last_gradients) = gradient.as_chunks::<LANES>();
-    let (gammas, last_gammas) = gamma.as_chunks::<LANES>();
-    let (xs, last_xs) = x.as_chunks::<LANES>();
-    let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
-    for ((gradient, gamma), x) in gradients.iter().zip(gammas).zip(xs) {
-        for lane in 0..LANES {
-            let product = gradient[lane] * gamma[lane];
-            a[lane] += product;
-            b[lane] += product * ((x[lane] - mean) * inverse);
+/// The layer norm of some rows.
+struct Normalise<'a> {
+    x: &'a [f32],
+    gains: &'a [f32],
+    shifts: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.gains.len();
+        for (output, x) in self.output.chunks_exact_mut(channels).zip(self.x.chunks_exact(channels)) {
+            let (mean, inverse) = row_moments(simd, x);
+            for (((output, x), gain), shift) in output.iter_mut().zip(x).zip(self.gains).zip(self.shifts) {
+                *output = (x - mean) * inverse * gain + shift;
+            }
         }
     }
-    for (lane, ((gradient, gamma), x)) in last_gradients.iter().zip(last_gammas).zip(last_xs).enumerate() {
-        let product = gradient * gamma;
-        a[lane] += product;
-        b[lane] += product * ((x - mean) * inverse);
+}
+
+/// The backward of the layer norm of some rows; `sums` are those for the gains, then those for the shifts.
+struct NormaliseBackward<'a> {
+    x: &'a [f32],
+    gains: &'a [f32],
+    gradient: &'a [f32],
+    dx: &'a mut [f32],
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for NormaliseBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.gains.len();
+        let share = 1.0 / channels.max(1) as f32;
+        let (dgains, dshifts) = self.sums.split_at_mut(channels);
+        let rows = self.gradient.chunks_exact(channels).zip(self.x.chunks_exact(channels));
+        for ((gradient, x), dx) in rows.zip(self.dx.chunks_exact_mut(channels)) {
+            let (mean, inverse) = row_moments(simd, x);
+            for (normal, x) in dx.iter_mut().zip(x) {
+                *normal = (x - mean) * inverse;
+            }
+            let (a, b) = products(simd, gradient, self.gains, dx);
+            let (a, b) = (a * share, b * share);
+            let (dgains, dshifts) = (&mut dgains[..channels], &mut dshifts[..channels]);
+            let (gains, gradient, dx) = (&self.gains[..channels], &gradient[..channels], &mut dx[..channels]);
+            for channel in 0..channels {
+                let normal = dx[channel];
+                dgains[channel] += gradient[channel] * normal;
+                dshifts[channel] += gradient[channel];
+                dx[channel] = inverse * (gradient[channel] * gains[channel] - a - normal * b);
+            }
+        }
     }
-    (sum_lanes(a), sum_lanes(b))
 }
 
 #[derive(Clone, Debug)]
@@ -355,33 +391,12 @@ struct LayerNorm {
 impl Gradient<3> for LayerNorm {
     fn gradients(self, output: Array, wanted: [bool; 3]) -> [Option<Vec<f32>>; 3] {
         let (rows, channels) = (self.x.rows(), self.x.columns());
-        let gamma = self.gamma.values();
-        let share = 1.0 / channels.max(1) as f32;
         let pieces = ranges(rows, piece_of(rows, TILE));
         let (dx, sums) = build(&pieces, channels, |piece, dx| {
             let place = pieces[piece].start * channels..pieces[piece].end * channels;
             let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
             let mut sums = vec![0.0_f32; 2 * channels];
-            let (dgamma, dbeta) = sums.split_at_mut(channels);
-            vectorised(#[inline(always)] || {
-                for ((gradient, x), dx) in gradient
-                    .chunks_exact(channels)
-                    .zip(x.chunks_exact(channels))
-                    .zip(dx.chunks_exact_mut(channels))
-                {
-                    let (mean, inverse) = row_moments(x);
-                    let (a, b) = row_products(gradient, gamma, x, mean, inverse);
-                    let (a, b) = (a * share, b * share);
-                    let (dgamma, dbeta) = (&mut dgamma[..channels], &mut dbeta[..channels]);
-                    let gamma = &gamma[..channels];
-                    for channel in 0..channels {
-                        let normal = (x[channel] - mean) * inverse;
-                        dgamma[channel] += gradient[channel] * normal;
-                        dbeta[channel] += gradient[channel];
-                        dx[channel] = inverse * (gradient[channel] * gamma[channel] - a - normal * b);
-                    }
-                }
-            });
+            with_vectors(NormaliseBackward { x, gains: self.gamma.values(), gradient, dx, sums: &mut sums });
             sums
         });
         let sums = sum_in_order(sums, 2 * channels);

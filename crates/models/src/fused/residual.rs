@@ -16,11 +16,14 @@ pub(crate) fn add_rectify(a: Tensor<2>, b: Tensor<2>) -> Result<Tensor<2>, Error
         let (output, _) = build(&tiles, columns, |tile, output| {
             let place = tiles[tile].start * columns..tiles[tile].end * columns;
             let (a, b) = (&a.values()[place.clone()], &b.values()[place]);
-            vectorised(#[inline(always)] || {
-                for ((output, a), b) in output.iter_mut().zip(a).zip(b) {
-                    *output = rectify(a + b);
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((output, a), b) in output.iter_mut().zip(a).zip(b) {
+                        *output = rectify(a + b);
+                    }
+                },
+            );
         });
         let output = Array::new(output, [rows, columns]);
         (output.clone(), tracked.then_some(AddRectify { output }))
@@ -39,11 +42,15 @@ impl Gradient<2> for AddRectify {
         let (gradient, _) = build(&tiles, columns, |tile, part| {
             let place = tiles[tile].start * columns..tiles[tile].end * columns;
             let (kept, gradient) = (&self.output.values()[place.clone()], &output.values()[place]);
-            vectorised(#[inline(always)] || {
-                for ((part, kept), gradient) in part.iter_mut().zip(kept).zip(gradient) {
-                    *part = if *kept > 0.0 { *gradient } else { 0.0 };
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((part, kept), gradient) in part.iter_mut().zip(kept).zip(gradient) {
+                        let mask = u32::from(*kept > 0.0).wrapping_neg();
+                        *part = f32::from_bits(gradient.to_bits() & mask);
+                    }
+                },
+            );
         });
         [wanted[0].then(|| gradient.clone()), wanted[1].then_some(gradient)]
     }
