@@ -27,6 +27,7 @@ const TASKS: &[EmbeddedTask] = &[EmbeddedTask {
         task_file!("jet-tagging/top", "recipes/pfn.toml"),
         task_file!("jet-tagging/top", "recipes/particlenet.toml"),
         task_file!("jet-tagging/top", "recipes/part.toml"),
+        task_file!("jet-tagging/top", "recipes/trees.toml"),
         task_file!("jet-tagging/top", "sample/top_tagging.root"),
         task_file!("jet-tagging/top", "task.toml"),
     ],

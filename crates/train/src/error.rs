@@ -94,6 +94,9 @@ pub enum Error {
     /// The model refused its configuration, its weights or its inputs.
     #[error(transparent)]
     Model(#[from] fiducial_models::Error),
+    /// The boosted trees refused their settings, their file or their data.
+    #[error(transparent)]
+    Trees(#[from] fiducial_trees::Error),
     /// A view cannot be read.
     #[error(transparent)]
     View(#[from] fiducial_data::view::ViewError),

@@ -112,7 +112,7 @@ impl<'a> Run<'a> {
     fn start(job: &'a Job<'a>, options: &'a FitOptions) -> Result<Self, Error> {
         let meter = Meter::start();
         job.training.check()?;
-        let class_factors = class_factors(job)?;
+        let class_factors = class_factors(job.training, job.classes)?;
         for (split, tensors) in [("train", job.train), ("validation", job.validation)] {
             check_data(split, tensors, &class_factors)?;
         }
@@ -375,19 +375,19 @@ fn optimiser_config(training: &Training) -> OptimiserConfig {
 }
 
 /// The factor in the loss for each class.
-fn class_factors(job: &Job<'_>) -> Result<Vec<f32>, Error> {
-    let weights = &job.training.class_weights;
-    if let Some(unknown) = weights.keys().find(|name| !job.classes.contains(name)) {
+pub(crate) fn class_factors(training: &Training, classes: &[String]) -> Result<Vec<f32>, Error> {
+    let weights = &training.class_weights;
+    if let Some(unknown) = weights.keys().find(|name| !classes.contains(name)) {
         return Err(Error::Setting {
             field: "training.class_weights",
             value: format!("{{ {unknown} = ... }}"),
             reason: "the view has no such class",
         });
     }
-    Ok(job.classes.iter().map(|name| weights.get(name).copied().unwrap_or(1.0) as f32).collect())
+    Ok(classes.iter().map(|name| weights.get(name).copied().unwrap_or(1.0) as f32).collect())
 }
 
-fn check_data(split: &'static str, tensors: &Tensors, class_factors: &[f32]) -> Result<(), Error> {
+pub(crate) fn check_data(split: &'static str, tensors: &Tensors, class_factors: &[f32]) -> Result<(), Error> {
     let classes = class_factors.len();
     let refuse = |reason: String| Err(Error::Data { split, reason });
     let rows = tensors.rows();
@@ -435,7 +435,7 @@ pub(crate) fn code_version() -> &'static str {
 }
 
 /// The SHA-256 of all numbers that a training reads, with their shapes.
-fn data_hash(splits: &[&Tensors], sampler: Option<&Sampler>) -> String {
+pub(crate) fn data_hash(splits: &[&Tensors], sampler: Option<&Sampler>) -> String {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     let mut buffer = Vec::new();

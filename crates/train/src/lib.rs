@@ -6,6 +6,7 @@
 //! | [`train`] | a recipe, a view and a dataset to a model directory |
 //! | [`fit`] | the loop itself, on tensors |
 //! | [`predict`] | the probability of each class for each jet |
+//! | [`Model`] | what was trained: a network or boosted trees |
 //! | [`SavedModel`] | a model directory: weights, view, standardisation, card |
 //! | [`resources`] | wall time, processor time, peak memory and energy |
 //!
@@ -27,6 +28,7 @@ mod checkpoint;
 mod error;
 mod files;
 mod fit;
+mod model;
 mod predict;
 mod recipe;
 mod report;
@@ -34,10 +36,12 @@ pub mod resources;
 mod saved_model;
 mod schedule;
 mod train;
+mod trees;
 
 pub use error::Error;
 pub use files::Faults;
 pub use fit::{FitOptions, Fitted, Job, fit};
+pub use model::Model;
 pub use predict::{PREDICTION_BATCH, predict};
 pub use recipe::{DataSource, RECIPE_FORMAT, Recipe, Training};
 pub use report::{Epoch, Phase, Progress, Stopped, TrainReport};

@@ -14,8 +14,20 @@ pub const PREDICTION_BATCH: usize = 512;
 /// # Errors
 /// Tensors that lack what the network reads.
 pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec<f64>, Error> {
-    let mut scores = Vec::with_capacity(tensors.rows() * network.config().classes());
-    each_batch(network, tensors, batch, |logits, classes, _| {
+    probabilities(tensors, batch, network.config().classes(), |batch, jets| {
+        Ok(network.logits(&inputs(batch, jets)?)?)
+    })
+}
+
+/// As [`predict`], for whatever gives logits.
+pub(crate) fn probabilities(
+    tensors: &Tensors,
+    batch: usize,
+    classes: usize,
+    logits: impl Fn(&Batch, usize) -> Result<Vec<f32>, Error>,
+) -> Result<Vec<f64>, Error> {
+    let mut scores = Vec::with_capacity(tensors.rows() * classes);
+    each_batch(tensors, batch, logits, |logits| {
         for row in logits.chunks_exact(classes) {
             let (largest, sum) = softmax_parts(row);
             scores.extend(row.iter().map(|logit| (f64::from(*logit) - largest).exp() / sum));
@@ -24,7 +36,7 @@ pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec
     Ok(scores)
 }
 
-/// How good a network is on a split.
+/// How good a model is on a split.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Quality {
     /// `sum_i w_i l_i / sum_i |w_i|` as in training.
@@ -39,28 +51,30 @@ pub(crate) fn weights<'a>(tensors: &'a Tensors, class_factors: &'a [f32]) -> imp
 }
 
 pub(crate) fn quality(network: &Network, tensors: &Tensors, class_factors: &[f32]) -> Result<Quality, Error> {
+    let mut all = Vec::with_capacity(tensors.rows() * network.config().classes());
+    let logits = |batch: &Batch, jets| Ok(network.logits(&inputs(batch, jets)?)?);
+    each_batch(tensors, PREDICTION_BATCH, logits, |logits| all.extend_from_slice(logits))?;
+    quality_of(&all, tensors, class_factors)
+}
+
+/// How good the logits of a split, `(n, classes)`, are.
+pub(crate) fn quality_of(logits: &[f32], tensors: &Tensors, class_factors: &[f32]) -> Result<Quality, Error> {
     let (mut loss, mut loss_weight, mut correct, mut total) = (0.0, 0.0, 0.0, 0.0);
-    let (mut done, mut broken) = (0, None);
-    each_batch(network, tensors, PREDICTION_BATCH, |logits, classes, batch| {
-        for ((row, label), weight) in logits.chunks_exact(classes).zip(&batch.labels).zip(&batch.weights) {
-            if broken.is_none() && row.iter().any(|logit| !logit.is_finite()) {
-                broken = Some(done);
-            }
-            done += 1;
-            let label = *label as usize;
-            let (largest, sum) = softmax_parts(row);
-            let weight_in_loss = f64::from(weight * class_factors[label]);
-            loss += weight_in_loss * (sum.ln() + largest - f64::from(row[label]));
-            loss_weight += weight_in_loss.abs();
-            // A tie goes to the first class, as it does in NumPy.
-            let highest = row.iter().position(|logit| f64::from(*logit) == largest);
-            correct += if highest == Some(label) { f64::from(*weight) } else { 0.0 };
-            total += f64::from(*weight);
+    let rows = logits.chunks_exact(class_factors.len()).zip(&tensors.labels).zip(&tensors.weights);
+    for (number, ((row, label), weight)) in rows.enumerate() {
+        if row.iter().any(|logit| !logit.is_finite()) {
+            let reason = format!("the model's scores are not finite for row id {}", tensors.row_ids[number]);
+            return Err(Error::Data { split: "validation", reason });
         }
-    })?;
-    if let Some(row) = broken {
-        let reason = format!("the network's scores are not finite for row id {}", tensors.row_ids[row]);
-        return Err(Error::Data { split: "validation", reason });
+        let label = *label as usize;
+        let (largest, sum) = softmax_parts(row);
+        let weight_in_loss = f64::from(weight * class_factors[label]);
+        loss += weight_in_loss * (sum.ln() + largest - f64::from(row[label]));
+        loss_weight += weight_in_loss.abs();
+        // A tie goes to the first class, as it does in NumPy.
+        let highest = row.iter().position(|logit| f64::from(*logit) == largest);
+        correct += if highest == Some(label) { f64::from(*weight) } else { 0.0 };
+        total += f64::from(*weight);
     }
     Ok(Quality { loss: loss / loss_weight, accuracy: correct / total })
 }
@@ -72,16 +86,14 @@ fn softmax_parts(row: &[f32]) -> (f64, f64) {
 }
 
 fn each_batch(
-    network: &Network,
     tensors: &Tensors,
     batch: usize,
-    mut take: impl FnMut(&[f32], usize, &Batch),
+    logits: impl Fn(&Batch, usize) -> Result<Vec<f32>, Error>,
+    mut take: impl FnMut(&[f32]),
 ) -> Result<(), Error> {
     let rows: Vec<u32> = (0..tensors.rows() as u32).collect();
     for rows in rows.chunks(batch.max(1)) {
-        let batch = tensors.gather(rows);
-        let logits = network.logits(&inputs(&batch, rows.len())?)?;
-        take(&logits, network.config().classes(), &batch);
+        take(&logits(&tensors.gather(rows), rows.len())?);
     }
     Ok(())
 }

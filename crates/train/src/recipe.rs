@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, files};
+use crate::{Error, files, trees};
 
 /// The format that a recipe has to name.
 pub const RECIPE_FORMAT: &str = "fiducial-recipe/1";
@@ -147,8 +147,11 @@ impl Recipe {
     /// makes no sense.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Recipe { path: path.to_path_buf(), reason };
-        let written: Written =
-            toml::from_str(text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
+        let wrong = |error: toml::de::Error| refuse(error.to_string().trim_end().to_owned());
+        let written: Written = match for_trees(text).map_err(refuse)? {
+            Some(table) => table.try_into().map_err(wrong)?,
+            None => toml::from_str(text).map_err(wrong)?,
+        };
         if written.format != RECIPE_FORMAT {
             return Err(refuse(format!("format is \"{}\", not \"{RECIPE_FORMAT}\"", written.format)));
         }
@@ -177,6 +180,28 @@ impl Recipe {
             training: written.training,
         })
     }
+}
+
+/// A recipe of boosted trees, whose `[training]` says nothing of batches and of the other things that networks alone have: all
+/// jets are one batch. None for a network's.
+fn for_trees(text: &str) -> Result<Option<toml::Table>, String> {
+    // What is no TOML is refused, with its place, by who reads it next.
+    let Ok(mut table) = toml::from_str::<toml::Table>(text) else { return Ok(None) };
+    let kind = table.get("model").and_then(|model| model.get("kind")).and_then(toml::Value::as_str);
+    if kind != Some(trees::KIND) {
+        return Ok(None);
+    }
+    if let Some(training) = table.get_mut("training").and_then(toml::Value::as_table_mut) {
+        if let Some(key) = training.keys().find(|key| !trees::TRAINING_KEYS.contains(&key.as_str())) {
+            let keys = trees::TRAINING_KEYS.join(", ");
+            return Err(format!("`training.{key}` is nothing that {} have; they have {keys}", trees::KIND));
+        }
+        // A training without warm-up or decay: each round is scaled down alike.
+        training.insert("batch_size".to_owned(), toml::Value::Integer(u32::MAX.into()));
+        training.insert("warmup_epochs".to_owned(), toml::Value::Float(0.0));
+        training.insert("last_learning_rate".to_owned(), toml::Value::Float(1.0));
+    }
+    Ok(Some(table))
 }
 
 impl Training {

@@ -1,4 +1,4 @@
-//! Model directories: a network with everything that is needed to use it.
+//! Model directories: a model with everything that is needed to use it.
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -6,30 +6,32 @@ use std::path::Path;
 use fiducial_data::batches::Standardisation;
 use fiducial_data::view::{Scaling, View};
 use fiducial_models::{ModelConfig, Network};
+use fiducial_trees::Booster;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, TrainReport, card, files};
+use crate::{Error, Model, TrainReport, card, files, trees};
 
 /// The format that a model directory's `model.json` names.
 pub const MODEL_FORMAT: &str = "fiducial-model/1";
 
 const INFO: &str = "model.json";
 const WEIGHTS: &str = "model.safetensors";
+const TREES: &str = "trees.json";
 const CONFIG: &str = "model.toml";
 const VIEW: &str = "view.toml";
 const STANDARDISATION: &str = "standardisation.json";
 const TRAINING: &str = "training.json";
 const CARD: &str = "README.md";
 
-/// A trained network, the view that feeds it, and where it came from.
+/// A trained model, the view that feeds it, and where it came from.
 ///
-/// On disk it is a directory with `model.safetensors`, `model.toml` (the architecture), `view.toml`,
-/// `standardisation.json`, `training.json` (the record of the training), `README.md` (a model card) and `model.json`,
+/// On disk it is a directory with `model.safetensors` (of boosted trees `trees.json`, a file of XGBoost's), `model.toml` (the
+/// architecture; networks only), `view.toml`, `standardisation.json`, `training.json` (the record of the training), `README.md` (a model card) and `model.json`,
 /// which is written last and names the hashes of the others.
 #[derive(Debug)]
 pub struct SavedModel {
-    /// The network.
-    pub network: Network,
+    /// The network or the trees.
+    pub model: Model,
     /// How a dataset becomes its inputs.
     pub view: View,
     /// What was measured on the training split.
@@ -59,7 +61,7 @@ pub struct ModelInfo {
     pub format: String,
     /// A short name.
     pub name: String,
-    /// The kind of network, such as `particle-net`.
+    /// The kind of model, such as `particle-net`.
     pub kind: String,
     /// Trained numbers.
     pub parameters: usize,
@@ -96,13 +98,16 @@ impl SavedModel {
             }
             _ => {}
         }
-        let config = toml::to_string(self.network.config());
-        let contents = [
-            (WEIGHTS, self.network.to_safetensors()?),
-            (CONFIG, config.map_err(|error| Error::damaged(&directory.join(CONFIG), error))?.into_bytes()),
-            (VIEW, self.view.text().as_bytes().to_vec()),
-            (STANDARDISATION, json(&directory.join(STANDARDISATION), &self.standardisation)?),
-        ];
+        let mut contents = match &self.model {
+            Model::Network(network) => {
+                let config = toml::to_string(network.config());
+                let config = config.map_err(|error| Error::damaged(&directory.join(CONFIG), error))?;
+                vec![(WEIGHTS, network.to_safetensors()?), (CONFIG, config.into_bytes())]
+            }
+            Model::Trees(booster) => vec![(TREES, booster.to_json())],
+        };
+        contents.push((VIEW, self.view.text().as_bytes().to_vec()));
+        contents.push((STANDARDISATION, json(&directory.join(STANDARDISATION), &self.standardisation)?));
         self.info.files.clear();
         for (name, bytes) in &contents {
             files::write_whole(&directory.join(name), bytes)?;
@@ -150,12 +155,21 @@ impl SavedModel {
         let text = |name: &str| -> Result<String, Error> {
             String::from_utf8(read(name)?).map_err(|error| Error::damaged(&directory.join(name), error))
         };
-        let weights = directory.join(WEIGHTS);
-        let network = Network::from_safetensors(&weights.display().to_string(), &read(WEIGHTS)?)?;
-        if ModelConfig::from_toml(&text(CONFIG)?)? != *network.config() {
-            return Err(Error::damaged(&weights, format!("its configuration is not that of {CONFIG}")));
-        }
         let view = View::parse(&text(VIEW)?)?;
+        let model = if info.kind == trees::KIND {
+            let path = directory.join(TREES);
+            let booster = Booster::from_json(&path.display().to_string(), &read(TREES)?)?;
+            trees::check_view(&view, &booster)?;
+            Model::Trees(booster)
+        } else {
+            let weights = directory.join(WEIGHTS);
+            let network = Network::from_safetensors(&weights.display().to_string(), &read(WEIGHTS)?)?;
+            if ModelConfig::from_toml(&text(CONFIG)?)? != *network.config() {
+                return Err(Error::damaged(&weights, format!("its configuration is not that of {CONFIG}")));
+            }
+            check_view(&view, network.config())?;
+            Model::Network(network)
+        };
         let path = directory.join(STANDARDISATION);
         let standardisation: Standardisation =
             serde_json::from_slice(&read(STANDARDISATION)?).map_err(|error| Error::damaged(&path, error))?;
@@ -165,10 +179,9 @@ impl SavedModel {
                 return Err(Error::damaged(&path, format!("it lacks the variable {}", variable.name)));
             }
         }
-        check_view(&view, network.config())?;
         let path = directory.join(TRAINING);
         let training = path.exists().then(|| read_training(&path)).transpose()?;
-        Ok(Self { network, view, standardisation, info, training })
+        Ok(Self { model, view, standardisation, info, training })
     }
 }
 

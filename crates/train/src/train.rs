@@ -8,7 +8,9 @@ use fiducial_models::ModelConfig;
 
 use crate::fit::code_version;
 use crate::saved_model::check_view;
-use crate::{Error, FitOptions, Fitted, Job, MODEL_FORMAT, ModelInfo, Progress, Recipe, SavedModel, fit};
+use crate::{
+    Error, FitOptions, Fitted, Job, MODEL_FORMAT, Model, ModelInfo, Progress, Recipe, SavedModel, fit, trees,
+};
 
 /// Trains a recipe's model on a dataset and writes the model's directory.
 ///
@@ -26,7 +28,10 @@ pub fn train(
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<SavedModel, Error> {
     let out = out.as_ref();
-    let model = model_config(recipe, view)?;
+    // Mistakes in the recipe come before anything is read.
+    let grower = trees::config(recipe)?;
+    let config = if grower.is_none() { Some(model_config(recipe, view)?) } else { None };
+    let columns = grower.is_some().then(|| trees::columns(view)).transpose()?;
     let classes: Vec<String> = view.classes().iter().map(|class| class.name.clone()).collect();
     let standardisation = Standardisation::measure(view, dataset)?;
     let read =
@@ -35,15 +40,24 @@ pub fn train(
     let sampler = Sampler::new(view, dataset, "train")?;
     let mut options = options.clone();
     options.checkpoints.get_or_insert_with(|| out.join("checkpoint"));
-    let job = Job {
-        model: &model,
-        training: &recipe.training,
-        train: &train,
-        sampler: Some(&sampler),
-        validation: &validation,
-        classes: &classes,
+    let training = &recipe.training;
+    let (train, validation) = (&train, &validation);
+    let (model, report) = match (config, grower) {
+        (Some(model), _) => {
+            let sampler = Some(&sampler);
+            let job = Job { model: &model, training, train, sampler, validation, classes: &classes };
+            let Fitted { network, report } = fit(&job, &options, progress)?;
+            (Model::Network(network), report)
+        }
+        (None, grower) => {
+            let config = &grower.unwrap_or_default();
+            let job =
+                trees::Job { config, training, train, sampler: &sampler, validation, classes: &classes };
+            let (mut booster, report) = trees::fit(&job, &options, progress)?;
+            booster.set_feature_names(columns.unwrap_or_default())?;
+            (Model::Trees(booster), report)
+        }
     };
-    let Fitted { network, report } = fit(&job, &options, progress)?;
     let name =
         recipe.path.file_stem().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
     let info = ModelInfo {
@@ -59,7 +73,7 @@ pub fn train(
         code: code_version().to_owned(),
         files: std::collections::BTreeMap::new(),
     };
-    let mut saved = SavedModel { network, view: view.clone(), standardisation, info, training: Some(report) };
+    let mut saved = SavedModel { model, view: view.clone(), standardisation, info, training: Some(report) };
     saved.save(out)?;
     Ok(saved)
 }
