@@ -245,3 +245,19 @@ pub(crate) fn gelu_derivative(x: f32) -> f32 {
     let (distribution, density) = normal(x);
     distribution + x * density
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_right_to_two_units_in_the_last_place() {
+        for step in -80_000..80_000 {
+            let x = step as f32 * 1e-3;
+            let right = f64::from(x).exp();
+            let error = (f64::from(exp(x)) - right).abs() / right;
+            assert!(error < 2.0 * f64::from(f32::EPSILON), "exp({x}): {error:e}");
+        }
+        assert!(exp(f32::NAN).is_nan());
+    }
+}

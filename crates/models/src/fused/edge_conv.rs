@@ -552,7 +552,7 @@ impl EdgeConv {
                             let b = &projected[target * 2 * width + width..(target + 1) * 2 * width];
                             match upper {
                                 Some(upper) => {
-                                    edge.copy_from_slice(&upper[index * width..(index + 1) * width])
+                                    edge.copy_from_slice(&upper[index * width..(index + 1) * width]);
                                 }
                                 // A single layer: its gradient comes from the mean.
                                 None => {
