@@ -83,6 +83,7 @@ pub mod limit;
 mod nested;
 mod object;
 mod objects;
+mod pool;
 mod prim;
 mod read;
 mod rntuple;
