@@ -7,14 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use arrow_buffer::Buffer;
 use bytemuck::Pod;
 use bytes::Bytes;
-use memmap2::MmapMut;
 
 /// The most bytes that a file keeps: those of all columns in one range of entries, more or less.
 const KEPT: usize = 512 << 20;
 /// Less than this is not worth a lock.
 const LEAST: usize = 32 << 10;
-/// From here on memory comes in pages of 2 MiB where the system has them.
-const LARGE: usize = 4 << 20;
 
 /// The memory that a file keeps for later: that of arrays which were dropped, none before.
 #[derive(Debug, Default)]
@@ -24,8 +21,8 @@ pub(crate) struct Pool {
 
 #[derive(Debug, Default)]
 struct Free {
-    /// By their sizes in bytes.
-    blocks: BTreeMap<usize, Vec<Memory>>,
+    /// By their sizes in bytes; of whole words, so that they are aligned for all numbers.
+    blocks: BTreeMap<usize, Vec<Vec<u64>>>,
     bytes: usize,
 }
 
@@ -34,12 +31,12 @@ impl Pool {
     pub(crate) fn take<T: Pod>(self: &Arc<Self>, numbers: usize) -> Block {
         let bytes = numbers.saturating_mul(size_of::<T>());
         let known = if bytes < LEAST { None } else { self.find(bytes) };
-        let memory = known.unwrap_or_else(|| Memory::new(bytes));
+        let memory = known.unwrap_or_else(|| vec![0; bytes.div_ceil(8)]);
         Block { memory, bytes, pool: Arc::downgrade(self) }
     }
 
     /// The smallest block that is large enough, and not too large.
-    fn find(&self, bytes: usize) -> Option<Memory> {
+    fn find(&self, bytes: usize) -> Option<Vec<u64>> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let (&size, blocks) = free.blocks.range_mut(bytes..=bytes.saturating_mul(2)).next()?;
         let block = blocks.pop()?;
@@ -50,8 +47,8 @@ impl Pool {
         Some(block)
     }
 
-    fn give(&self, memory: Memory) {
-        let size = memory.bytes().len();
+    fn give(&self, memory: Vec<u64>) {
+        let size = 8 * memory.len();
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if size >= LEAST && free.bytes + size <= KEPT {
             free.bytes += size;
@@ -60,52 +57,18 @@ impl Pool {
     }
 }
 
-/// Bytes, aligned for all numbers.
-#[derive(Debug)]
-enum Memory {
-    Words(Vec<u64>),
-    Mapped(MmapMut),
-}
-
-impl Memory {
-    fn new(bytes: usize) -> Self {
-        if bytes >= LARGE
-            && let Ok(map) = MmapMut::map_anon(bytes)
-        {
-            // A hint: without it the memory comes in small pages.
-            #[cfg(target_os = "linux")]
-            let _ = map.advise(memmap2::Advice::HugePage);
-            return Self::Mapped(map);
-        }
-        Self::Words(vec![0; bytes.div_ceil(8)])
-    }
-
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Words(words) => bytemuck::cast_slice(words),
-            Self::Mapped(map) => map,
-        }
-    }
-
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        match self {
-            Self::Words(words) => bytemuck::cast_slice_mut(words),
-            Self::Mapped(map) => map,
-        }
-    }
-}
-
 /// Memory that is written once, and then becomes a buffer of an array.
 #[derive(Debug)]
 pub(crate) struct Block {
-    memory: Memory,
+    memory: Vec<u64>,
     bytes: usize,
     pool: Weak<Pool>,
 }
 
 impl Block {
     pub(crate) fn numbers<T: Pod>(&mut self) -> &mut [T] {
-        bytemuck::cast_slice_mut(&mut self.memory.bytes_mut()[..self.bytes])
+        let bytes = bytemuck::cast_slice_mut::<u64, u8>(&mut self.memory);
+        bytemuck::cast_slice_mut(&mut bytes[..self.bytes])
     }
 
     /// The buffer, whose memory goes back to the pool with the last array that uses it.
@@ -116,14 +79,14 @@ impl Block {
 
 impl AsRef<[u8]> for Block {
     fn as_ref(&self) -> &[u8] {
-        &self.memory.bytes()[..self.bytes]
+        &bytemuck::cast_slice(&self.memory)[..self.bytes]
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.upgrade() {
-            pool.give(std::mem::replace(&mut self.memory, Memory::Words(Vec::new())));
+            pool.give(std::mem::take(&mut self.memory));
         }
     }
 }
@@ -135,7 +98,7 @@ mod tests {
     #[test]
     fn memory_comes_back_with_the_last_array() {
         let pool = Arc::new(Pool::default());
-        for bytes in [100, LEAST, 3 * LEAST + 8, LARGE] {
+        for bytes in [100, LEAST, 3 * LEAST + 8, 4 << 20] {
             let mut block = pool.take::<u64>(bytes / 8);
             block.numbers::<u64>().fill(7);
             let buffer = block.finish();
@@ -156,7 +119,7 @@ mod tests {
         let blocks: Vec<_> = (0..3).map(|_| pool.take::<u8>(KEPT / 2)).collect();
         drop(blocks);
         assert_eq!(pool.free.lock().map(|free| free.bytes).ok(), Some(KEPT));
-        let block = pool.take::<u8>(LARGE);
+        let block = pool.take::<u8>(4 << 20);
         drop(pool);
         drop(block.finish());
     }
