@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::Error;
 use crate::fused::dense::dense;
+use crate::fused::dropout::dropout;
 use crate::fused::norm::{Moments, Statistics, batch_norm, layer_norm};
 use crate::fused::{Activation, from_values, values};
 
@@ -57,16 +58,11 @@ impl Pass {
     }
 
     /// Sets a share of the numbers to zero and scales up the others; in training only.
-    pub(crate) fn dropout(&mut self, x: Tensor<2>, share: f64) -> Tensor<2> {
-        let Some(random) = self.random.as_mut().filter(|_| share > 0.0) else {
-            return x;
-        };
-        let [rows, columns] = x.dims();
-        let (share, kept) = (share as f32, (1.0 / (1.0 - share)) as f32);
-        let mask =
-            (0..rows * columns).map(|_| if random.random::<f32>() < share { 0.0 } else { kept }).collect();
-        let mask = from_values(mask, [rows, columns], &x.device());
-        x * mask
+    pub(crate) fn dropout(&mut self, x: Tensor<2>, share: f64) -> Result<Tensor<2>, Error> {
+        match self.random.as_mut().filter(|_| share > 0.0) {
+            Some(random) => dropout(x, share, random.random()),
+            None => Ok(x),
+        }
     }
 }
 
@@ -90,6 +86,14 @@ impl Dense {
     pub(crate) fn forward(&self, x: Tensor<2>, activation: Activation) -> Result<Tensor<2>, Error> {
         dense(x, self.weight.val(), self.bias.as_ref().map(Param::val), activation)
     }
+}
+
+/// The same rows through several layers, whose outputs come beside each other: one product instead of several.
+pub(crate) fn side_by_side(layers: &[&Dense], x: Tensor<2>) -> Result<Tensor<2>, Error> {
+    let weight = Tensor::cat(layers.iter().map(|layer| layer.weight.val()).collect(), 1);
+    let biases: Vec<_> = layers.iter().filter_map(|layer| layer.bias.as_ref().map(Param::val)).collect();
+    let bias = (biases.len() == layers.len()).then(|| Tensor::cat(biases, 0));
+    dense(x, weight, bias, Activation::Identity)
 }
 
 /// A chain of [`Dense`] layers with ReLU and dropout after each, then one to the classes.
@@ -116,7 +120,7 @@ impl Head {
     pub(crate) fn forward(&self, mut x: Tensor<2>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
         for layer in &self.hidden {
             x = layer.forward(x, Activation::Relu)?;
-            x = pass.dropout(x, self.dropout);
+            x = pass.dropout(x, self.dropout)?;
         }
         self.output.forward(x, Activation::Identity)
     }
@@ -160,8 +164,18 @@ impl BatchNorm {
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+        self.forward_to(x, Activation::Identity, pass)
+    }
+
+    /// With an activation after it.
+    pub(crate) fn forward_to(
+        &self,
+        x: Tensor<2>,
+        activation: Activation,
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
         let statistics = self.statistics(pass)?;
-        let (output, moments) = batch_norm(x, self.weight.val(), self.bias.val(), &statistics)?;
+        let (output, moments) = batch_norm(x, self.weight.val(), self.bias.val(), &statistics, activation)?;
         pass.moments.extend(moments);
         Ok(output)
     }

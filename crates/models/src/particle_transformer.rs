@@ -7,9 +7,11 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::config::ParticleTransformerConfig;
-use crate::fused::attention::{Offsets, attention, gelu, pair_offsets, prepend};
+use crate::fused::attention::{Offsets, cross_attention, pair_offsets, prepend, self_attention};
+use crate::fused::dense::dense;
+use crate::fused::residual::add_scaled;
 use crate::fused::{Activation, from_values};
-use crate::layers::{BatchNorm, Dense, Head, Initialiser, LayerNorm, Pass};
+use crate::layers::{BatchNorm, Dense, Head, Initialiser, LayerNorm, Pass, side_by_side};
 use crate::{Error, Inputs};
 
 /// Embeddings of constituents and of pairs, particle attention blocks whose scores the pairs bias, class attention blocks
@@ -72,31 +74,48 @@ impl Block {
         }
     }
 
-    /// Attention of `q` to `x`, both with as many channels, and the perceptron after it, each around `residual`.
+    /// Constituents that read each other.
     fn forward(
         &self,
-        residual: Tensor<2>,
-        q: Tensor<2>,
         x: Tensor<2>,
-        bias: Option<Tensor<2>>,
-        (queries, keys): (&Offsets, &Offsets),
+        bias: Tensor<2>,
+        offsets: &Offsets,
         pass: &mut Pass,
     ) -> Result<Tensor<2>, Error> {
-        let q = self.query.forward(q, Activation::Identity)?;
-        let k = self.key.forward(x.clone(), Activation::Identity)?;
-        let v = self.value.forward(x, Activation::Identity)?;
-        let x = attention([q, k, v], bias, queries, keys, self.heads)?;
-        let mut x = self.mix.forward(x, Activation::Identity)?;
+        let normal = self.attention_norm.forward(x.clone())?;
+        let packed = side_by_side(&[&self.query, &self.key, &self.value], normal)?;
+        self.finish(x, self_attention(packed, Some(bias), offsets, self.heads)?, pass)
+    }
+
+    /// A token of each jet that reads itself and the constituents.
+    fn read(
+        &self,
+        token: Tensor<2>,
+        x: Tensor<2>,
+        constituents: &Offsets,
+        (jets, with_token): (&Offsets, &Offsets),
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
+        let all = self.attention_norm.forward(prepend(token.clone(), x, constituents)?)?;
+        let packed = side_by_side(&[&self.key, &self.value], all)?;
+        let q = self.query.forward(token.clone(), Activation::Identity)?;
+        self.finish(token, cross_attention(q, packed, jets, with_token, self.heads)?, pass)
+    }
+
+    /// What follows the attention, around `residual`, and the perceptron, around that.
+    fn finish(&self, residual: Tensor<2>, x: Tensor<2>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
         let [_, width] = x.dims();
+        // The gain of each head, taken into the layer before it.
         let gain = self.head_gain.val().reshape([self.heads, 1]).repeat_dim(1, width / self.heads);
-        x = x * gain.reshape([1, width]);
-        x = pass.dropout(self.after_attention_norm.forward(x)?, self.dropout);
-        let residual = x + residual;
+        let gain = gain.reshape([1, width]);
+        let bias = self.mix.bias.as_ref().map(|bias| bias.val() * gain.clone().reshape([width]));
+        let mut x = dense(x, self.mix.weight.val() * gain, bias, Activation::Identity)?;
+        x = pass.dropout(self.after_attention_norm.forward(x)?, self.dropout)?;
+        let residual = add_scaled(x, residual, None)?;
         let mut x = self.hidden_norm.forward(residual.clone())?;
-        x = pass.dropout(self.hidden.forward(x, Activation::Gelu)?, self.dropout);
+        x = pass.dropout(self.hidden.forward(x, Activation::Gelu)?, self.dropout)?;
         x = self.output.forward(self.after_hidden_norm.forward(x)?, Activation::Identity)?;
-        let gain = self.residual_gain.val().reshape([1, width]);
-        Ok(pass.dropout(x, self.dropout) + residual * gain)
+        add_scaled(pass.dropout(x, self.dropout)?, residual, Some(self.residual_gain.val()))
     }
 }
 
@@ -155,17 +174,14 @@ impl ParticleTransformer {
         let rows = pairs.len() / PAIR_FEATURES;
         let mut bias = self.pair_norm.forward(from_values(pairs, [rows, PAIR_FEATURES], &device), pass)?;
         for (index, (layer, norm)) in self.pair_embed.iter().zip(&self.pair_norms).enumerate() {
-            bias = norm.forward(layer.forward(bias, Activation::Identity)?, pass)?;
-            if index + 1 < self.pair_embed.len() {
-                bias = gelu(bias)?;
-            }
+            let last = index + 1 == self.pair_embed.len();
+            let activation = if last { Activation::Identity } else { Activation::Gelu };
+            bias = norm.forward_to(layer.forward(bias, Activation::Identity)?, activation, pass)?;
         }
 
         let constituents: Offsets = Arc::new(inputs.offsets.clone());
         for block in &self.blocks {
-            let normal = block.attention_norm.forward(x.clone())?;
-            let both = (&constituents, &constituents);
-            x = block.forward(x, normal.clone(), normal, Some(bias.clone()), both, pass)?;
+            x = block.forward(x, bias.clone(), &constituents, pass)?;
         }
 
         let jets: Offsets = Arc::new((0..=inputs.jets()).collect());
@@ -173,9 +189,7 @@ impl ParticleTransformer {
             Arc::new(inputs.offsets.iter().enumerate().map(|(jet, offset)| jet + offset).collect());
         let mut token = self.class_token.val().repeat_dim(0, inputs.jets());
         for block in &self.class_blocks {
-            let all = prepend(token.clone(), x.clone(), &constituents)?;
-            let all = block.attention_norm.forward(all)?;
-            token = block.forward(token.clone(), token, all, None, (&jets, &with_token), pass)?;
+            token = block.read(token, x.clone(), &constituents, (&jets, &with_token), pass)?;
         }
         self.head.forward(self.output_norm.forward(token)?, pass)
     }

@@ -73,7 +73,7 @@ fn write_importance(text: &mut String, booster: &Booster) -> std::fmt::Result {
         text,
         "\n## What the trees split on\n\n| feature | splits | share of the gain |\n|---|---|---|"
     )?;
-    for feature in importance.iter().take(SHOWN).filter(|feature| feature.splits > 0) {
+    for feature in importance.iter().take(SHOWN) {
         let number = feature.feature.to_string();
         let name = booster.feature_names().get(feature.feature).unwrap_or(&number);
         writeln!(text, "| {name} | {} | {:.3} |", feature.splits, feature.gain / total)?;

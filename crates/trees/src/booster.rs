@@ -1,5 +1,6 @@
 //! A model of many trees: training round by round, and prediction.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -115,19 +116,21 @@ impl Booster {
         Ok(margins)
     }
 
-    /// All features by falling gain.
+    /// The features that trees split on, by falling gain.
     pub fn importance(&self) -> Vec<Importance> {
-        let mut all: Vec<Importance> =
-            (0..self.features).map(|feature| Importance { feature, splits: 0, gain: 0.0 }).collect();
+        let mut found = BTreeMap::new();
         for (_, tree) in &self.trees {
             for node in 0..tree.len() {
                 if let Kind::Split(branch, _) = tree.kind(node) {
-                    let importance = &mut all[branch.feature];
+                    let feature = branch.feature;
+                    let importance =
+                        found.entry(feature).or_insert(Importance { feature, splits: 0, gain: 0.0 });
                     importance.splits += 1;
                     importance.gain += f64::from(tree.statistics(node).gain);
                 }
             }
         }
+        let mut all: Vec<Importance> = found.into_values().collect();
         all.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.feature.cmp(&b.feature)));
         all
     }

@@ -280,7 +280,7 @@ fn rows_that_are_all_alike_make_one_leaf() {
         let features = [value; 100];
         let data = Labelled { table: Table::new(&features, 1).unwrap(), targets: &targets, weights: None };
         let booster = train(&Config::default(), Objective::Logistic, data, 3);
-        assert_eq!(booster.importance()[0].splits, 0);
+        assert!(booster.importance().is_empty());
         assert_eq!(booster.predict(&data.table).unwrap(), vec![0.5; 100]);
     }
 }

@@ -414,7 +414,10 @@ impl Update<'_> {
                     .zip(gradient.par_chunks(CHUNK))
                     .zip(state.first.par_chunks_mut(CHUNK))
                     .for_each(|((numbers, gradient), first)| {
-                        vectorised(|| lion.apply(numbers, gradient, first));
+                        vectorised(
+                            #[inline(always)]
+                            || lion.apply(numbers, gradient, first),
+                        );
                     });
             }
             Rule::Muon => {
@@ -433,7 +436,10 @@ impl Update<'_> {
                     .zip(state.first.par_chunks_mut(CHUNK))
                     .zip(state.second.par_chunks_mut(CHUNK))
                     .for_each(|(((numbers, gradient), first), second)| {
-                        vectorised(|| adaptive.apply(numbers, gradient, first, second));
+                        vectorised(
+                            #[inline(always)]
+                            || adaptive.apply(numbers, gradient, first, second),
+                        );
                     });
             }
         }
