@@ -31,6 +31,7 @@
 #![deny(missing_docs)]
 
 pub mod allocator;
+mod architectures;
 mod config;
 mod error;
 mod fused;
@@ -38,12 +39,15 @@ mod inputs;
 mod layers;
 mod network;
 mod optimiser;
-mod particle_flow_network;
-mod particle_net;
-mod particle_transformer;
 mod weights;
 
-pub use config::{ModelConfig, ParticleFlowNetworkConfig, ParticleNetConfig, ParticleTransformerConfig};
+pub use architectures::{
+    ArchitectureConfig, BlockActivation, Cell, Convolution1dConfig, Convolution2dConfig,
+    EnergyFlowNetworkConfig, KINDS, KolmogorovArnoldConfig, LgatrSlimConfig, LorentzNetConfig, Norm,
+    ParametrisedPerceptronConfig, ParticleFlowNetworkConfig, ParticleNetConfig, ParticleTransformerConfig,
+    PerceptronConfig, Pooling, RecurrentConfig, TransformerConfig,
+};
+pub use config::{ModelConfig, Need, Reads, Shape};
 pub use error::Error;
 pub use inputs::{Inputs, PaddedGroups};
 pub use network::Network;

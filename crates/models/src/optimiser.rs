@@ -365,6 +365,7 @@ mod tests {
             features: &wave(jets * 3 * length, 0.2),
             vectors: Some(&vectors),
             mask: Some(&mask),
+            ..PaddedGroups::default()
         })
         .unwrap();
         let labels = [0, 1, 2, 2, 1, 0];

@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
             self.options.faults.at("step", "").map_err(Error::io("take", Path::new("the next step")))?;
             learning_rate = self.schedule.learning_rate(self.optimiser.steps());
             let batch = self.batch(rows);
-            let inputs = predict::inputs(&batch, rows.len())?;
+            let inputs = predict::inputs(&batch, rows.len(), self.job.model)?;
             let report = self
                 .optimiser
                 .step(&mut self.network, &inputs, &batch.labels, &batch.weights, learning_rate)

@@ -1,6 +1,6 @@
 //! Scores of a trained network.
-use fiducial_data::batches::{Batch, Tensors};
-use fiducial_models::{Inputs, Network, PaddedGroups};
+use fiducial_data::batches::{Batch, GroupTensor, Tensors};
+use fiducial_models::{Inputs, ModelConfig, Network, PaddedGroups};
 
 use crate::Error;
 
@@ -14,7 +14,7 @@ pub const PREDICTION_BATCH: usize = 512;
 /// # Errors
 /// Tensors that lack what the network reads.
 pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec<f64>, Error> {
-    let mut scores = Vec::with_capacity(tensors.rows() * network.config().classes());
+    let mut scores = Vec::with_capacity(tensors.rows() * network.config().outputs());
     each_batch(network, tensors, batch, |logits, classes, _| {
         for row in logits.chunks_exact(classes) {
             let (largest, sum) = softmax_parts(row);
@@ -80,26 +80,40 @@ fn each_batch(
     let rows: Vec<u32> = (0..tensors.rows() as u32).collect();
     for rows in rows.chunks(batch.max(1)) {
         let batch = tensors.gather(rows);
-        let logits = network.logits(&inputs(&batch, rows.len())?)?;
-        take(&logits, network.config().classes(), &batch);
+        let logits = network.logits(&inputs(&batch, rows.len(), network.config())?)?;
+        take(&logits, network.config().outputs(), &batch);
     }
     Ok(())
 }
 
-/// A batch as the networks read it.
-pub(crate) fn inputs(batch: &Batch, jets: usize) -> Result<Inputs, Error> {
-    let group = |name: &str| batch.groups.iter().find(|group| group.name == name);
-    let features = group("features").ok_or_else(|| missing("features"))?;
+/// A batch as a network reads it: the groups that it asks for, and no others.
+pub(crate) fn inputs(batch: &Batch, jets: usize, config: &ModelConfig) -> Result<Inputs, Error> {
+    let reads = config.reads();
+    let group = |name: &str, read: bool| match batch.groups.iter().find(|group| read && group.name == name) {
+        None if read => {
+            Err(Error::Data { split: "given", reason: format!("the view has no group \"{name}\"") })
+        }
+        group => Ok(group),
+    };
+    let points = group("points", reads.points)?;
+    let features = group("features", reads.features)?;
+    let vectors = group("vectors", reads.vectors)?;
+    let constituents = features.or(points).or(vectors);
+    let mask = batch.groups.iter().find(|group| constituents.is_some() && group.name == "mask");
     Ok(Inputs::pack(&PaddedGroups {
         jets,
-        length: features.length,
-        points: group("points").map(|group| group.data.as_slice()),
-        features: &features.data,
-        vectors: group("vectors").map(|group| group.data.as_slice()),
-        mask: group("mask").map(|group| group.data.as_slice()),
+        length: constituents.map_or(0, |group| group.length),
+        points: points.map(values),
+        features: features.map(values).unwrap_or_default(),
+        vectors: vectors.map(values),
+        mask: mask.map(values),
+        globals: group("globals", config.shape.globals > 0)?.map(values),
+        parameters: group("parameters", reads.parameters)?.map(values),
+        images: group("images", reads.images)?.map(values),
+        image: config.shape.image,
     })?)
 }
 
-fn missing(name: &str) -> Error {
-    Error::Data { split: "given", reason: format!("the view has no group \"{name}\"") }
+fn values(group: &GroupTensor) -> &[f32] {
+    &group.data
 }

@@ -228,6 +228,9 @@ impl Block<'_> {
                 );
                 return Err(Error::column(self.path, variable.name, reason));
             };
+            if group.group.shape.is_some() {
+                self.check_pixels(group, length, variable.name, offsets)?;
+            }
             match &first {
                 None => {
                     for (row, ends) in offsets.windows(2).enumerate() {
@@ -308,6 +311,25 @@ impl Block<'_> {
                 Err(self.value_error(reason, row))
             }
             None => Ok(values),
+        }
+    }
+
+    /// An image has all of its pixels.
+    fn check_pixels(
+        &self,
+        group: &GroupPlan<'_>,
+        pixels: usize,
+        name: &str,
+        offsets: &OffsetBuffer<i32>,
+    ) -> Result<(), Error> {
+        let mut found = offsets.windows(2).map(|ends| (ends[1] - ends[0]) as usize);
+        match found.clone().position(|found| found != pixels) {
+            None => Ok(()),
+            Some(row) => {
+                let (found, shape) = (found.nth(row).unwrap_or(0), group.group.shape.unwrap_or_default());
+                let reason = format!("`{name}` has {found} values, images of shape {shape:?} have {pixels}");
+                Err(self.value_error(reason, row))
+            }
         }
     }
 
