@@ -37,6 +37,7 @@ mod error;
 mod fused;
 mod inputs;
 mod layers;
+mod loss;
 mod network;
 mod optimiser;
 mod weights;
@@ -50,5 +51,6 @@ pub use architectures::{
 pub use config::{ModelConfig, Need, Reads, Shape};
 pub use error::Error;
 pub use inputs::{Inputs, PaddedGroups};
+pub use loss::{Decorrelation, Loss, LossKind, Truth};
 pub use network::Network;
 pub use optimiser::{Optimiser, OptimiserConfig, StepReport};

@@ -8,11 +8,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::fused::kernel::vectorised;
-use crate::fused::{loss::cross_entropy, values};
+use crate::fused::{loss::loss, values};
 use crate::layers::Pass;
 use crate::network::replace;
 use crate::weights::{StoredTensor, read_tensors, write_tensors};
-use crate::{Error, Inputs, Network};
+use crate::{Error, Inputs, Loss, LossKind, Network, Truth};
 
 /// What does not change from step to step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -201,7 +201,9 @@ fn gradients(
     pass: &mut Pass,
 ) -> Result<(f64, BTreeMap<String, Vec<f32>>), Error> {
     let logits = network.training_logits(inputs, pass)?;
-    let loss = cross_entropy(logits, labels, weights, label_smoothing)?;
+    let kind = LossKind::CrossEntropy { label_smoothing };
+    let truth = Truth { labels, weights, ..Truth::default() };
+    let loss = loss(logits, &truth, &Loss { kind, decorrelation: None })?;
     let value = values(loss.clone())?.first().copied().map_or(f64::NAN, f64::from);
     if !value.is_finite() {
         return Err(Error::NotFinite { what: "loss", value });

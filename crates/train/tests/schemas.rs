@@ -136,7 +136,7 @@ fn files_follow_their_schemas() {
 fn the_recipes_of_the_benchmarks_are_sound() {
     let top = root().join("benchmarks/jet-tagging/top");
     let view = View::read(top.join("view.toml")).unwrap();
-    for name in ["pfn", "particlenet", "part"] {
+    for name in ["pfn", "particlenet", "part", "efn", "transformer", "lorentznet", "lgatr-slim"] {
         let path = top.join("recipes").join(format!("{name}.toml"));
         conforms("recipe-1.json", &toml_value(&path));
         let recipe = Recipe::load(&path).unwrap();
