@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         })
         .collect();
     #[allow(clippy::cast_possible_truncation)]
-    let labels: Vec<u32> = (0..jets).map(|jet| (jet % config.classes()) as u32).collect();
+    let labels: Vec<u32> = (0..jets).map(|jet| (jet % config.outputs()) as u32).collect();
     let weights = vec![1.0; jets];
     let groups = PaddedGroups {
         jets,
@@ -59,6 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         features: &features,
         vectors: Some(&vectors),
         mask: Some(&mask),
+        ..PaddedGroups::default()
     };
 
     let mut network = Network::new(&config, 20)?;

@@ -9,27 +9,48 @@ use crate::Error;
 use crate::fused::dense::dense;
 use crate::fused::dropout::dropout;
 use crate::fused::norm::{Moments, Statistics, batch_norm, layer_norm};
-use crate::fused::{Activation, from_values, values};
+use crate::fused::{Activation, device, from_values, values};
 
 /// Draws initial weights, in the order in which layers are made.
 pub(crate) struct Initialiser {
     random: ChaCha8Rng,
-    pub(crate) device: Device,
+    device: Device,
+    /// How many numbers may still be made.
+    left: usize,
+    /// Whether more were asked for; those were not made, and the network cannot be used.
+    pub(crate) overdrawn: bool,
 }
 
 impl Initialiser {
     pub(crate) fn new(seed: u64, device: Device) -> Self {
-        Self { random: ChaCha8Rng::seed_from_u64(seed), device }
+        Self { random: ChaCha8Rng::seed_from_u64(seed), device, left: usize::MAX, overdrawn: false }
     }
 
-    pub(crate) fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
-        let number = shape.iter().product();
-        let numbers = (0..number).map(|_| bound * (2.0 * self.random.random::<f32>() - 1.0)).collect();
+    /// Makes no more than `limit` numbers.
+    pub(crate) fn within(limit: usize, device: Device) -> Self {
+        Self { left: limit, ..Self::new(0, device) }
+    }
+
+    fn make<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        mut draw: impl FnMut(&mut ChaCha8Rng) -> f32,
+    ) -> Param<Tensor<D>> {
+        let number = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+        let left = number.and_then(|number| self.left.checked_sub(number));
+        let shape = if left.is_some() { shape } else { [1; D] };
+        self.overdrawn |= left.is_none();
+        self.left = left.unwrap_or(0);
+        let numbers = (0..shape.iter().product()).map(|_| draw(&mut self.random)).collect();
         Param::from_tensor(from_values(numbers, shape, &self.device))
     }
 
-    pub(crate) fn constant(&self, size: usize, value: f32) -> Param<Tensor<1>> {
-        Param::from_tensor(from_values(vec![value; size], [size], &self.device))
+    pub(crate) fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
+        self.make(shape, |random| bound * (2.0 * random.random::<f32>() - 1.0))
+    }
+
+    pub(crate) fn constant(&mut self, size: usize, value: f32) -> Param<Tensor<1>> {
+        self.make([size], |_| value)
     }
 }
 
@@ -57,6 +78,11 @@ impl Pass {
         self.random.is_some()
     }
 
+    /// Where the tensors of this pass live.
+    pub(crate) fn device(&self) -> Device {
+        device(self.trains())
+    }
+
     /// Sets a share of the numbers to zero and scales up the others; in training only.
     pub(crate) fn dropout(&mut self, x: Tensor<2>, share: f64) -> Result<Tensor<2>, Error> {
         match self.random.as_mut().filter(|_| share > 0.0) {
@@ -81,6 +107,21 @@ impl Dense {
             weight: start.uniform([inputs, outputs], bound),
             bias: bias.then(|| start.uniform([outputs], bound)),
         }
+    }
+
+    /// Uniform in +-`bound`, without bias.
+    pub(crate) fn uniform(inputs: usize, outputs: usize, bound: f32, start: &mut Initialiser) -> Self {
+        Self { weight: start.uniform([inputs, outputs], bound), bias: None }
+    }
+
+    /// Uniform in +-`bound`, as PyTorch's recurrent layers start.
+    pub(crate) fn uniform_with_bias(
+        inputs: usize,
+        outputs: usize,
+        bound: f32,
+        start: &mut Initialiser,
+    ) -> Self {
+        Self { weight: start.uniform([inputs, outputs], bound), bias: Some(start.uniform([outputs], bound)) }
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>, activation: Activation) -> Result<Tensor<2>, Error> {
@@ -144,7 +185,7 @@ pub(crate) struct BatchNorm {
 const MOMENTUM: f64 = 0.1;
 
 impl BatchNorm {
-    pub(crate) fn new(channels: usize, start: &Initialiser) -> Self {
+    pub(crate) fn new(channels: usize, start: &mut Initialiser) -> Self {
         Self {
             weight: start.constant(channels, 1.0),
             bias: start.constant(channels, 0.0),
@@ -211,11 +252,30 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
-    pub(crate) fn new(channels: usize, start: &Initialiser) -> Self {
+    pub(crate) fn new(channels: usize, start: &mut Initialiser) -> Self {
         Self { weight: start.constant(channels, 1.0), bias: start.constant(channels, 0.0) }
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>) -> Result<Tensor<2>, Error> {
         layer_norm(x, self.weight.val(), self.bias.val())
+    }
+}
+
+/// Divides each row by the root of its mean square.
+#[derive(Module, Debug)]
+pub(crate) struct RootMeanSquareNorm {
+    pub(crate) weight: Param<Tensor<1>>,
+}
+
+impl RootMeanSquareNorm {
+    pub(crate) fn new(channels: usize, start: &mut Initialiser) -> Self {
+        Self { weight: start.constant(channels, 1.0) }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        const EPSILON: f64 = 1e-6;
+        let [_, channels] = x.dims();
+        let scale = (x.clone().powi_scalar(2).mean_dim(1) + EPSILON).sqrt().recip();
+        x * scale * self.weight.val().reshape([1, channels])
     }
 }

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use crate::architectures::Architecture;
 use crate::fused::norm::Moments;
 use crate::fused::{self, from_values, values};
-use crate::layers::{BatchNorm, Initialiser, Pass};
-use crate::particle_flow_network::ParticleFlowNetwork;
-use crate::particle_net::ParticleNet;
-use crate::particle_transformer::ParticleTransformer;
+use crate::layers::{Initialiser, Pass};
 use crate::{Error, Inputs, ModelConfig};
 
 /// A network with its weights.
@@ -31,59 +29,6 @@ pub struct Network {
     pub(crate) architecture: Architecture,
 }
 
-/// One variant for each kind. A new architecture is a file, a variant here and in [`ModelConfig`], and a line in
-/// [`each`].
-#[derive(Clone, Debug)]
-#[allow(clippy::enum_variant_names, reason = "these are their names in the field")]
-#[allow(clippy::large_enum_variant, reason = "there is one of them, not a list")]
-pub(crate) enum Architecture {
-    ParticleFlowNetwork(ParticleFlowNetwork),
-    ParticleNet(ParticleNet),
-    ParticleTransformer(Box<ParticleTransformer>),
-}
-
-/// `$body` for the module inside of `$architecture`, wrapped again where a variant is asked for.
-macro_rules! each {
-    ($architecture:expr, $module:ident => $body:expr) => {
-        match $architecture {
-            Architecture::ParticleFlowNetwork($module) => $body,
-            Architecture::ParticleNet($module) => $body,
-            Architecture::ParticleTransformer($module) => $body,
-        }
-    };
-}
-
-impl Architecture {
-    /// The weights without the graph that training hangs on them.
-    fn without_gradients(&self) -> Self {
-        match self {
-            Self::ParticleFlowNetwork(module) => Self::ParticleFlowNetwork(module.valid()),
-            Self::ParticleNet(module) => Self::ParticleNet(module.valid()),
-            Self::ParticleTransformer(module) => Self::ParticleTransformer(Box::new(module.valid())),
-        }
-    }
-
-    pub(crate) fn map(self, mapper: &mut impl ModuleMapper) -> Self {
-        match self {
-            Self::ParticleFlowNetwork(module) => Self::ParticleFlowNetwork(module.map(mapper)),
-            Self::ParticleNet(module) => Self::ParticleNet(module.map(mapper)),
-            Self::ParticleTransformer(module) => Self::ParticleTransformer(Box::new((*module).map(mapper))),
-        }
-    }
-
-    fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
-        match self {
-            Self::ParticleFlowNetwork(_) => Vec::new(),
-            Self::ParticleNet(module) => module.batch_norms(),
-            Self::ParticleTransformer(module) => module.batch_norms(),
-        }
-    }
-
-    fn forward(&self, features: Tensor<2>, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
-        each!(self, module => module.forward(features, inputs, pass))
-    }
-}
-
 /// The numbers of one parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Parameter {
@@ -100,26 +45,20 @@ impl Network {
     /// Sizes that are out of range or that are still 0.
     pub fn new(config: &ModelConfig, seed: u64) -> Result<Self, Error> {
         config.validate()?;
-        for (what, size) in [("features", config.features()), ("classes", config.classes())] {
-            if size == 0 {
-                let reason =
-                    format!("{what} is 0; set it, or take it from the data (ModelConfig::with_shape)");
-                return Err(Error::Config { kind: config.kind(), reason });
-            }
-        }
+        config.check_complete()?;
         let mut start = Initialiser::new(seed, fused::device(true));
-        let architecture = match config {
-            ModelConfig::ParticleFlowNetwork(config) => {
-                Architecture::ParticleFlowNetwork(ParticleFlowNetwork::new(config, &mut start))
-            }
-            ModelConfig::ParticleNet(config) => {
-                Architecture::ParticleNet(ParticleNet::new(config, &mut start))
-            }
-            ModelConfig::ParticleTransformer(config) => {
-                Architecture::ParticleTransformer(Box::new(ParticleTransformer::new(config, &mut start)))
-            }
-        };
+        let architecture = config.architecture.build(&config.shape, &mut start);
         Ok(Self { config: config.clone(), architecture })
+    }
+
+    /// A network for the weights of a file with `stored` numbers; none where it would have more, which are not made then.
+    pub(crate) fn for_weights(config: &ModelConfig, stored: usize) -> Result<Option<Self>, Error> {
+        config.validate()?;
+        config.check_complete()?;
+        let mut start = Initialiser::within(stored, fused::device(true));
+        let architecture = config.architecture.build(&config.shape, &mut start);
+        let network = Self { config: config.clone(), architecture };
+        Ok((!start.overdrawn).then_some(network))
     }
 
     /// What the network was built from.
@@ -154,7 +93,7 @@ impl Network {
     /// As [`Network::logits`].
     pub fn probabilities(&self, inputs: &Inputs) -> Result<Vec<f32>, Error> {
         let mut scores = self.logits(inputs)?;
-        for row in scores.chunks_exact_mut(self.config.classes()) {
+        for row in scores.chunks_exact_mut(self.config.outputs()) {
             let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             row.iter_mut().for_each(|score| *score = (*score - largest).exp());
             let sum: f32 = row.iter().sum();
@@ -174,25 +113,8 @@ impl Network {
         inputs: &Inputs,
         pass: &mut Pass,
     ) -> Result<Tensor<2>, Error> {
-        let features = self.config.features();
-        // A batch of empty jets has no way to know how many features its constituents would have had.
-        if inputs.constituents() > 0 && inputs.features() != features {
-            let got = inputs.features();
-            return Err(Error::Inputs(format!(
-                "constituents have {got} features, the network reads {features}"
-            )));
-        }
-        for (group, needed, there) in [
-            ("points", self.config.needs_points(), inputs.points.is_some()),
-            ("vectors", self.config.needs_vectors(), inputs.vectors.is_some()),
-        ] {
-            if needed && !there {
-                return Err(Error::Inputs(format!("a {} needs the group {group}", self.config.kind())));
-            }
-        }
-        let device = fused::device(pass.trains());
-        let x = from_values(inputs.features.clone(), [inputs.constituents(), features], &device);
-        architecture.forward(x, inputs, pass)
+        inputs.check(&self.config)?;
+        architecture.forward(&inputs.for_shape(&self.config.shape), pass)
     }
 
     /// Takes what the batch norms saw in a training pass into their running moments.
@@ -206,7 +128,7 @@ impl Network {
     }
 
     pub(crate) fn visit(&self, visitor: &mut impl ModuleVisitor) {
-        each!(&self.architecture, module => module.visit(visitor));
+        self.architecture.visit(visitor);
     }
 
     /// All parameters by name; the names are those of the weight files.

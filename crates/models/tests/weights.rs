@@ -114,7 +114,10 @@ fn configurations_are_checked() {
     );
     check("kind = \"particle-flow-network\"\ndropout = 1.0", "dropout must lie in [0, 1), not 1");
     check("kind = \"particle-flow-network\"\nphi = [9999999999]", "phi must lie between 1 and 16384");
-    check("kind = \"particle-transformer\"\nheads = 7", "embed ends in 128, which 7 heads do not divide");
+    check(
+        "kind = \"particle-transformer\"\nheads = 7",
+        "the last width of embed is 128, which 7 heads do not divide",
+    );
     let text = "kind = \"particle-flow-network\"";
     let error = Network::new(&ModelConfig::from_toml(text).unwrap(), 0).unwrap_err().to_string();
     assert!(error.starts_with("build a particle-flow-network: features is 0; set it"), "{error}");

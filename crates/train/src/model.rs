@@ -29,7 +29,7 @@ impl Model {
     /// Classes that it tells apart.
     pub fn classes(&self) -> usize {
         match self {
-            Self::Network(network) => network.config().classes(),
+            Self::Network(network) => network.config().outputs(),
             Self::Trees(booster) => trees::classes(booster),
         }
     }

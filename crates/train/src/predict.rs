@@ -1,8 +1,8 @@
 //! Scores of a trained network.
 use std::ops::Range;
 
-use fiducial_data::batches::{Batch, Tensors};
-use fiducial_models::{Inputs, Network, PaddedGroups};
+use fiducial_data::batches::{Batch, GroupTensor, Tensors};
+use fiducial_models::{Inputs, ModelConfig, Network, PaddedGroups};
 
 use crate::Error;
 
@@ -16,8 +16,8 @@ pub const PREDICTION_BATCH: usize = 512;
 /// # Errors
 /// Tensors that lack what the network reads.
 pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec<f64>, Error> {
-    probabilities(tensors, batch, network.config().classes(), |batch, jets| {
-        Ok(network.logits(&inputs(batch, jets)?)?)
+    probabilities(tensors, batch, network.config().outputs(), |batch, jets| {
+        Ok(network.logits(&inputs(batch, jets, network.config())?)?)
     })
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn sums(
     let first = pieces.start * PREDICTION_BATCH;
     let end = tensors.rows().min(pieces.end * PREDICTION_BATCH);
     let mut found = Vec::with_capacity(pieces.len());
-    let logits = |batch: &Batch, jets| Ok(network.logits(&inputs(batch, jets)?)?);
+    let logits = |batch: &Batch, jets| Ok(network.logits(&inputs(batch, jets, network.config())?)?);
     each_batch(tensors, first..end, PREDICTION_BATCH, logits, |logits| {
         found.push(sums_of(logits, tensors, first + found.len() * PREDICTION_BATCH, class_factors));
     })?;
@@ -144,20 +144,34 @@ fn each_batch(
     Ok(())
 }
 
-/// A batch as the networks read it.
-pub(crate) fn inputs(batch: &Batch, jets: usize) -> Result<Inputs, Error> {
-    let group = |name: &str| batch.groups.iter().find(|group| group.name == name);
-    let features = group("features").ok_or_else(|| missing("features"))?;
+/// A batch as a network reads it: the groups that it asks for, and no others.
+pub(crate) fn inputs(batch: &Batch, jets: usize, config: &ModelConfig) -> Result<Inputs, Error> {
+    let reads = config.reads();
+    let group = |name: &str, read: bool| match batch.groups.iter().find(|group| read && group.name == name) {
+        None if read => {
+            Err(Error::Data { split: "given", reason: format!("the view has no group \"{name}\"") })
+        }
+        group => Ok(group),
+    };
+    let points = group("points", reads.points)?;
+    let features = group("features", reads.features)?;
+    let vectors = group("vectors", reads.vectors)?;
+    let constituents = features.or(points).or(vectors);
+    let mask = batch.groups.iter().find(|group| constituents.is_some() && group.name == "mask");
     Ok(Inputs::pack(&PaddedGroups {
         jets,
-        length: features.length,
-        points: group("points").map(|group| group.data.as_slice()),
-        features: &features.data,
-        vectors: group("vectors").map(|group| group.data.as_slice()),
-        mask: group("mask").map(|group| group.data.as_slice()),
+        length: constituents.map_or(0, |group| group.length),
+        points: points.map(values),
+        features: features.map(values).unwrap_or_default(),
+        vectors: vectors.map(values),
+        mask: mask.map(values),
+        globals: group("globals", config.shape.globals > 0)?.map(values),
+        parameters: group("parameters", reads.parameters)?.map(values),
+        images: group("images", reads.images)?.map(values),
+        image: config.shape.image,
     })?)
 }
 
-fn missing(name: &str) -> Error {
-    Error::Data { split: "given", reason: format!("the view has no group \"{name}\"") }
+fn values(group: &GroupTensor) -> &[f32] {
+    &group.data
 }

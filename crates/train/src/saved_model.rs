@@ -5,7 +5,7 @@ use std::path::Path;
 
 use fiducial_data::batches::Standardisation;
 use fiducial_data::view::{Scaling, View};
-use fiducial_models::{ModelConfig, Network};
+use fiducial_models::{ModelConfig, Need, Network, Shape};
 use fiducial_trees::Booster;
 use serde::{Deserialize, Serialize};
 
@@ -197,38 +197,95 @@ fn read_training(path: &Path) -> Result<TrainReport, Error> {
     }
 }
 
-/// Whether a view gives what a network reads.
+/// Whether a view gives what a network reads, in the sizes that the network has.
 pub(crate) fn check_view(view: &View, config: &ModelConfig) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Fit { kind: config.kind(), reason });
-    if view.classes().len() != config.classes() {
+    check_groups(view, config)?;
+    if view.classes().len() != config.outputs() {
         return refuse(format!(
             "the view has {} classes, the network {}",
             view.classes().len(),
-            config.classes()
+            config.outputs()
         ));
     }
-    let groups = [
-        ("features", config.features(), true),
-        ("points", 2, config.needs_points()),
-        ("vectors", 4, config.needs_vectors()),
-        ("mask", 1, false),
-    ];
-    let length = view.input("features").and_then(|group| group.length);
-    for (name, variables, needed) in groups {
-        match view.input(name) {
-            None if needed => return refuse(format!("the view has no input group \"{name}\"")),
-            None => {}
-            Some(group) if group.variables.len() != variables => {
-                let found = group.variables.len();
-                return refuse(format!("the view's group \"{name}\" has {found} variables, not {variables}"));
-            }
-            Some(group) if group.length.is_none() || group.length != length => {
-                return refuse(format!("the view's group \"{name}\" needs the length of \"features\""));
-            }
-            Some(_) => {}
+    let Shape { features, globals, parameters, image: [channels, height, width], .. } = config.shape;
+    for (name, variables) in
+        [("features", features), ("globals", globals), ("parameters", parameters), ("images", channels)]
+    {
+        let found = view.input(name).map_or(0, |group| group.variables.len());
+        if variables > 0 && found != variables {
+            return refuse(format!("the view's group \"{name}\" has {found} variables, not {variables}"));
         }
     }
+    let found = view.input("images").and_then(|group| group.shape).unwrap_or_default();
+    if channels > 0 && found != [height, width] {
+        return refuse(format!(
+            "the view's images are {found:?} pixels, the network reads {:?}",
+            [height, width]
+        ));
+    }
     Ok(())
+}
+
+/// Whether a view has the groups that a kind of network reads, in their form.
+pub(crate) fn check_groups(view: &View, config: &ModelConfig) -> Result<(), Error> {
+    let refuse = |reason: String| Err(Error::Fit { kind: config.kind(), reason });
+    let reads = config.reads();
+    let constituents = [
+        ("features", None, reads.features),
+        ("points", Some(2), reads.points),
+        ("vectors", Some(4), reads.vectors),
+        ("mask", Some(1), false),
+    ];
+    // Groups that are not read may have any form, but for the mask, which goes with all of them.
+    let read = constituents.iter().filter(|(.., needed)| *needed);
+    let length = read.clone().find_map(|(name, ..)| view.input(name)).and_then(|group| group.length);
+    let any = read.count() > 0;
+    for (name, variables, needed) in constituents {
+        let Some(group) = view.input(name) else {
+            if needed {
+                return refuse(format!("the view has no input group \"{name}\""));
+            }
+            continue;
+        };
+        if !needed && !(any && name == "mask") {
+            continue;
+        }
+        let found = group.variables.len();
+        if variables.is_some_and(|variables| found != variables) {
+            let variables = variables.unwrap_or_default();
+            return refuse(format!("the view's group \"{name}\" has {found} variables, not {variables}"));
+        }
+        if group.length.is_none() {
+            return refuse(format!("the view's group \"{name}\" needs a length"));
+        }
+        if group.length != length {
+            let (found, expected) = (group.length.unwrap_or_default(), length.unwrap_or_default());
+            return refuse(format!(
+                "the view's group \"{name}\" has the length {found}, others that the network reads have {expected}"
+            ));
+        }
+    }
+    for (name, need) in [("globals", reads.globals), ("parameters", reads.parameters.into())] {
+        match view.input(name) {
+            None if need == Need::Yes => {
+                return refuse(format!("the view has no input group \"{name}\""));
+            }
+            Some(group) if need != Need::No && group.length.is_some() => {
+                return refuse(format!(
+                    "the view's group \"{name}\" has a length: it must have one value a jet"
+                ));
+            }
+            _ => {}
+        }
+    }
+    match view.input("images") {
+        None if reads.images => refuse("the view has no input group \"images\"".to_owned()),
+        Some(group) if reads.images && group.shape.is_none() => {
+            refuse("the view's group \"images\" needs a shape: [height, width]".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, Error> {

@@ -79,7 +79,7 @@ impl Stepper<'_> {
 
     /// A batch as the network reads it; where that fails, the first row for which it does is named.
     pub(crate) fn inputs(&self, batch: &Batch, rows: &[u32]) -> Result<Inputs, Error> {
-        let read = |batch: &Batch, jets: usize| predict::inputs(batch, jets);
+        let read = |batch: &Batch, jets: usize| predict::inputs(batch, jets, self.job.model);
         read(batch, rows.len()).map_err(|error| {
             let broken = rows.iter().find(|row| read(&self.job.train.gather(&[**row]), 1).is_err());
             match broken {
@@ -97,8 +97,8 @@ impl Stepper<'_> {
         let fiducial_models::Error::NotFinite { what, value } = error else { return Error::Model(error) };
         let train = self.job.train;
         let is_suspect = |row: &&u32| {
-            let scores =
-                predict::inputs(&train.gather(&[**row]), 1).and_then(|inputs| Ok(network.logits(&inputs)?));
+            let scores = predict::inputs(&train.gather(&[**row]), 1, network.config())
+                .and_then(|inputs| Ok(network.logits(&inputs)?));
             scores.is_ok_and(|scores| scores.iter().any(|score| !score.is_finite()))
         };
         let ids =

@@ -4,10 +4,10 @@ use std::path::Path;
 use fiducial_data::batches::{Sampler, Standardisation, Tensors, tensors};
 use fiducial_data::dataset::Dataset;
 use fiducial_data::view::View;
-use fiducial_models::ModelConfig;
+use fiducial_models::{ModelConfig, Shape};
 
 use crate::identity::code_version;
-use crate::saved_model::check_view;
+use crate::saved_model::{check_groups, check_view};
 use crate::{
     Error, FitOptions, Fitted, Job, MODEL_FORMAT, Model, ModelInfo, Progress, Recipe, SavedModel,
     StartWeights, TrainReport, Training, World, fit_in, start, trees,
@@ -169,16 +169,29 @@ impl Ready {
     }
 }
 
-/// A recipe's model with the numbers of features and classes that the view gives.
+/// A recipe's model with the sizes that the view gives.
 ///
 /// # Errors
 /// An unknown kind or key, a size that makes no sense, a view that lacks what the model reads.
 pub fn model_config(recipe: &Recipe, view: &View) -> Result<ModelConfig, Error> {
     let refuse = |reason: String| Error::Recipe { path: recipe.path.clone(), reason };
     let text = toml::to_string(&recipe.model).map_err(|error| refuse(error.to_string()))?;
-    let features = view.input("features").map_or(0, |group| group.variables.len());
     let model = ModelConfig::from_toml(&text).map_err(|error| refuse(error.to_string()))?;
-    let model = model.with_shape(features, view.classes().len())?;
+    check_groups(view, &model)?;
+    let model = model.for_data(shape(view))?;
     check_view(view, &model)?;
     Ok(model)
+}
+
+/// What a view gives a network and asks of it.
+fn shape(view: &View) -> Shape {
+    let variables = |name: &str| view.input(name).map_or(0, |group| group.variables.len());
+    let [height, width] = view.input("images").and_then(|group| group.shape).unwrap_or_default();
+    Shape {
+        features: variables("features"),
+        globals: variables("globals"),
+        parameters: variables("parameters"),
+        image: [variables("images"), height, width],
+        outputs: view.classes().len(),
+    }
 }

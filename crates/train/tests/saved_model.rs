@@ -131,7 +131,7 @@ fn a_recipe_and_a_view_make_a_configuration() {
     };
     let view = View::parse(VIEW).unwrap();
     let config = model_config(&recipe(MODEL), &view).unwrap();
-    assert_eq!((config.features(), config.classes()), (3, 2));
+    assert_eq!((config.features(), config.outputs()), (3, 2));
     let check = |model: &str, message: &str| {
         let error = model_config(&recipe(model), &view).unwrap_err().to_string();
         assert!(error.contains(message), "{error} lacks {message}");

@@ -184,7 +184,8 @@ fn the_recipes_of_the_guide_are_sound() {
 fn the_recipes_of_the_benchmarks_are_sound() {
     let top = root().join("benchmarks/jet-tagging/top");
     let view = View::read(top.join("view.toml")).unwrap();
-    for name in ["pfn", "particlenet", "part", "trees"] {
+    let names = ["pfn", "particlenet", "part", "efn", "transformer", "lorentznet", "lgatr-slim", "trees"];
+    for name in names {
         let path = top.join("recipes").join(format!("{name}.toml"));
         conforms("recipe-1.json", &toml_value(&path));
         let recipe = Recipe::load(&path).unwrap();

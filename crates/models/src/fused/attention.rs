@@ -35,7 +35,6 @@ pub(crate) fn pair_offsets(offsets: &[usize]) -> Vec<usize> {
 ///
 /// `q` is (queries, channels); `k` and `v` are (keys, channels); heads lie beside each other in the channels. `bias` is
 /// (pairs, heads) in the order of [`pair_offsets`], and needs equal queries and keys.
-#[allow(dead_code, reason = "for networks that make q, k and v in different ways; the ones here pack them")]
 pub(crate) fn attention(
     [q, k, v]: [Tensor<2>; 3],
     bias: Option<Tensor<2>>,

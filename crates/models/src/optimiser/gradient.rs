@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::CHUNK;
 use crate::fused::norm::Moments;
-use crate::fused::{loss::cross_entropy, values};
+use crate::fused::{loss::loss, values};
 use crate::layers::Pass;
-use crate::{Error, Inputs, Network};
+use crate::{Error, Inputs, Loss, LossKind, Network, Truth};
 
 /// The loss of a batch, or of a part of one, and its gradient.
 ///
@@ -38,7 +38,9 @@ impl BatchGradient {
         mut pass: Pass,
     ) -> Result<Self, Error> {
         let logits = network.training_logits(inputs, &mut pass)?;
-        let loss = cross_entropy(logits, labels, weights, label_smoothing)?;
+        let kind = LossKind::CrossEntropy { label_smoothing };
+        let truth = Truth { labels, weights, ..Truth::default() };
+        let loss = loss(logits, &truth, &Loss { kind, decorrelation: None })?;
         let value = values(loss.clone())?.first().copied().map_or(f64::NAN, f64::from);
         if !value.is_finite() {
             return Err(Error::NotFinite { what: "loss", value });
@@ -247,6 +249,7 @@ mod tests {
             features: &wave(jets * 3 * length, 0.2),
             vectors: Some(&vectors),
             mask: Some(&mask),
+            ..PaddedGroups::default()
         })
         .unwrap();
         let labels = [0, 1, 2, 2, 1, 0];

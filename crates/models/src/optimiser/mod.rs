@@ -161,7 +161,7 @@ impl Rule {
             OptimiserKind::Lion => Self::Lion,
             OptimiserKind::Ranger => Self::Lookahead,
             OptimiserKind::Muon => match *shape {
-                [inputs, outputs] if inputs != model.features() && outputs != model.classes() => Self::Muon,
+                [inputs, outputs] if inputs != model.features() && outputs != model.outputs() => Self::Muon,
                 _ => Self::Adaptive,
             },
         }

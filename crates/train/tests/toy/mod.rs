@@ -49,6 +49,7 @@ pub(crate) fn tensors(rows: usize, first_row: u64) -> Tensors {
     Tensors {
         groups: vec![points, features, vectors, mask],
         labels,
+        targets: vec![],
         weights: (0..rows).map(|row| 0.5 + (row % 3) as f32 * 0.5).collect(),
         row_ids: (first_row..first_row + rows as u64).collect(),
         observers: RecordBatch::new_empty(Arc::new(Schema::empty())),

@@ -5,14 +5,104 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::config::ParticleTransformerConfig;
+use super::{Configuration, Forward};
+use crate::config::{at_most, divides, probability, widths};
 use crate::fused::attention::{Offsets, cross_attention, pair_offsets, prepend, self_attention};
 use crate::fused::dense::dense;
 use crate::fused::residual::add_scaled;
 use crate::fused::{Activation, from_values};
 use crate::layers::{BatchNorm, Dense, Head, Initialiser, LayerNorm, Pass, side_by_side};
-use crate::{Error, Inputs};
+use crate::{Error, Inputs, Reads, Shape};
+
+/// Sizes of a Particle Transformer (arXiv:2202.03772).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ParticleTransformerConfig {
+    /// Widths of the embedding of a constituent; the last is the width of the attention blocks.
+    pub embed: Vec<usize>,
+    /// Widths of the embedding of a pair, before the last layer to one number a head.
+    pub pair_embed: Vec<usize>,
+    /// Attention heads.
+    pub heads: usize,
+    /// Particle attention blocks.
+    pub blocks: usize,
+    /// Class attention blocks.
+    pub class_blocks: usize,
+    /// Width of the hidden layer of each block over the block's own width.
+    pub expansion: usize,
+    /// Widths of the layers between the class token and the classes.
+    pub head: Vec<usize>,
+    /// Dropout in the particle attention blocks (the class attention blocks have none).
+    pub dropout: f64,
+}
+
+impl Default for ParticleTransformerConfig {
+    fn default() -> Self {
+        Self {
+            embed: vec![128, 512, 128],
+            pair_embed: vec![64, 64, 64],
+            heads: 8,
+            blocks: 8,
+            class_blocks: 2,
+            expansion: 4,
+            head: vec![],
+            dropout: 0.1,
+        }
+    }
+}
+
+impl Configuration for ParticleTransformerConfig {
+    type Module = ParticleTransformer;
+
+    fn reads(&self) -> Reads {
+        Reads { features: true, vectors: true, ..Reads::default() }
+    }
+
+    fn check(&self, _: &Shape) -> Result<(), String> {
+        widths("embed", &self.embed, 1)?;
+        widths("pair_embed", &self.pair_embed, 0)?;
+        widths("head", &self.head, 0)?;
+        at_most("heads", self.heads, 1)?;
+        at_most("blocks", self.blocks, 0)?;
+        at_most("class_blocks", self.class_blocks, 1)?;
+        at_most("expansion", self.expansion, 1)?;
+        divides(self.heads, "the last width of embed", self.embed.last().copied().unwrap_or(0))?;
+        probability("dropout", self.dropout)
+    }
+
+    fn build(&self, shape: &Shape, start: &mut Initialiser) -> ParticleTransformer {
+        let norm = BatchNorm::new(shape.features, start);
+        let (mut embed_norms, mut embed) = (Vec::new(), Vec::new());
+        let mut width = shape.features;
+        for &next in &self.embed {
+            embed_norms.push(LayerNorm::new(width, start));
+            embed.push(Dense::new(width, next, true, start));
+            width = next;
+        }
+        let (mut pair_embed, mut pair_norms) = (Vec::new(), Vec::new());
+        let mut pair_width = PAIR_FEATURES;
+        for &next in self.pair_embed.iter().chain([&self.heads]) {
+            pair_embed.push(Dense::new(pair_width, next, true, start));
+            pair_norms.push(BatchNorm::new(next, start));
+            pair_width = next;
+        }
+        ParticleTransformer {
+            norm,
+            embed_norms,
+            embed,
+            pair_norm: BatchNorm::new(PAIR_FEATURES, start),
+            pair_embed,
+            pair_norms,
+            blocks: (0..self.blocks).map(|_| Block::new(self, width, self.dropout, start)).collect(),
+            class_token: start.uniform([1, width], 0.02),
+            class_blocks: (0..self.class_blocks).map(|_| Block::new(self, width, 0.0, start)).collect(),
+            output_norm: LayerNorm::new(width, start),
+            head: Head::new(width, &self.head, shape.outputs, 0.0, start),
+        }
+    }
+}
 
 /// Embeddings of constituents and of pairs, particle attention blocks whose scores the pairs bias, class attention blocks
 /// that a class token reads the jet with, and a head (figure 3 of the paper).
@@ -119,53 +209,16 @@ impl Block {
     }
 }
 
-impl ParticleTransformer {
-    pub(crate) fn new(config: &ParticleTransformerConfig, start: &mut Initialiser) -> Self {
-        let norm = BatchNorm::new(config.features, start);
-        let (mut embed_norms, mut embed) = (Vec::new(), Vec::new());
-        let mut width = config.features;
-        for &next in &config.embed {
-            embed_norms.push(LayerNorm::new(width, start));
-            embed.push(Dense::new(width, next, true, start));
-            width = next;
-        }
-        let (mut pair_embed, mut pair_norms) = (Vec::new(), Vec::new());
-        let mut pair_width = PAIR_FEATURES;
-        for &next in config.pair_embed.iter().chain([&config.heads]) {
-            pair_embed.push(Dense::new(pair_width, next, true, start));
-            pair_norms.push(BatchNorm::new(next, start));
-            pair_width = next;
-        }
-        Self {
-            norm,
-            embed_norms,
-            embed,
-            pair_norm: BatchNorm::new(PAIR_FEATURES, start),
-            pair_embed,
-            pair_norms,
-            blocks: (0..config.blocks).map(|_| Block::new(config, width, config.dropout, start)).collect(),
-            class_token: start.uniform([1, width], 0.02),
-            class_blocks: (0..config.class_blocks).map(|_| Block::new(config, width, 0.0, start)).collect(),
-            output_norm: LayerNorm::new(width, start),
-            head: Head::new(width, &config.head, config.classes, 0.0, start),
-        }
-    }
-
-    /// All batch norms in the order of the forward pass.
-    pub(crate) fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
+impl Forward for ParticleTransformer {
+    fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
         let mut norms = vec![&mut self.norm, &mut self.pair_norm];
         norms.extend(&mut self.pair_norms);
         norms
     }
 
-    pub(crate) fn forward(
-        &self,
-        features: Tensor<2>,
-        inputs: &Inputs,
-        pass: &mut Pass,
-    ) -> Result<Tensor<2>, Error> {
-        let device = features.device();
-        let mut x = self.norm.forward(features, pass)?;
+    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+        let device = pass.device();
+        let mut x = self.norm.forward(inputs.features_tensor(&device), pass)?;
         for (norm, layer) in self.embed_norms.iter().zip(&self.embed) {
             x = layer.forward(norm.forward(x)?, Activation::Gelu)?;
         }
