@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use fiducial_data::batches::{Batch, Tensors};
 use fiducial_metrics::{BinaryScores, Bootstrap};
-use fiducial_train::SavedModel;
+use fiducial_models::Network;
+use fiducial_train::{Model, SavedModel};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -23,15 +24,33 @@ const STEPS: usize = 16;
 const SHOWN_CONSTITUENTS: usize = 20;
 const SEED: u64 = 0;
 
-/// Measures both on the first jets of a split.
-pub(crate) fn explain(saved: &SavedModel, test: &Tensors, signal: usize) -> Result<Explanation, Error> {
-    let (importances, importance_jets) = importances(saved, test, signal)?;
+/// Measures both on the first jets of a split; nothing for a model that reads no features of constituents, as boosted
+/// trees do.
+pub(crate) fn explain(
+    saved: &SavedModel,
+    test: &Tensors,
+    signal: usize,
+) -> Result<Option<Explanation>, Error> {
+    match &saved.model {
+        Model::Network(network) if network.config().features() > 0 => {
+            explain_network(saved, network, test, signal).map(Some)
+        }
+        Model::Network(_) | Model::Trees(_) => Ok(None),
+    }
+}
+
+fn explain_network(
+    saved: &SavedModel,
+    network: &Network,
+    test: &Tensors,
+    signal: usize,
+) -> Result<Explanation, Error> {
+    let (importances, importance_jets) = importances(saved, network, test, signal)?;
     let jets = test.rows().min(GRADIENT_JETS);
     let rows: Vec<u32> = (0..jets as u32).collect();
-    let inputs = fiducial_train::inputs(&test.gather(&rows), jets)?;
+    let inputs = fiducial_train::inputs(&test.gather(&rows), jets, network.config())?;
     let against = usize::from(signal == 0);
-    let found = saved
-        .network
+    let found = network
         .integrated_gradients(&inputs, [signal, against], STEPS)
         .map_err(fiducial_train::Error::from)?;
 
@@ -90,14 +109,14 @@ struct Input {
     variables: std::ops::Range<usize>,
 }
 
-fn inputs_of(saved: &SavedModel) -> Vec<Input> {
-    let config = saved.network.config();
+fn inputs_of(saved: &SavedModel, network: &Network) -> Vec<Input> {
+    let reads = network.config().reads();
     let features = feature_names(saved).into_iter().enumerate().map(|(index, name)| Input {
         name,
         group: "features",
         variables: index..index + 1,
     });
-    let groups = [("points", 2, config.needs_points()), ("vectors", 4, config.needs_vectors())];
+    let groups = [("points", 2, reads.points), ("vectors", 4, reads.vectors)];
     let groups = groups.into_iter().filter(|(.., needed)| *needed).map(|(group, variables, _)| Input {
         name: format!("all {group}"),
         group,
@@ -107,16 +126,21 @@ fn inputs_of(saved: &SavedModel) -> Vec<Input> {
 }
 
 /// The loss of ROC AUC where an input is shuffled between all constituents of a part of the jets, and [jets, parts].
-fn importances(saved: &SavedModel, test: &Tensors, signal: usize) -> Result<(Vec<Share>, [usize; 2]), Error> {
+fn importances(
+    saved: &SavedModel,
+    network: &Network,
+    test: &Tensors,
+    signal: usize,
+) -> Result<(Vec<Share>, [usize; 2]), Error> {
     let jets = test.rows().min(IMPORTANCE_JETS);
     let rows: Vec<u32> = (0..jets as u32).collect();
-    let inputs = inputs_of(saved);
+    let inputs = inputs_of(saved, network);
     let mut losses: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     let mut parts = 0;
     for (part, rows) in rows.chunks(jets.div_ceil(PARTS).max(1)).enumerate() {
         let batch = test.gather(rows);
         let auc = |batch: &Batch| -> Result<Option<f64>, Error> {
-            let scores = fiducial_train::predict_batch(&saved.network, batch, rows.len())?;
+            let scores = fiducial_train::predict_batch(network, batch, rows.len())?;
             Ok(auc(&scores, saved.info.classes.len(), batch, signal))
         };
         // A part with one class alone has no ROC curve.
@@ -181,13 +205,19 @@ mod tests {
 
     #[test]
     fn shuffling_keeps_padding_and_the_other_variables() {
-        let group = |name: &str, variables: usize, data: Vec<f32>| GroupTensor { name: name.into(), variables, length: 3, data };
+        let group = |name: &str, variables: usize, data: Vec<f32>| GroupTensor {
+            name: name.into(),
+            variables,
+            length: 3,
+            data,
+        };
         // (2 jets, 2 variables, 3 constituents), of which the last of each jet is padding.
         let features = vec![1.0, 2.0, 0.0, 10.0, 20.0, 0.0, 3.0, 4.0, 0.0, 30.0, 40.0, 0.0];
         let mask = vec![1.0, 1.0, 0.0, 1.0, 1.0, 0.0];
         let batch = Batch {
             groups: vec![group("pf_features", 2, features.clone()), group("pf_mask", 1, mask.clone())],
             labels: vec![0, 1],
+            targets: Vec::new(),
             weights: vec![1.0; 2],
         };
         let input = Input { name: "x".into(), group: "features", variables: 1..2 };

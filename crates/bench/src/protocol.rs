@@ -12,7 +12,9 @@ use fiducial_train::resources::{Meter, Resources};
 use fiducial_train::{Card, FitOptions, MeasuredMetric, Measurement, Recipe, SavedModel};
 
 use crate::record::{DatasetRecord, Losses, Machine, Request, RunRecord, Versions};
-use crate::{Error, Metrics, Predictions, RUN_FORMAT, Task, Truth, evaluate, explain, files, full, report, summary};
+use crate::{
+    Error, Metrics, Predictions, RUN_FORMAT, Task, Truth, evaluate, explain, files, full, report, summary,
+};
 
 /// The split that is measured.
 pub const TEST_SPLIT: &str = "test";
@@ -185,7 +187,14 @@ pub fn run(options: &RunOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         },
         metrics: evaluation.metrics.clone(),
     };
-    let page = report::render(&summary::report_data(task, &record, &dataset, &evaluation, &test, Some(explanation))?);
+    let page = report::render(&summary::report_data(
+        task,
+        &record,
+        &dataset,
+        &evaluation,
+        &test,
+        explanation,
+    )?);
     files::write_text(&out.join("report.html"), &page)?;
     files::write_json(&out.join("run.json"), &record)?;
     Ok(Outcome { record, out, is_reused: false })
@@ -356,7 +365,7 @@ fn card(
 /// # Errors
 /// If the tensors lack what the model reads.
 pub fn predict(saved: &SavedModel, tensors: &Tensors) -> Result<Predictions, Error> {
-    let scores = fiducial_train::predict(&saved.network, tensors, fiducial_train::PREDICTION_BATCH)?;
+    let scores = saved.model.predict(tensors)?;
     Ok(Predictions { row_ids: tensors.row_ids.clone(), scores, classes: saved.info.classes.len() })
 }
 

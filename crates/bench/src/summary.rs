@@ -7,8 +7,9 @@ use fiducial_train::resources::EnergyMethod;
 
 use crate::protocol::DataChoice;
 use crate::report::{
-    ClassHistogram, CutflowStep, DataSummary, EpochValues, Explanation, Fact, Histogram, JetImage, MetricValue, Published,
-    ReportData, RunSummary, SourceSummary, SplitSummary, StepResources, TrainingHistory,
+    ClassHistogram, CutflowStep, DataSummary, EpochValues, Explanation, Fact, Histogram, JetImage,
+    MetricValue, Published, ReportData, RunSummary, SourceSummary, SplitSummary, StepResources,
+    TrainingHistory,
 };
 use crate::{Error, Evaluation, Metric, RunRecord, Task};
 

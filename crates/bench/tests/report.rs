@@ -33,7 +33,9 @@ fn unbalanced(page: &str) -> Vec<String> {
 fn the_page_is_whole_and_loads_nothing() {
     let page = render(&toy());
     assert_eq!(unbalanced(&page), Vec::<String>::new());
-    for section in ["metrics", "roc", "scores", "training", "images", "explanation", "published", "data", "run"] {
+    for section in
+        ["metrics", "roc", "scores", "training", "images", "explanation", "published", "data", "run"]
+    {
         assert!(page.contains(&format!("<section id=\"{section}\"")), "section {section} is missing");
         assert!(page.contains(&format!("href=\"#{section}\"")), "no link to {section}");
     }

@@ -78,7 +78,8 @@ fn a_trained_model_is_exported_and_proven() {
         let difference = record["proof"]["largest_difference"].as_f64().unwrap();
         assert!(difference < 1e-5 && record["proof"]["jets"] == 200, "{record}");
         assert_eq!(record["preprocessing_inside"], preprocessing);
-        let described: serde_json::Value = serde_json::from_str(&sandbox.read("net/onnx/preprocess.json")).unwrap();
+        let described: serde_json::Value =
+            serde_json::from_str(&sandbox.read("net/onnx/preprocess.json")).unwrap();
         assert_eq!(described["input_names"][1], "pf_features");
         let first = described["pf_features"]["var_names"][0].as_str().unwrap();
         let scale = described["pf_features"]["var_infos"][first]["norm_factor"].as_f64().unwrap();
@@ -131,7 +132,10 @@ fn weights_of_weaver_become_a_model() {
     let answer = sandbox.run(&[&import[..], &["--neighbours", "4"]].concat()).ok();
     assert!(answer.starts_with("particle-net with "), "{answer}");
     let info = sandbox.run(&["model", "info", "net"]).ok();
-    assert!(info.contains("trained: elsewhere") && info.contains("imported from particle_net.pt, sha256"), "{info}");
+    assert!(
+        info.contains("trained: elsewhere") && info.contains("imported from particle_net.pt, sha256"),
+        "{info}"
+    );
     assert!(sandbox.read("net/README.md").contains("| trained | elsewhere |"));
     let info = sandbox.run(&["model", "info", weights]).ok();
     assert!(info.contains("mod.edge_convs.0.convs.0.weight [8, 6, 1, 1]"), "{info}");
@@ -140,7 +144,10 @@ fn weights_of_weaver_become_a_model() {
     sandbox.write("view.yaml", WEAVER.replace(", [c, null]", "").as_bytes());
     let refused = sandbox.run(&[&import[..], &["--neighbours", "4"]].concat());
     assert!(refused.stderr.contains("has 2 variables, not 3"), "{}", refused.stderr);
-    sandbox.write("view.yaml", format!("preprocess: {{method: auto}}\n{}", WEAVER.replace("[a, 1.0, 2.0]", "a")).as_bytes());
+    sandbox.write(
+        "view.yaml",
+        format!("preprocess: {{method: auto}}\n{}", WEAVER.replace("[a, 1.0, 2.0]", "a")).as_bytes(),
+    );
     let refused = sandbox.run(&[&import[..], &["--neighbours", "4"]].concat());
     assert!(refused.stderr.contains("the standardisation of a is to be measured"), "{}", refused.stderr);
 }

@@ -32,7 +32,8 @@ impl Jets {
     /// Standardised features and massless momenta; `real` constituents in each jet.
     fn new(number: usize, features: usize, real: usize) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(5);
-        let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-1.5..1.5)).collect() };
+        let mut numbers =
+            |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-1.5..1.5)).collect() };
         let cells = number * LENGTH;
         let mut vectors = numbers(4 * cells);
         for jet in vectors.chunks_exact_mut(4 * LENGTH) {
@@ -58,6 +59,7 @@ impl Jets {
             features: &self.features,
             vectors: Some(&self.vectors),
             mask: Some(&self.mask),
+            ..PaddedGroups::default()
         }
     }
 }
@@ -71,7 +73,10 @@ fn processor() -> f64 {
 }
 
 /// The time of one call, by the clock and by processor time, over `calls` calls.
-fn time(calls: usize, mut call: impl FnMut() -> Result<(), Box<dyn Error>>) -> Result<[f64; 2], Box<dyn Error>> {
+fn time(
+    calls: usize,
+    mut call: impl FnMut() -> Result<(), Box<dyn Error>>,
+) -> Result<[f64; 2], Box<dyn Error>> {
     let (start, used) = (Instant::now(), processor());
     for _ in 0..calls {
         call()?;
@@ -89,7 +94,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fiducial_models::allocator::keep_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let path = arguments.first().ok_or("usage: inference MODEL.toml [THREADS] [ROUNDS]")?;
-    let number = |index: usize, default| arguments.get(index).map_or(Ok(default), |text| text.parse::<usize>());
+    let number =
+        |index: usize, default| arguments.get(index).map_or(Ok(default), |text| text.parse::<usize>());
     let (threads, rounds) = (number(1, 2)?, number(2, 15)?);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let runtime = Runtime::find()?.ok_or("set ORT_DYLIB_PATH to the library of ONNX Runtime")?;
@@ -98,9 +104,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         config = config.with_shape(7, 2)?;
     }
     let network = Network::new(&config, 20)?;
-    let mut session = runtime.session(&export(&network, &Export { mask: true, ..Export::default() })?, threads)?;
+    let mut session =
+        runtime.session(&export(&network, &Export { mask: true, ..Export::default() })?, threads)?;
     println!("{} on {threads} threads, {}", config.kind(), runtime.version());
-    println!("| jets | real of {LENGTH} | ours | theirs | ratio by the clock | ratio of processor time | largest difference |");
+    println!(
+        "| jets | real of {LENGTH} | ours | theirs | ratio by the clock | ratio of processor time | largest difference |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for (jets, real) in [(1, LENGTH), (1, LENGTH / 2), (1024, LENGTH), (1024, LENGTH / 2)] {
         let made = Jets::new(jets, config.features(), real);
@@ -119,7 +128,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [_, ours, _] = quartiles(times.iter().map(|(ours, _)| ours[0]));
         let [_, theirs, _] = quartiles(times.iter().map(|(_, theirs)| theirs[0]));
         let ratio = |which: usize| {
-            let [low, middle, high] = quartiles(times.iter().map(|(ours, theirs)| ours[which] / theirs[which]));
+            let [low, middle, high] =
+                quartiles(times.iter().map(|(ours, theirs)| ours[which] / theirs[which]));
             format!("{middle:.2} ({low:.2} to {high:.2})")
         };
         println!(

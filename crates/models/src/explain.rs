@@ -52,7 +52,7 @@ impl Network {
         [of, against]: [usize; 2],
         steps: usize,
     ) -> Result<Attributions, Error> {
-        let (classes, width) = (self.config().classes(), self.config().features());
+        let (classes, width) = (self.config().outputs(), self.config().features());
         if let Some(class) = [of, against].into_iter().find(|class| *class >= classes) {
             return Err(Error::Inputs(format!("there is no class {class}: the network has {classes}")));
         }
@@ -66,7 +66,8 @@ impl Network {
             scaled
         };
         let baseline = difference(&scaled(0.0))?;
-        let differences = difference(inputs)?.iter().zip(&baseline).map(|(there, here)| there - here).collect();
+        let differences =
+            difference(inputs)?.iter().zip(&baseline).map(|(there, here)| there - here).collect();
 
         let device = fused::device(true);
         let shape = [inputs.constituents(), width];
@@ -80,7 +81,7 @@ impl Network {
         for step in 0..steps.max(1) {
             let here = scaled((step as f32 + 0.5) / steps.max(1) as f32);
             let x: Tensor<2> = from_values(here.features.clone(), shape, &device).require_grad();
-            let logits = self.architecture.forward(x.clone(), &here, &mut Pass::evaluation())?;
+            let logits = self.architecture.forward(&here, &mut Pass::watching(x.clone()))?;
             let gradients = (logits * weight.clone()).sum().backward();
             let gradient = x
                 .grad(&gradients)

@@ -27,11 +27,15 @@ fn the_parts_add_up_to_the_whole() {
         let gap = |steps: usize| -> f64 {
             let found = network.integrated_gradients(&inputs, [1, 0], steps).unwrap();
             assert_eq!(found.values.len(), 26 * 3);
-            let gaps = found.differences.iter().enumerate().map(|(jet, whole)| (found.sum(jet) - whole).abs());
+            let gaps =
+                found.differences.iter().enumerate().map(|(jet, whole)| (found.sum(jet) - whole).abs());
             gaps.fold(0.0, f64::max)
         };
         let whole = network.integrated_gradients(&inputs, [1, 0], 1).unwrap().differences;
-        assert!(whole.iter().any(|whole| whole.abs() > 0.02), "{name} does not depend on its features: {whole:?}");
+        assert!(
+            whole.iter().any(|whole| whole.abs() > 0.02),
+            "{name} does not depend on its features: {whole:?}"
+        );
         let (coarse, fine) = (gap(2), gap(256));
         assert!(fine < 2e-3, "{name}: {fine} is missing with 256 steps");
         assert!(coarse > 2.0 * fine, "{name}: two steps ({coarse}) are as good as 256 ({fine})");

@@ -37,6 +37,7 @@ fn imported_networks_give_weavers_probabilities() {
         features: &features,
         vectors: Some(&vectors),
         mask: Some(&mask),
+        ..PaddedGroups::default()
     };
     let inputs = Inputs::pack(&groups).unwrap();
     for name in NETWORKS {
@@ -54,8 +55,14 @@ fn an_imported_network_is_saved_and_read_as_any_other() {
     let inputs = {
         let features = [0.5, -0.25, 0.125, 1.0, 0.5, 0.75];
         let points = [0.1, 0.2, 0.3, 0.4];
-        Inputs::pack(&PaddedGroups { jets: 1, length: 2, points: Some(&points), features: &features, ..Default::default() })
-            .unwrap()
+        Inputs::pack(&PaddedGroups {
+            jets: 1,
+            length: 2,
+            points: Some(&points),
+            features: &features,
+            ..Default::default()
+        })
+        .unwrap()
     };
     let network = imported("particle_net");
     let again = Network::from_safetensors("memory", &network.to_safetensors().unwrap()).unwrap();
@@ -71,10 +78,9 @@ fn what_does_not_fit_is_named() {
 
     let error = StateDict::open("no/such/file.pt").unwrap_err().to_string();
     assert!(error.starts_with("read no/such/file.pt"), "{error}");
-    for (bytes, expected) in [
-        (&b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."[..], "before 1.6"),
-        (&[], "no zip archive"),
-    ] {
+    for (bytes, expected) in
+        [(&b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."[..], "before 1.6"), (&[], "no zip archive")]
+    {
         let error = StateDict::parse("old.pt", bytes).unwrap_err().to_string();
         assert!(error.contains(expected) && error.starts_with("load old.pt"), "{error}");
     }
@@ -95,7 +101,9 @@ fn archive(entries: &[(String, u16, Vec<u8>)]) -> Vec<u8> {
             &[0; 2],
         ]
         .concat();
-        directory.extend([b"PK\x01\x02\x14\x00", &common[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat());
+        directory.extend(
+            [b"PK\x01\x02\x14\x00", &common[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat(),
+        );
         file.extend([b"PK\x03\x04", &common[..], name.as_bytes(), content].concat());
     }
     let at = (file.len() as u32).to_le_bytes();
@@ -106,7 +114,8 @@ fn archive(entries: &[(String, u16, Vec<u8>)]) -> Vec<u8> {
 
 /// The pickle and the storages of a small file, as `change` wants them.
 fn rewritten(change: impl Fn(&str, Vec<u8>) -> (u16, Vec<u8>)) -> Vec<u8> {
-    let mut pickle = b"\x80\x02ccollections\nOrderedDict\n)R(X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n".to_vec();
+    let mut pickle =
+        b"\x80\x02ccollections\nOrderedDict\n)R(X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n".to_vec();
     pickle.extend(b"((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x03tQ");
     pickle.extend(b"K\0K\x03\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtRu.");
     let numbers = [1.0_f32, 2.0, -3.0].iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -133,7 +142,8 @@ fn hostile_archives_are_errors() {
     let shell = b"\x80\x02cposix\nsystem\n(X\x02\x00\x00\x00lstR.".to_vec();
     let shell = rewritten(|name, content| (0, if is(name, "data.pkl") { shell.clone() } else { content }));
     check(&shell, "it names \"posix\" \"system\"");
-    let short = rewritten(|name, content| (0, if is(name, "data/0") { content[..4].to_vec() } else { content }));
+    let short =
+        rewritten(|name, content| (0, if is(name, "data/0") { content[..4].to_vec() } else { content }));
     check(&short, "its storage has 1 numbers, not 3");
     let big = rewritten(|name, content| (0, if is(name, "byteorder") { b"big".to_vec() } else { content }));
     check(&big, "big-endian");

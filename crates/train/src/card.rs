@@ -2,6 +2,7 @@
 use std::fmt::{self, Write};
 use std::path::Path;
 
+use fiducial_trees::Booster;
 use serde::{Deserialize, Serialize};
 
 use crate::export::{EXPORT_DIRECTORY, ExportRecord};
@@ -82,11 +83,14 @@ impl Card {
         if !path.exists() {
             return Ok(Self::default());
         }
-        let card: Self = serde_json::from_slice(&files::read(&path)?)
-            .map_err(|error| Error::damaged(&path, error))?;
+        let card: Self =
+            serde_json::from_slice(&files::read(&path)?).map_err(|error| Error::damaged(&path, error))?;
         match card.format == CARD_FORMAT {
             true => Ok(card),
-            false => Err(Error::damaged(&path, format!("its format is \"{}\", not \"{CARD_FORMAT}\"", card.format))),
+            false => Err(Error::damaged(
+                &path,
+                format!("its format is \"{}\", not \"{CARD_FORMAT}\"", card.format),
+            )),
         }
     }
 
@@ -146,9 +150,18 @@ fn front_matter(text: &mut String, card: &Card, model: &SavedModel) -> fmt::Resu
         writeln!(text, "model-index:\n- name: {}\n  results:", quoted(&info.name))?;
     }
     for measured in &card.measured {
-        writeln!(text, "  - task:\n      type: tabular-classification\n      name: {}", quoted(&measured.task))?;
+        writeln!(
+            text,
+            "  - task:\n      type: tabular-classification\n      name: {}",
+            quoted(&measured.task)
+        )?;
         writeln!(text, "    dataset:\n      type: {}", quoted(&measured.dataset))?;
-        writeln!(text, "      name: {}\n      split: {}", quoted(&measured.dataset), quoted(&measured.split))?;
+        writeln!(
+            text,
+            "      name: {}\n      split: {}",
+            quoted(&measured.dataset),
+            quoted(&measured.split)
+        )?;
         writeln!(text, "      revision: {}\n    metrics:", quoted(&measured.dataset_version))?;
         for metric in &measured.metrics {
             writeln!(text, "    - type: {}\n      name: {}", quoted(&metric.key), quoted(&metric.name))?;
@@ -206,6 +219,9 @@ fn body(text: &mut String, card: &Card, model: &SavedModel) -> fmt::Result {
         }
         writeln!(text, "\nVersion of the dataset: `{}`.\n", measured.dataset_version)?;
     }
+    if let Some(booster) = model.model.trees() {
+        write_importance(text, booster)?;
+    }
     Ok(())
 }
 
@@ -250,7 +266,8 @@ fn exported(text: &mut String, export: &ExportRecord) -> fmt::Result {
     writeln!(text, "| file | `{EXPORT_DIRECTORY}/model.onnx`, operator set {} |", export.opset)?;
     writeln!(text, "| its sha256 | `{}` |", export.sha256)?;
     writeln!(text, "| inputs | {}: (jets, variables, constituents), padded |", export.inputs.join(", "))?;
-    let place = if export.preprocessing_inside { "in the file" } else { "`preprocess.json`, as weaver writes it" };
+    let place =
+        if export.preprocessing_inside { "in the file" } else { "`preprocess.json`, as weaver writes it" };
     writeln!(text, "| standardisation | {place} |")?;
     match &export.proof {
         Some(proof) => {
@@ -272,7 +289,24 @@ fn exported(text: &mut String, export: &ExportRecord) -> fmt::Result {
 fn limits(text: &mut String) -> fmt::Result {
     writeln!(
         text,
-        "## Limits\n\nThe scores are what the network learnt from the simulation or data above. On jets of another\n\
+        "## Limits\n\nThe scores are what the model learnt from the simulation or data above. On jets of another\n\
          selection, another detector or another generator they mean something else until that is measured."
     )
+}
+
+/// The features that lowered the loss most.
+fn write_importance(text: &mut String, booster: &Booster) -> fmt::Result {
+    const SHOWN: usize = 15;
+    let importance = booster.importance();
+    let total: f64 = importance.iter().map(|feature| feature.gain).sum();
+    writeln!(
+        text,
+        "\n## What the trees split on\n\n| feature | splits | share of the gain |\n|---|---|---|"
+    )?;
+    for feature in importance.iter().take(SHOWN) {
+        let number = feature.feature.to_string();
+        let name = booster.feature_names().get(feature.feature).unwrap_or(&number);
+        writeln!(text, "| {name} | {} | {:.3} |", feature.splits, feature.gain / total)?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use fiducial_data::batches::{Labels, Standardisation, Tensors, tensors_with};
 use fiducial_data::dataset::Dataset;
 use fiducial_data::view::{Group, Scaling, Variable, View};
+use fiducial_models::Network;
 use fiducial_models::onnx::{self, Export, Preprocessing, Proof, Runtime, Transform};
 use serde::{Deserialize, Serialize};
 
@@ -88,13 +89,14 @@ impl ExportRecord {
         if !path.exists() {
             return Ok(None);
         }
-        let record: Self = serde_json::from_slice(&files::read(&path)?)
-            .map_err(|error| Error::damaged(&path, error))?;
+        let record: Self =
+            serde_json::from_slice(&files::read(&path)?).map_err(|error| Error::damaged(&path, error))?;
         match record.format == EXPORT_FORMAT {
             true => Ok(Some(record)),
-            false => {
-                Err(Error::damaged(&path, format!("its format is \"{}\", not \"{EXPORT_FORMAT}\"", record.format)))
-            }
+            false => Err(Error::damaged(
+                &path,
+                format!("its format is \"{}\", not \"{EXPORT_FORMAT}\"", record.format),
+            )),
         }
     }
 }
@@ -114,21 +116,23 @@ pub fn export(
 ) -> Result<(ExportRecord, PathBuf), Error> {
     let inside = options.preprocessing;
     let mask = input(&saved.view, "mask").is_some();
-    let preprocessing = if inside { preprocessing(&saved.view, &saved.standardisation) } else { Preprocessing::default() };
+    let preprocessing =
+        if inside { preprocessing(&saved.view, &saved.standardisation) } else { Preprocessing::default() };
     let metadata = [
         ("fiducial_model", saved.info.name.clone()),
         ("classes", saved.info.classes.join(",")),
         ("dataset_version", saved.info.dataset_version.clone()),
     ];
     let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).to_vec();
-    let file = onnx::export(&saved.network, &Export { mask, preprocessing, metadata })?;
-    let proof = match prove(saved, &file, options) {
+    let network = saved.model.network("an export to ONNX")?;
+    let file = onnx::export(network, &Export { mask, preprocessing, metadata })?;
+    let proof = match prove(saved, network, &file, options) {
         Ok(proof) => Some(proof),
         Err(Refused::Impossible(_)) if options.unproven => None,
         Err(Refused::Impossible(reason)) => return Err(Error::Unproven(reason)),
         Err(Refused::Failed(error)) => return Err(error),
     };
-    let inputs = onnx::input_names(saved.network.config(), mask);
+    let inputs = onnx::input_names(network.config(), mask);
     let record = ExportRecord {
         format: EXPORT_FORMAT.to_owned(),
         model: saved.info.name.clone(),
@@ -167,7 +171,12 @@ impl<E: Into<Error>> From<E> for Refused {
     }
 }
 
-fn prove(saved: &SavedModel, file: &[u8], options: &ExportOptions<'_>) -> Result<ProofRecord, Refused> {
+fn prove(
+    saved: &SavedModel,
+    network: &Network,
+    file: &[u8],
+    options: &ExportOptions<'_>,
+) -> Result<ProofRecord, Refused> {
     let Some((dataset, split, rows)) = options.rows else {
         return Err(Refused::Impossible("there are no jets to compare on"));
     };
@@ -184,10 +193,17 @@ fn prove(saved: &SavedModel, file: &[u8], options: &ExportOptions<'_>) -> Result
         return Err(Refused::Impossible("the split has no jets"));
     }
     let standardised = tensors.gather(&rows);
-    let raw = if options.preprocessing { first(&unscaled(&saved.view)?)?.0.gather(&rows) } else { standardised.clone() };
+    let raw = if options.preprocessing {
+        first(&unscaled(&saved.view)?)?.0.gather(&rows)
+    } else {
+        standardised.clone()
+    };
     let mut session = runtime.session(file, 1)?;
-    let [raw, standardised] = [predict::groups(&raw, rows.len())?, predict::groups(&standardised, rows.len())?];
-    let proof = Proof::make(&mut session, &runtime, &saved.network, &raw, &standardised)?;
+    let [raw, standardised] = [
+        predict::groups(&raw, rows.len(), network.config())?,
+        predict::groups(&standardised, rows.len(), network.config())?,
+    ];
+    let proof = Proof::make(&mut session, &runtime, network, &raw, &standardised)?;
     Ok(ProofRecord {
         runtime: proof.runtime,
         dataset: dataset.manifest().about.name.clone(),

@@ -6,7 +6,7 @@ use fiducial_data::view::{Scaling, View};
 use fiducial_models::import::{Hints, StateDict, from_weaver};
 
 use crate::saved_model::check_view;
-use crate::{Error, MODEL_FORMAT, ModelInfo, SavedModel, files};
+use crate::{Error, MODEL_FORMAT, Model, ModelInfo, SavedModel, files};
 
 /// A model of the weights in a `.pt` file that weaver wrote, and of the view that fed them.
 ///
@@ -40,5 +40,11 @@ pub fn import_weaver(weights: &Path, view: &View, hints: &Hints, name: &str) -> 
         files: std::collections::BTreeMap::new(),
     };
     let standardisation = Standardisation::default();
-    Ok(SavedModel { network, view: view.clone(), standardisation, info, training: None })
+    Ok(SavedModel {
+        model: Model::Network(network),
+        view: view.clone(),
+        standardisation,
+        info,
+        training: None,
+    })
 }

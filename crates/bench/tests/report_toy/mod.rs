@@ -1,8 +1,9 @@
 //! A toy to fill a report with: two classes of seeded random scores, three-pronged and single-pronged jets.
 
 use fiducial_bench::report::{
-    ClassHistogram, CutflowStep, DataSummary, EpochValues, Explanation, Fact, Histogram, JetImage, MetricValue, Published,
-    ReportData, RunSummary, Share, SourceSummary, SplitSummary, StepResources, TrainingHistory,
+    ClassHistogram, CutflowStep, DataSummary, EpochValues, Explanation, Fact, Histogram, JetImage,
+    MetricValue, Published, ReportData, RunSummary, Share, SourceSummary, SplitSummary, StepResources,
+    TrainingHistory,
 };
 use fiducial_metrics::{BinaryScores, Bootstrap};
 

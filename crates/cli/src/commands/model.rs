@@ -17,11 +17,13 @@ pub(crate) fn info(model: &Path) -> Result<(), Failure> {
     }
     let saved = SavedModel::load(model)?;
     let info = &saved.info;
-    let mut text = format!("{}: {} with {} parameters\n", info.name, info.kind, count(info.parameters as u64));
+    let mut text =
+        format!("{}: {} with {} parameters\n", info.name, info.kind, count(info.parameters as u64));
     // Writing to a string does not fail.
     let _ = writeln!(text, "classes: {}", info.classes.join(", "));
     for group in saved.view.inputs() {
-        let length = group.length.map_or("one value a jet".to_owned(), |length| format!("{length} constituents"));
+        let length =
+            group.length.map_or("one value a jet".to_owned(), |length| format!("{length} constituents"));
         let _ = writeln!(text, "input {}: {} variables, {length}", group.name, group.variables.len());
     }
     if info.dataset_version.is_empty() {
@@ -48,7 +50,11 @@ fn weights(path: &Path) -> Result<(), Failure> {
     crate::print(&text)
 }
 
-pub(crate) fn card(model: &Path, licence: Option<String>, intended_use: Option<String>) -> Result<(), Failure> {
+pub(crate) fn card(
+    model: &Path,
+    licence: Option<String>,
+    intended_use: Option<String>,
+) -> Result<(), Failure> {
     let saved = SavedModel::load(model)?;
     let mut card = Card::read(model)?;
     if licence.is_some() || intended_use.is_some() {

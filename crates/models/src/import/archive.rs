@@ -100,7 +100,10 @@ impl<'a> Archive<'a> {
         // PyTorch leaves the sum out (0) where it was told to, for speed.
         let sum = checksum(content);
         if entry.checksum != 0 && sum != entry.checksum {
-            return Err(format!("the entry {name} is damaged: its CRC-32 is {sum:08x}, not {:08x}", entry.checksum));
+            return Err(format!(
+                "the entry {name} is damaged: its CRC-32 is {sum:08x}, not {:08x}",
+                entry.checksum
+            ));
         }
         Ok(content)
     }

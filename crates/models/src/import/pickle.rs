@@ -409,7 +409,9 @@ impl<'a> Machine<'a> {
                 if shape.len() != strides.len() || shape.len() > MOST_DIMENSIONS {
                     return self.fail(format!("a tensor has {} dimensions", shape.len()));
                 }
-                let sizes = |values: &[Value]| values.iter().map(|value| self.size(value)).collect::<Result<Vec<usize>, _>>();
+                let sizes = |values: &[Value]| {
+                    values.iter().map(|value| self.size(value)).collect::<Result<Vec<usize>, _>>()
+                };
                 let tensor = Tensor {
                     storage: Rc::clone(storage),
                     offset: self.size(offset)?,
@@ -425,8 +427,9 @@ impl<'a> Machine<'a> {
 
     fn size(&self, value: &Value) -> Result<usize, Failure> {
         match value {
-            Value::Integer(value) => usize::try_from(*value)
-                .or_else(|_| self.fail(format!("a size is {value}"))),
+            Value::Integer(value) => {
+                usize::try_from(*value).or_else(|_| self.fail(format!("a size is {value}")))
+            }
             _ => self.fail("a size is no number"),
         }
     }
@@ -440,7 +443,9 @@ mod tests {
     pub(super) fn state_dict() -> Vec<u8> {
         let mut bytes = b"\x80\x02ccollections\nOrderedDict\nq\x00)Rq\x01(X\x01\x00\x00\x00wq\x02".to_vec();
         bytes.extend_from_slice(b"ctorch._utils\n_rebuild_tensor_v2\nq\x03((X\x07\x00\x00\x00storageq\x04");
-        bytes.extend_from_slice(b"ctorch\nFloatStorage\nq\x05X\x01\x00\x00\x000q\x06X\x03\x00\x00\x00cpuq\x07K\x06tQ");
+        bytes.extend_from_slice(
+            b"ctorch\nFloatStorage\nq\x05X\x01\x00\x00\x000q\x06X\x03\x00\x00\x00cpuq\x07K\x06tQ",
+        );
         bytes.extend_from_slice(b"K\x00K\x02K\x03\x86K\x03K\x01\x86\x89h\x00)Rq\x0atq\x0bRq\x0cu.");
         bytes
     }

@@ -22,8 +22,11 @@ impl StateDict {
     /// A file that cannot be read, is no such archive, is cut short, or holds something else than tensors.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
-            .map_err(|source| Error::Io { action: "read", path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| Error::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
         Self::parse(&path.display().to_string(), &bytes)
     }
 
@@ -64,7 +67,8 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<String, StoredTensor>, String> {
     }
     let mut read = BTreeMap::new();
     for (name, tensor) in tensors {
-        let values = values(&archive, folder, &tensor).map_err(|reason| format!("tensor {name}: {reason}"))?;
+        let values =
+            values(&archive, folder, &tensor).map_err(|reason| format!("tensor {name}: {reason}"))?;
         if read.insert(name.clone(), StoredTensor { shape: tensor.shape.clone(), values }).is_some() {
             return Err(format!("it holds the tensor {name} twice"));
         }
@@ -83,7 +87,9 @@ fn values(archive: &Archive<'_>, folder: &str, tensor: &Tensor) -> Result<Vec<f3
         Element::Float => decode(bytes, f32::from_le_bytes),
         Element::Double => decode(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
         Element::Half => decode(bytes, |bytes| half(u16::from_le_bytes(bytes))),
-        Element::BFloat16 => decode(bytes, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)),
+        Element::BFloat16 => {
+            decode(bytes, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16))
+        }
         Element::Long => decode(bytes, |bytes| i64::from_le_bytes(bytes) as f32),
         Element::Int => decode(bytes, |bytes| i32::from_le_bytes(bytes) as f32),
         Element::Short => decode(bytes, |bytes| f32::from(i16::from_le_bytes(bytes))),
@@ -129,7 +135,9 @@ mod tests {
 
     #[test]
     fn half_precision() {
-        for (bits, value) in [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x3555, 0.333_251_95), (1, 5.960_464_5e-8)] {
+        for (bits, value) in
+            [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x3555, 0.333_251_95), (1, 5.960_464_5e-8)]
+        {
             assert_eq!(half(bits), value, "{bits:#x}");
         }
         assert!(half(0x7c01).is_nan() && half(0xfc00) == f32::NEG_INFINITY);

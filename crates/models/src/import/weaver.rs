@@ -10,7 +10,8 @@ use super::StateDict;
 use crate::fused::norm::EPSILON;
 use crate::weights::StoredTensor;
 use crate::{
-    Error, ModelConfig, Network, ParticleFlowNetworkConfig, ParticleNetConfig, ParticleTransformerConfig,
+    ArchitectureConfig, Error, ModelConfig, Network, ParticleFlowNetworkConfig, ParticleNetConfig,
+    ParticleTransformerConfig, Shape,
 };
 
 /// What a state dict does not say of a network.
@@ -64,7 +65,8 @@ impl Source {
         let mut tensors = weights.tensors.clone();
         for wrapper in ["module.", "_orig_mod.", "mod."] {
             if !tensors.is_empty() && tensors.keys().all(|name| name.starts_with(wrapper)) {
-                let shorter = tensors.into_iter().map(|(name, tensor)| (name[wrapper.len()..].to_owned(), tensor));
+                let shorter =
+                    tensors.into_iter().map(|(name, tensor)| (name[wrapper.len()..].to_owned(), tensor));
                 tensors = shorter.collect();
             }
         }
@@ -149,7 +151,9 @@ impl Tensors {
 fn particle_net(source: &mut Source, hints: &Hints) -> Made {
     let neighbours = hints.neighbours.ok_or("a ParticleNet's file does not say its number of neighbours")?;
     let mut tensors = Tensors::default();
-    let mut config = ParticleNetConfig { neighbours, phantom_neighbours: true, ..ParticleNetConfig::default() };
+    let mut shape = Shape::default();
+    let mut config =
+        ParticleNetConfig { neighbours, phantom_neighbours: true, ..ParticleNetConfig::default() };
     config.convolutions.clear();
     for index in 0.. {
         let from = |part: &str| format!("edge_convs.{index}.{part}");
@@ -165,7 +169,7 @@ fn particle_net(source: &mut Source, hints: &Hints) -> Made {
             }
             let weight = source.matrix(&name)?;
             if index == 0 && layer == 0 {
-                config.features = weight.shape[0] / 2;
+                shape.features = weight.shape[0] / 2;
             }
             let place = match layer {
                 0 => to("first"),
@@ -185,7 +189,7 @@ fn particle_net(source: &mut Source, hints: &Hints) -> Made {
     if source.has("bn_fts.weight") {
         source.norm(&mut tensors, "bn_fts", "norm")?;
     } else {
-        identity_norm(&mut tensors, "norm", config.features);
+        identity_norm(&mut tensors, "norm", shape.features);
     }
     if source.has("fusion_block.0.weight") {
         let weight = source.matrix("fusion_block.0.weight")?;
@@ -193,24 +197,28 @@ fn particle_net(source: &mut Source, hints: &Hints) -> Made {
         tensors.put("fusion.weight".to_owned(), weight.shape, weight.values);
         source.norm(&mut tensors, "fusion_block.1", "fusion_norm")?;
     }
-    (config.head, config.classes) = source.head(&mut tensors)?;
-    Ok((ModelConfig::ParticleNet(config), tensors.0))
+    (config.head, shape.outputs) = source.head(&mut tensors)?;
+    Ok((ModelConfig { shape, architecture: ArchitectureConfig::ParticleNet(config) }, tensors.0))
 }
 
 /// A batch norm that changes nothing.
 fn identity_norm(tensors: &mut Tensors, name: &str, width: usize) {
     let variance = (1.0 - EPSILON) as f32;
-    for (part, value) in [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_variance", variance)] {
+    for (part, value) in
+        [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_variance", variance)]
+    {
         tensors.put(format!("{name}.{part}"), vec![width], vec![value; width]);
     }
 }
 
 fn particle_transformer(source: &mut Source) -> Made {
     let mut tensors = Tensors::default();
+    let mut shape = Shape::default();
     let mut config = ParticleTransformerConfig::default();
-    let layers = |name: &'static str, first: usize| move |index: usize| format!("{name}.{}", first + 3 * index);
+    let layers =
+        |name: &'static str, first: usize| move |index: usize| format!("{name}.{}", first + 3 * index);
     let (norms, linears) = (layers("embed.embed", 0), layers("embed.embed", 1));
-    config.features = source.norm(&mut tensors, "embed.input_bn", "norm")?;
+    shape.features = source.norm(&mut tensors, "embed.input_bn", "norm")?;
     config.embed.clear();
     while source.has(&format!("{}.weight", linears(config.embed.len()))) {
         let index = config.embed.len();
@@ -232,26 +240,36 @@ fn particle_transformer(source: &mut Source) -> Made {
     config.heads = widths.pop().ok_or("it has no embedding of pairs")?;
     config.pair_embed = widths;
 
-    for (theirs, ours, count) in [
-        ("blocks", "blocks", &mut config.blocks),
-        ("cls_blocks", "class_blocks", &mut config.class_blocks),
-    ] {
+    for (theirs, ours, count) in
+        [("blocks", "blocks", &mut config.blocks), ("cls_blocks", "class_blocks", &mut config.class_blocks)]
+    {
         *count = 0;
         while source.has(&format!("{theirs}.{count}.fc1.weight")) {
-            config.expansion =
-                block(source, &mut tensors, &format!("{theirs}.{count}"), &format!("{ours}.{count}"), config.heads)?;
+            config.expansion = block(
+                source,
+                &mut tensors,
+                &format!("{theirs}.{count}"),
+                &format!("{ours}.{count}"),
+                config.heads,
+            )?;
             *count += 1;
         }
     }
     let token = source.vector("cls_token")?;
     tensors.put("class_token".to_owned(), vec![1, token.len()], token);
     source.norm(&mut tensors, "norm", "output_norm")?;
-    (config.head, config.classes) = source.head(&mut tensors)?;
-    Ok((ModelConfig::ParticleTransformer(config), tensors.0))
+    (config.head, shape.outputs) = source.head(&mut tensors)?;
+    Ok((ModelConfig { shape, architecture: ArchitectureConfig::ParticleTransformer(config) }, tensors.0))
 }
 
 /// One block; gives the width of its hidden layer over its own.
-fn block(source: &mut Source, tensors: &mut Tensors, from: &str, to: &str, heads: usize) -> Result<usize, String> {
+fn block(
+    source: &mut Source,
+    tensors: &mut Tensors,
+    from: &str,
+    to: &str,
+    heads: usize,
+) -> Result<usize, String> {
     for (theirs, ours) in [
         ("pre_attn_norm", "attention_norm"),
         ("post_attn_norm", "after_attention_norm"),
@@ -270,7 +288,8 @@ fn block(source: &mut Source, tensors: &mut Tensors, from: &str, to: &str, heads
     }
     for (index, ours) in ["query", "key", "value"].into_iter().enumerate() {
         let columns = index * width..(index + 1) * width;
-        let part = weight.values.chunks_exact(3 * width).flat_map(|row| row[columns.clone()].to_vec()).collect();
+        let part =
+            weight.values.chunks_exact(3 * width).flat_map(|row| row[columns.clone()].to_vec()).collect();
         tensors.put(format!("{to}.{ours}.weight"), vec![width, width], part);
         tensors.put(format!("{to}.{ours}.bias"), vec![width], bias[columns.clone()].to_vec());
     }
@@ -286,6 +305,7 @@ fn block(source: &mut Source, tensors: &mut Tensors, from: &str, to: &str, heads
 
 fn particle_flow_network(source: &mut Source) -> Made {
     let mut tensors = Tensors::default();
+    let mut shape = Shape::default();
     let mut config = ParticleFlowNetworkConfig { phi: Vec::new(), ..ParticleFlowNetworkConfig::default() };
     // What a batch norm does before the first layer, and after each.
     let mut before = affine(source, "input_bn")?;
@@ -299,7 +319,11 @@ fn particle_flow_network(source: &mut Source) -> Made {
         }
         if let Some((scale, shift)) = before.take() {
             if scale.len() != weight.shape[0] {
-                return Err(format!("input_bn has {} channels, phi.0 reads {}", scale.len(), weight.shape[0]));
+                return Err(format!(
+                    "input_bn has {} channels, phi.0 reads {}",
+                    scale.len(),
+                    weight.shape[0]
+                ));
             }
             for ((row, scale), shift) in weight.values.chunks_exact_mut(outputs).zip(scale).zip(shift) {
                 for (weight, bias) in row.iter_mut().zip(&mut bias) {
@@ -313,21 +337,23 @@ fn particle_flow_network(source: &mut Source) -> Made {
                 return Err(format!("phi.{index}.1 has {} channels, not {outputs}", scale.len()));
             }
             for row in weight.values.chunks_exact_mut(outputs) {
-                row.iter_mut().zip(&scale).for_each(|(weight, scale)| *weight = (f64::from(*weight) * scale) as f32);
+                row.iter_mut()
+                    .zip(&scale)
+                    .for_each(|(weight, scale)| *weight = (f64::from(*weight) * scale) as f32);
             }
             for ((bias, scale), shift) in bias.iter_mut().zip(&scale).zip(&shift) {
                 *bias = (f64::from(*bias) * scale + shift) as f32;
             }
         }
         if index == 0 {
-            config.features = weight.shape[0];
+            shape.features = weight.shape[0];
         }
         config.phi.push(outputs);
         tensors.put(format!("phi.{index}.weight"), weight.shape, weight.values);
         tensors.put(format!("phi.{index}.bias"), vec![outputs], bias);
     }
-    (config.head, config.classes) = source.head(&mut tensors)?;
-    Ok((ModelConfig::ParticleFlowNetwork(config), tensors.0))
+    (config.head, shape.outputs) = source.head(&mut tensors)?;
+    Ok((ModelConfig { shape, architecture: ArchitectureConfig::ParticleFlowNetwork(config) }, tensors.0))
 }
 
 /// `x scale + shift` of a batch norm with running moments, if it is there.
@@ -338,9 +364,11 @@ fn affine(source: &mut Source, name: &str) -> Result<Option<(Vec<f64>, Vec<f64>)
     let mut part = |part: &str| -> Result<Vec<f64>, String> {
         Ok(source.vector(&format!("{name}.{part}"))?.into_iter().map(f64::from).collect())
     };
-    let (gain, offset, mean, variance) = (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
+    let (gain, offset, mean, variance) =
+        (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
     let scale: Vec<f64> =
         gain.iter().zip(variance).map(|(gain, variance)| gain / (variance + EPSILON).sqrt()).collect();
-    let shift = offset.iter().zip(mean).zip(&scale).map(|((offset, mean), scale)| offset - mean * scale).collect();
+    let shift =
+        offset.iter().zip(mean).zip(&scale).map(|((offset, mean), scale)| offset - mean * scale).collect();
     Ok(Some((scale, shift)))
 }

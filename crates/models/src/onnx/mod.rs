@@ -6,9 +6,9 @@
 //!
 //! ```
 //! use fiducial_models::onnx::{Export, export};
-//! use fiducial_models::{ModelConfig, Network};
+//! use fiducial_models::{ModelConfig, Network, Shape};
 //!
-//! let config = ModelConfig::from_toml("kind = \"particle-net\"")?.with_shape(7, 2)?;
+//! let config = ModelConfig::from_toml("kind = \"particle-net\"")?.for_data(Shape { features: 7, outputs: 2, ..Shape::default() })?;
 //! let network = Network::new(&config, 20)?;
 //! let file: Vec<u8> = export(&network, &Export { mask: true, ..Export::default() })?;
 //! assert!(file.windows(4).any(|bytes| bytes == b"TopK"));
@@ -30,7 +30,7 @@ use graph::{Graph, Value};
 use layers::{BATCH, Inputs, LENGTH, Weights};
 use proto::{Dimension, Type};
 
-use crate::{Error, ModelConfig, Network};
+use crate::{ArchitectureConfig, Error, ModelConfig, Network};
 
 /// What happens to a variable before the network reads it: `clip((x - center) scale, lower, upper)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,9 +68,9 @@ pub struct Export {
 /// The names of a file's inputs, in order.
 pub fn input_names(config: &ModelConfig, mask: bool) -> Vec<&'static str> {
     let all = [
-        ("pf_points", config.needs_points()),
-        ("pf_features", true),
-        ("pf_vectors", config.needs_vectors()),
+        ("pf_points", config.reads().points),
+        ("pf_features", config.reads().features),
+        ("pf_vectors", config.reads().vectors),
         ("pf_mask", mask),
     ];
     all.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name).collect()
@@ -82,21 +82,29 @@ pub const OUTPUT: &str = "softmax";
 /// The bytes of an ONNX file of the network. The same network gives the same bytes.
 ///
 /// # Errors
-/// Pre-processing of another number of variables than the group has.
+/// A kind of network that has no export; pre-processing of another number of variables than the group has.
 pub fn export(network: &Network, options: &Export) -> Result<Vec<u8>, Error> {
     let config = network.config();
     let weights = Weights(network.named_parameters());
     let mut graph = Graph::default();
     let inputs = inputs(&mut graph, config, options)?;
-    let scores = match config {
-        ModelConfig::ParticleFlowNetwork(_) => particle_flow_network::export(&mut graph, &weights, &inputs),
-        ModelConfig::ParticleNet(config) => particle_net::export(&mut graph, &weights, config, &inputs),
-        ModelConfig::ParticleTransformer(config) => {
+    let scores = match &config.architecture {
+        ArchitectureConfig::ParticleFlowNetwork(_) => {
+            particle_flow_network::export(&mut graph, &weights, &inputs)
+        }
+        ArchitectureConfig::ParticleNet(config) => {
+            particle_net::export(&mut graph, &weights, config, &inputs)
+        }
+        ArchitectureConfig::ParticleTransformer(config) => {
             particle_transformer::export(&mut graph, &weights, config, &inputs)
+        }
+        other => {
+            let reason = "it has no export to ONNX yet".to_owned();
+            return Err(Error::Config { kind: other.kind(), reason });
         }
     }?;
     let probabilities = graph.softmax(&scores);
-    graph.output(OUTPUT, &probabilities, &[BATCH, Dimension::Fixed(config.classes())]);
+    graph.output(OUTPUT, &probabilities, &[BATCH, Dimension::Fixed(config.shape.outputs)]);
     let metadata: Vec<(&str, &str)> =
         options.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     Ok(graph.finish(config.kind(), &metadata))
@@ -115,9 +123,9 @@ fn inputs(graph: &mut Graph, config: &ModelConfig, options: &Export) -> Result<I
         }
     };
     let Preprocessing { points, features, vectors } = &options.preprocessing;
-    let points = config.needs_points().then(|| rows("pf_points", 2, points)).transpose()?;
-    let features = rows("pf_features", config.features(), features)?;
-    let vectors = config.needs_vectors().then(|| rows("pf_vectors", 4, vectors)).transpose()?;
+    let points = config.reads().points.then(|| rows("pf_points", 2, points)).transpose()?;
+    let features = rows("pf_features", config.shape.features, features)?;
+    let vectors = config.reads().vectors.then(|| rows("pf_vectors", 4, vectors)).transpose()?;
     let zero = graph.float(0.0);
     let row = if options.mask {
         let mask = graph.input("pf_mask", &[BATCH, Dimension::Fixed(1), LENGTH]);
@@ -140,9 +148,8 @@ fn inputs(graph: &mut Graph, config: &ModelConfig, options: &Export) -> Result<I
 
 /// In double precision, as the batches are made; with one number for each variable, the last dimension.
 fn transformed(graph: &mut Graph, x: &Value, transforms: &[Transform]) -> Value {
-    let mut numbers = |pick: &dyn Fn(&Transform) -> f64| {
-        graph.doubles(&transforms.iter().map(pick).collect::<Vec<_>>())
-    };
+    let mut numbers =
+        |pick: &dyn Fn(&Transform) -> f64| graph.doubles(&transforms.iter().map(pick).collect::<Vec<_>>());
     let center = numbers(&|transform| transform.center);
     let scale = numbers(&|transform| transform.scale);
     let lower = numbers(&|transform| transform.clip.map_or(f64::MIN, |(lower, _)| lower));

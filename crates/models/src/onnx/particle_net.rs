@@ -4,7 +4,7 @@ use super::graph::{Graph, Value};
 use super::layers::{Affine, Inputs, Weights, scaled};
 use super::proto::Type;
 use crate::Error;
-use crate::config::ParticleNetConfig;
+use crate::ParticleNetConfig;
 
 /// Below every distance there is, and above the least float.
 const NO_EDGE: f32 = -3.0e38;

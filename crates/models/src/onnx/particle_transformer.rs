@@ -4,7 +4,7 @@ use super::graph::{Graph, Value};
 use super::layers::{Inputs, Weights};
 use super::proto::Type;
 use crate::Error;
-use crate::config::ParticleTransformerConfig;
+use crate::ParticleTransformerConfig;
 
 /// Added to the attention that padding would get.
 const HIDDEN: f32 = -1.0e30;
@@ -121,7 +121,8 @@ fn block(
 /// directions in the transverse plane is taken from their cross and dot products instead, which keeps small angles exact.
 fn pair_features(graph: &mut Graph, vectors: &Value) -> Value {
     let vectors = graph.cast(vectors, Type::Double);
-    let [px, py, pz, energy] = [0, 1, 2, 3].map(|component| graph.slice(&vectors, 2, component, component + 1));
+    let [px, py, pz, energy] =
+        [0, 1, 2, 3].map(|component| graph.slice(&vectors, 2, component, component + 1));
     let [zero, one, half, two] = [0.0, 1.0, 0.5, 2.0].map(|value| graph.double(value));
     let [least, tiny, least_divisor] = [1e-8, 1e-20, 1e-300].map(|value| graph.double(value));
 
@@ -190,10 +191,7 @@ impl Graph {
 
 fn sum_of_squares(graph: &mut Graph, values: &[&Value]) -> Value {
     let squares: Vec<Value> = values.iter().map(|value| graph.multiply(value, value)).collect();
-    squares
-        .into_iter()
-        .reduce(|sum, square| graph.add(&sum, &square))
-        .unwrap_or_else(|| graph.double(0.0))
+    squares.into_iter().reduce(|sum, square| graph.add(&sum, &square)).unwrap_or_else(|| graph.double(0.0))
 }
 
 fn sum_of_products(graph: &mut Graph, a: [&Value; 2], b: [&Value; 2]) -> Value {

@@ -132,8 +132,9 @@ mod tests {
         assert_eq!(text, [0x12, 7, b't', b'e', b's', b't', b'i', b'n', b'g']);
         // A negative number takes ten bytes.
         assert_eq!(Message::new().integer(1, -1).into_bytes().len(), 11);
-        assert_eq!(Message::new().integers(6, &[3, 270, 86_942]).into_bytes(), [
-            0x32, 6, 3, 0x8e, 2, 0x9e, 0xa7, 5
-        ]);
+        assert_eq!(
+            Message::new().integers(6, &[3, 270, 86_942]).into_bytes(),
+            [0x32, 6, 3, 0x8e, 2, 0x9e, 0xa7, 5]
+        );
     }
 }

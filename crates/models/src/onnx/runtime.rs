@@ -137,14 +137,16 @@ impl Proof {
         standardised: &PaddedGroups<'_>,
     ) -> Result<Self, Error> {
         let expected = network.probabilities(&Inputs::pack(standardised)?)?;
-        let classes = network.config().classes();
+        let classes = network.config().outputs();
         let mut largest = 0.0_f64;
         let (first, longer) = (Owned::first(raw), Owned::longer(raw));
         for groups in [*raw, first.groups(), longer.groups()] {
             let found = session.run(&groups)?;
             if found.len() != groups.jets * classes {
                 let (found, jets) = (found.len(), groups.jets);
-                return Err(Error::Runtime(format!("{found} probabilities for {jets} jets of {classes} classes")));
+                return Err(Error::Runtime(format!(
+                    "{found} probabilities for {jets} jets of {classes} classes"
+                )));
             }
             for (index, (&found, &expected)) in found.iter().zip(&expected).enumerate() {
                 let difference = (f64::from(found) - f64::from(expected)).abs();
@@ -205,6 +207,7 @@ impl Owned {
             features: features.unwrap_or(&[]),
             vectors,
             mask,
+            ..PaddedGroups::default()
         }
     }
 }
