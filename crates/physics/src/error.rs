@@ -36,6 +36,14 @@ pub enum Error {
         /// What it may be.
         range: &'static str,
     },
+    /// One event of many is to blame.
+    #[error("{error}, in event {event}")]
+    InEvent {
+        /// Its place among the events.
+        event: usize,
+        /// What is wrong with it; indices count from the event's start.
+        error: Box<Error>,
+    },
     /// The computation did not end within the steps that its size allows.
     #[error("converge in {0}")]
     NoConvergence(&'static str),

@@ -7,7 +7,8 @@ use std::f64::consts::PI;
 
 use common::Random;
 use fiducial_physics::cluster::{
-    Algorithm, ClusterSequence, Clusterer, JetDefinition, Recombination, Strategy, cluster, cluster_events,
+    Algorithm, ClusterSequence, Clusterer, JetDefinition, Recombination, Selection, Strategy, cluster,
+    cluster_events,
 };
 use fiducial_physics::four_vector::{FourVector, FourVectors};
 use proptest::prelude::*;
@@ -142,9 +143,10 @@ fn many_events_at_once_are_the_same_as_one_by_one() {
     }
     let all = columns(&events.concat());
     let definition = JetDefinition::anti_kt(0.4).with(Recombination::WinnerTakesAll);
+    let hard = Selection::Inclusive { min_pt: 3.0 };
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| cluster_events(&definition, &all, &offsets, 3.0).unwrap())
+        pool.install(|| cluster_events(&definition, &all, &offsets, hard).unwrap())
     };
     let found = run(1);
     assert_eq!(found, run(3));
@@ -159,8 +161,13 @@ fn many_events_at_once_are_the_same_as_one_by_one() {
             assert_eq!(found.constituents[members], sequence.constituents(jet.id));
         }
     }
-    assert!(cluster_events(&definition, &all, &[0, 5, 4], 0.0).is_err());
-    assert!(cluster_events(&definition, &all, &[0, 1 << 40], 0.0).is_err());
+    assert!(cluster_events(&definition, &all, &[0, 5, 4], hard).is_err());
+    assert!(cluster_events(&definition, &all, &[0, 1 << 40], hard).is_err());
+    // Event 7 has no particles, so no two jets.
+    let two = cluster_events(&definition, &all, &offsets[1..], Selection::Exclusive { jets: 2 });
+    assert!(two.unwrap_err().to_string().ends_with(", in event 6"));
+    let some = cluster_events(&definition, &all, &offsets[1..=7], Selection::Exclusive { jets: 2 }).unwrap();
+    assert_eq!(some.jet_offsets.len(), 7);
 }
 
 #[test]
@@ -239,6 +246,26 @@ proptest! {
                 sequence.history().iter().filter(|s| s.second.is_some()).map(|s| (s.first, s.second)).collect()
             };
             prop_assert_eq!(merged(&plain), merged(&tiled));
+        }
+    }
+}
+
+/// Dense enough for tiles of R / 8, where tiles are left out that cannot hold what is looked for.
+#[test]
+fn strategies_agree_where_particles_are_dense() {
+    let mut random = Random(77);
+    for (n, radius) in [(2500, 1.0), (6000, 0.7)] {
+        let event = columns(&random.event(n));
+        for algorithm in ALGORITHMS {
+            let definition = JetDefinition::new(algorithm, radius);
+            let run = |strategy| {
+                let sequence = Clusterer::default().cluster(&definition, &event, strategy).unwrap();
+                let jets = sequence.inclusive(0.0).into_iter().map(|jet| sequence.constituents(jet.id));
+                let mut jets: Vec<Vec<u32>> = jets.collect();
+                jets.sort();
+                jets
+            };
+            assert!(run(Strategy::Plain) == run(Strategy::Tiled), "{n}, {algorithm:?}");
         }
     }
 }

@@ -9,11 +9,14 @@
 mod arrow;
 mod batches;
 mod dataset;
+mod energy_flow;
 mod error;
 mod metrics;
+mod particle;
 mod physics;
 mod source;
 mod tensor;
+mod vectors;
 mod view;
 mod work;
 
@@ -28,15 +31,23 @@ mod _fiducial {
     #[pymodule_export]
     use crate::dataset::{Dataset, prepare_dataset};
     #[pymodule_export]
+    use crate::energy_flow::EnergyFlows;
+    #[pymodule_export]
     use crate::error::Error;
     #[pymodule_export]
     use crate::metrics::{Estimate, evaluate_binary, evaluate_classes};
     #[pymodule_export]
-    use crate::physics::{cluster_jets, delta_phis, delta_rs, quantity};
+    use crate::particle::{Particle, pdg_kinds, pdg_numbers};
+    #[pymodule_export]
+    use crate::physics::{
+        boosted, cartesian, delta_phis, delta_rs, quantity, rotated, stransverse_masses, transverse_masses,
+    };
     #[pymodule_export]
     use crate::source::{Source, histogram_json, open};
     #[pymodule_export]
     use crate::tensor::Tensor;
+    #[pymodule_export]
+    use crate::vectors::{JetFinder, VectorLists};
     #[pymodule_export]
     use crate::view::{Standardisation, View};
     #[pymodule_export]

@@ -1,15 +1,16 @@
-//! Kinematics and jets on arrays. Arrays come as the bytes of contiguous double precision.
+//! Kinematics on arrays. Arrays come as the bytes of contiguous double precision.
 
-use fiducial_physics::cluster::{Algorithm, EventJets, JetDefinition, Recombination, cluster_events};
-use fiducial_physics::four_vector::{FourVectors, Quantity};
-use fiducial_physics::{delta_phi, delta_r};
+use fiducial_physics::four_vector::{FourVector, FourVectors, Quantity, mt2, transverse_mass};
+use fiducial_physics::{Error, delta_phi, delta_r};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use rayon::prelude::*;
 
 use crate::error::raise;
 use crate::metrics::floats;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::Tensor;
+use crate::vectors::column;
 use crate::work::run;
 
 /// Values that one thread takes at a time.
@@ -67,42 +68,95 @@ pub(crate) fn delta_rs(
     })?))
 }
 
-/// The jets of events as flat columns: px, py, pz, E, the offsets of the events' jets, constituents, and their offsets.
+/// Vectors from transverse momenta, pseudorapidities (or rapidities), azimuths and masses: px, py, pz, E.
 #[pyfunction]
-#[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
-pub(crate) fn cluster_jets(
+pub(crate) fn cartesian(
     py: Python<'_>,
-    px: &[u8],
-    py_: &[u8],
-    pz: &[u8],
-    e: &[u8],
-    offsets: Vec<usize>,
-    algorithm: &str,
-    radius: f64,
-    recombination: &str,
-    min_pt: f64,
-) -> PyResult<[Tensor; 7]> {
-    let algorithm = match algorithm {
-        "anti-kt" => Algorithm::AntiKt,
-        "cambridge-aachen" => Algorithm::CambridgeAachen,
-        "kt" => Algorithm::Kt,
-        _ => return Err(unknown("algorithm", algorithm, "anti-kt, cambridge-aachen, kt")),
-    };
-    let recombination = match recombination {
-        "E" => Recombination::E,
-        "pt" => Recombination::Pt,
-        "winner-takes-all" => Recombination::WinnerTakesAll,
-        _ => return Err(unknown("recombination", recombination, "E, pt, winner-takes-all")),
-    };
-    let definition = JetDefinition::new(algorithm, radius).with(recombination);
-    let vectors = vectors([px, py_, pz, e])?;
-    let found = run(py, move || cluster_events(&definition, &vectors, &offsets, min_pt))?;
-    let EventJets { jets, jet_offsets, constituents, constituent_offsets } =
-        found.map_err(|error| raise(&error))?;
-    let [px, py, pz, e] = jets.columns().map(|values| column(values.to_vec()));
-    let constituents: Vec<i64> = constituents.into_iter().map(i64::from).collect();
-    let whole = |values: Vec<usize>| integers(values.into_iter().map(|value| value as i64).collect());
-    Ok([px, py, pz, e, whole(jet_offsets), integers(constituents), whole(constituent_offsets)])
+    pt: &[u8],
+    along: &[u8],
+    phi: &[u8],
+    m: &[u8],
+    is_rapidity: bool,
+) -> PyResult<Vec<Tensor>> {
+    let [pt, along, phi, m] = [pt, along, phi, m].map(floats);
+    let found = run(py, move || {
+        if is_rapidity {
+            FourVectors::from_pt_y_phi_m(&pt, &along, &phi, &m)
+        } else {
+            FourVectors::from_pt_eta_phi_m(&pt, &along, &phi, &m)
+        }
+    })?;
+    found.map(|vectors| columns_of(&vectors)).map_err(|error| raise(&error))
+}
+
+/// Vectors boosted by velocities: px, py, pz, E.
+#[pyfunction]
+pub(crate) fn boosted(
+    py: Python<'_>,
+    vectors: [PyBackedBytes; 4],
+    beta: [PyBackedBytes; 3],
+) -> PyResult<Vec<Tensor>> {
+    let (vectors, beta) = (vectors_of(&vectors)?, beta.map(|column| floats(&column)));
+    same_length(&[&beta[0], &beta[1], &beta[2], &vectors.columns()[0].to_vec()])?;
+    let found: FourVectors<f64> = run(py, move || {
+        vectors.iter().enumerate().map(|(i, v)| v.boosted([beta[0][i], beta[1][i], beta[2][i]])).collect()
+    })?;
+    Ok(columns_of(&found))
+}
+
+/// Vectors turned around one axis by angles: px, py, pz, E.
+#[pyfunction]
+pub(crate) fn rotated(
+    py: Python<'_>,
+    vectors: [PyBackedBytes; 4],
+    angle: PyBackedBytes,
+    axis: [f64; 3],
+) -> PyResult<Vec<Tensor>> {
+    let (vectors, angle) = (vectors_of(&vectors)?, floats(&angle));
+    same_length(&[&angle, &vectors.columns()[0].to_vec()])?;
+    let found: FourVectors<f64> =
+        run(py, move || vectors.iter().zip(angle).map(|(v, angle)| v.rotated(axis, angle)).collect())?;
+    Ok(columns_of(&found))
+}
+
+/// The transverse masses of pairs.
+#[pyfunction]
+pub(crate) fn transverse_masses(
+    py: Python<'_>,
+    a: [PyBackedBytes; 4],
+    b: [PyBackedBytes; 4],
+) -> PyResult<Tensor> {
+    let (a, b) = (vectors_of(&a)?, vectors_of(&b)?);
+    Ok(column(run(py, move || a.iter().zip(b.iter()).map(|(a, b)| transverse_mass(a, b)).collect())?))
+}
+
+/// The stransverse masses of pairs with the missing momentum (x, y).
+#[pyfunction]
+pub(crate) fn stransverse_masses(
+    py: Python<'_>,
+    a: [PyBackedBytes; 4],
+    b: [PyBackedBytes; 4],
+    missing: [PyBackedBytes; 2],
+    invisible: [f64; 2],
+) -> PyResult<Tensor> {
+    let (a, b) = (vectors_of(&a)?, vectors_of(&b)?);
+    let [x, y] = missing.map(|column| floats(&column));
+    same_length(&[&x, &y, &a.columns()[0].to_vec(), &b.columns()[0].to_vec()])?;
+    let found: Vec<Result<f64, Error>> = run(py, move || {
+        let (a, b): (Vec<FourVector>, Vec<FourVector>) = (a.iter().collect(), b.iter().collect());
+        let mass = |i: usize| mt2(a[i], b[i], [x[i], y[i]], invisible[0], invisible[1]);
+        (0..a.len()).into_par_iter().with_min_len(64).map(mass).collect()
+    })?;
+    found.into_iter().collect::<Result<Vec<f64>, Error>>().map(column).map_err(|error| raise(&error))
+}
+
+fn vectors_of(columns: &[PyBackedBytes; 4]) -> PyResult<FourVectors<f64>> {
+    let [px, py, pz, e] = columns;
+    vectors([px, py, pz, e])
+}
+
+fn columns_of(vectors: &FourVectors<f64>) -> Vec<Tensor> {
+    vectors.columns().iter().map(|values| column(values.to_vec())).collect()
 }
 
 fn vectors(columns: [&[u8]; 4]) -> PyResult<FourVectors<f64>> {
@@ -110,23 +164,9 @@ fn vectors(columns: [&[u8]; 4]) -> PyResult<FourVectors<f64>> {
     FourVectors::new(px, py, pz, e).map_err(|error| raise(&error))
 }
 
-fn column(values: Vec<f64>) -> Tensor {
-    let length = values.len();
-    Tensor::new(values, Kind::Float, vec![length])
-}
-
-fn integers(values: Vec<i64>) -> Tensor {
-    let length = values.len();
-    Tensor::new(values, Kind::Int, vec![length])
-}
-
 fn same_length(columns: &[&Vec<f64>]) -> PyResult<()> {
     match columns.iter().all(|column| column.len() == columns[0].len()) {
         true => Ok(()),
         false => Err(PyValueError::new_err("the arrays differ in length")),
     }
-}
-
-fn unknown(what: &str, found: &str, known: &str) -> PyErr {
-    PyValueError::new_err(format!("there is no {what} `{found}`, only {known}"))
 }

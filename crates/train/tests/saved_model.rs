@@ -111,7 +111,7 @@ fn a_view_that_does_not_feed_the_network_is_refused() {
     check(
         "length = 8\nvariables = [\"one\"]",
         "length = 9\nvariables = [\"one\"]",
-        "\"mask\" needs the length",
+        "\"mask\" has the length 9, others that the network reads have 8",
     );
     check(", top =", ", b = \"label == 2\", top =", "the view has 3 classes, the network 2");
     check(

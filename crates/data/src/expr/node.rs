@@ -1,6 +1,6 @@
 //! What an expression is made of.
 
-use super::functions::Function;
+use super::functions::{Function, Setting};
 
 /// A place in the text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,11 +126,12 @@ impl Call {
         }
     }
 
-    pub(super) fn number(&self, name: &str, default: f64) -> f64 {
-        match self.setting(name) {
-            Some(Constant::Number(number)) => number.get(),
-            Some(Constant::Integer(number)) => number as f64,
-            _ => default,
+    /// A setting that is a number, or its default in the table of functions.
+    pub(super) fn number(&self, name: &str) -> f64 {
+        match (self.setting(name), self.function.setting(name)) {
+            (Some(Constant::Number(number)), _) => number.get(),
+            (None, Some((_, Setting::Number(default)))) => default.parse().unwrap_or(f64::NAN),
+            _ => f64::NAN,
         }
     }
 
@@ -141,10 +142,12 @@ impl Call {
         }
     }
 
-    pub(super) fn word(&self, name: &str) -> Option<&'static str> {
-        match self.setting(name) {
-            Some(Constant::Word(word)) => Some(word),
-            _ => None,
+    /// A setting that is a word, or its default.
+    pub(super) fn word(&self, name: &str) -> &'static str {
+        match (self.setting(name), self.function.setting(name)) {
+            (Some(Constant::Word(word)), _) => word,
+            (None, Some((_, Setting::Word(words)))) => words.first().copied().unwrap_or_default(),
+            _ => "",
         }
     }
 }

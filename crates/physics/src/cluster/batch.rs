@@ -2,17 +2,17 @@
 
 use rayon::prelude::*;
 
-use super::{Clusterer, JetDefinition, Strategy};
+use super::{Clusterer, JetDefinition, Selection, Strategy};
 use crate::error::Error;
 use crate::four_vector::{FourVector, FourVectors, Real};
 
 /// How many events one thread takes at a time; their memory is used again.
 const EVENTS: usize = 16;
 
-/// Inclusive jets of many events, as list arrays.
+/// Jets of many events, as list arrays.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EventJets {
-    /// All jets, hardest first within an event.
+    /// All jets; within an event inclusive ones hardest first, exclusive ones by id.
     pub jets: FourVectors<f64>,
     /// Event `i` has the jets from `jet_offsets[i]` to `jet_offsets[i + 1]`.
     pub jet_offsets: Vec<usize>,
@@ -31,19 +31,20 @@ struct Piece {
     constituents_in_jet: Vec<usize>,
 }
 
-/// Clusters each event: event `i` has the particles from `offsets[i]` to `offsets[i + 1]`. Gives the inclusive jets with a
-/// transverse momentum of at least `min_pt`, on all threads of the rayon pool; the result does not depend on their number.
+/// Clusters each event: event `i` has the particles from `offsets[i]` to `offsets[i + 1]`. Gives the jets of
+/// the selection, on all threads of the rayon pool; the result does not depend on their number.
 ///
-/// Fails as [`super::cluster`] does (an index in the error counts from the start of its event), and for offsets that decrease or
-/// go beyond the particles.
+/// Fails as [`super::cluster`] and [`super::ClusterSequence::exclusive`] do, with [`Error::InEvent`] for the first such event,
+/// and for offsets that decrease or go beyond the particles.
 ///
 /// ```
-/// use fiducial_physics::cluster::{JetDefinition, cluster_events};
+/// use fiducial_physics::cluster::{JetDefinition, Selection, cluster_events};
 /// use fiducial_physics::four_vector::FourVectors;
 ///
 /// let particles = FourVectors::from_pt_y_phi_m(
 ///     &[50.0, 20.0, 60.0], &[0.0, 0.1, -1.0], &[0.0, 0.2, 3.0], &[0.0, 0.0, 0.0])?;
-/// let found = cluster_events(&JetDefinition::anti_kt(0.4), &particles, &[0, 2, 2, 3], 0.0)?;
+/// let all = Selection::Inclusive { min_pt: 0.0 };
+/// let found = cluster_events(&JetDefinition::anti_kt(0.4), &particles, &[0, 2, 2, 3], all)?;
 /// assert_eq!(found.jet_offsets, [0, 1, 1, 2]);
 /// assert_eq!(found.constituents, [0, 1, 0]);
 /// assert_eq!(found.constituent_offsets, [0, 2, 3]);
@@ -53,17 +54,19 @@ pub fn cluster_events<T: Real>(
     definition: &JetDefinition,
     particles: &FourVectors<T>,
     offsets: &[usize],
-    min_pt: f64,
+    selection: Selection,
 ) -> Result<EventJets, Error> {
     definition.check()?;
     particles.check_offsets(offsets)?;
     let events: Vec<(usize, usize)> = offsets.windows(2).map(|pair| (pair[0], pair[1])).collect();
     let pieces: Vec<Result<Piece, Error>> = events
         .par_chunks(EVENTS)
-        .map_init(Clusterer::default, |clusterer, events| {
+        .enumerate()
+        .map_init(Clusterer::default, |clusterer, (number, events)| {
             let mut piece = Piece::default();
-            for &(from, to) in events {
-                cluster_into(clusterer, definition, particles.range(from..to), min_pt, &mut piece)?;
+            for (i, &(from, to)) in events.iter().enumerate() {
+                cluster_into(clusterer, definition, particles.range(from..to), selection, &mut piece)
+                    .map_err(|error| Error::InEvent { event: number * EVENTS + i, error: Box::new(error) })?;
             }
             Ok(piece)
         })
@@ -92,11 +95,11 @@ fn cluster_into(
     clusterer: &mut Clusterer,
     definition: &JetDefinition,
     event: Vec<FourVector>,
-    min_pt: f64,
+    selection: Selection,
     piece: &mut Piece,
 ) -> Result<(), Error> {
     let sequence = clusterer.run(definition, event, Strategy::Automatic)?;
-    let jets = sequence.inclusive(min_pt);
+    let jets = sequence.select(selection)?;
     let labels = sequence.labels(&jets);
     let first = piece.constituents_in_jet.len();
     piece.constituents_in_jet.resize(first + jets.len(), 0);

@@ -19,6 +19,8 @@ const ROW_LIMIT: f64 = 10.0;
 const IN_TILE: f64 = 8.0;
 /// The most tiles that R goes over.
 const REACH: usize = 8;
+/// Where R goes over more tiles than this, each tile is asked whether it can hold what is looked for. With fewer it costs less to look.
+const FEW: usize = 2;
 
 /// Memory for one event after the other. A slot holds one jet or is empty.
 #[derive(Debug, Default)]
@@ -34,6 +36,7 @@ pub(super) struct Grid {
     /// The id of the nearest neighbour, maybe no longer there; NONE for the beam.
     neighbour: Vec<u32>,
     id: Vec<u32>,
+    bounds: Bounds,
     queue: Queue,
     /// By id: the slot, NONE if no longer there.
     slot_of: Vec<u32>,
@@ -55,6 +58,40 @@ struct Live {
     tile: u32,
 }
 
+/// What the jets of a tile have at most and at least. Jets that are gone may still count, until all are laid out anew.
+#[derive(Debug, Default)]
+struct Bounds {
+    /// By tile: no jet has a lower scale.
+    scale: Vec<f64>,
+    /// By tile: no jet has its nearest neighbour at a larger squared distance.
+    distance: Vec<f64>,
+    /// The same by row.
+    in_row: Vec<f64>,
+    columns: usize,
+}
+
+impl Bounds {
+    fn reset(&mut self, rows: usize, columns: usize) {
+        self.columns = columns;
+        for (column, length, empty) in [
+            (&mut self.scale, rows * columns, f64::INFINITY),
+            (&mut self.distance, rows * columns, 0.0),
+            (&mut self.in_row, rows, 0.0),
+        ] {
+            column.clear();
+            column.resize(length, empty);
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, tile: usize, scale: f64, distance: f64) {
+        self.scale[tile] = self.scale[tile].min(scale);
+        self.distance[tile] = self.distance[tile].max(distance);
+        let row = &mut self.in_row[tile / self.columns];
+        *row = row.max(distance);
+    }
+}
+
 /// Which tile is where. Tiles of one row (in rapidity) follow each other in azimuth.
 #[derive(Debug, Default)]
 struct Layout {
@@ -65,6 +102,8 @@ struct Layout {
     size: f64,
     per_rapidity: f64,
     per_phi: f64,
+    /// The width of a column.
+    width: f64,
     radius: f64,
     /// How many tiles R goes over, at most.
     reach: usize,
@@ -94,6 +133,7 @@ impl Layout {
         self.lowest = low;
         self.per_rapidity = 1.0 / size;
         self.per_phi = columns as f64 / TAU;
+        self.width = TAU / columns as f64;
     }
 
     #[inline(always)]
@@ -123,26 +163,32 @@ impl Layout {
         (below.max(above) * 0.999_999 - 1e-9).max(0.0)
     }
 
-    /// The runs of slots of one row, to both sides of an azimuth: one, or two in the order of slots, or the whole row.
+    /// The runs of tiles of one row, to both sides of an azimuth: one, or two in the order of tiles, or the whole row.
     #[inline(always)]
-    fn runs(&self, row: usize, phi: f64, width: f64) -> ([(u32, u32); 2], usize) {
-        let starts = &self.starts[row * self.columns..][..=self.columns];
+    fn runs(&self, row: usize, phi: f64, width: f64) -> ([(usize, usize); 2], usize) {
+        let (first, end) = (row * self.columns, (row + 1) * self.columns);
         let columns = self.columns as isize;
         // A hair more. Conversion rounds towards 0, so that one turn is added before.
         let (place, width) = (phi * self.per_phi, width * self.per_phi * 1.000_001 + 1e-9);
         let low = (place - width + self.columns as f64) as isize - columns;
         let high = (place + width) as isize;
+        let at = |column: isize| first + column as usize;
         if high - low + 1 >= columns {
-            ([(starts[0], starts[self.columns]), (0, 0)], 1)
+            ([(first, end), (0, 0)], 1)
         } else if low < 0 {
-            let right = (starts[(low + columns) as usize], starts[self.columns]);
-            ([(starts[0], starts[(high + 1) as usize]), right], 2)
+            ([(first, at(high + 1)), (at(low + columns), end)], 2)
         } else if high >= columns {
-            let left = (starts[0], starts[(high - columns + 1) as usize]);
-            ([left, (starts[low as usize], starts[self.columns])], 2)
+            ([(first, at(high - columns + 1)), (at(low), end)], 2)
         } else {
-            ([(starts[low as usize], starts[(high + 1) as usize]), (0, 0)], 1)
+            ([(at(low), at(high + 1)), (0, 0)], 1)
         }
+    }
+
+    /// The slots of a run of tiles: the first, and how many.
+    #[inline(always)]
+    fn slots(&self, (from, to): (usize, usize)) -> (usize, usize) {
+        let start = self.starts[from] as usize;
+        (start, self.starts[to] as usize - start)
     }
 }
 
@@ -195,6 +241,7 @@ impl Grid {
             column.clear();
             column.resize(padded, NONE);
         }
+        self.bounds.reset(self.layout.rows, self.layout.columns);
         self.queue.reset(padded);
         self.told.resize(padded, 0);
         for index in 0..self.live.len() {
@@ -210,6 +257,7 @@ impl Grid {
             self.neighbour[slot] = jet.neighbour;
             self.id[slot] = jet.id;
             self.slot_of[jet.id as usize] = slot as u32;
+            self.bounds.add(jet.tile as usize, jet.scale, jet.distance);
             self.queue.put(slot, jet.scale * jet.distance);
         }
         for jet in &self.live {
@@ -255,13 +303,17 @@ impl Grid {
     /// harm.
     #[inline(always)]
     fn nearest<S: Simd>(&self, simd: S, new: &Live, limit: f64) -> (f64, u32) {
-        let (y, phi, turn) = (simd.splat_f64s(new.rapidity), simd.splat_f64s(new.phi), simd.splat_f64s(TAU));
-        let step = lanes::stride(simd);
         let layout = &self.layout;
         let middle = layout.row(new.rapidity);
         let mut best = Smallest::below(simd, limit);
         let mut found = limit;
         let near = layout.reach == 1;
+        if layout.reach > FEW {
+            // The own tile first, since what is found there leaves out most of the rest.
+            let tile = layout.tile(new.rapidity, new.phi);
+            self.look(simd, (tile, tile + 1), new, &mut best);
+            found = best.get(simd).0;
+        }
         for away in 0..=layout.reach {
             for row in [middle.wrapping_sub(away), middle + away] {
                 if row >= layout.rows {
@@ -274,15 +326,8 @@ impl Grid {
                 }
                 let width = if near { layout.radius } else { (found - along * along).sqrt() };
                 let (runs, count) = layout.runs(row, new.phi, width);
-                for &(start, end) in &runs[..count] {
-                    let (start, length) = (start as usize, (end - start) as usize);
-                    let ys = lanes::vectors::<S>(&self.rapidity, start, length);
-                    let phis = lanes::vectors::<S>(&self.phi, start, length);
-                    let mut place = lanes::places(simd, start);
-                    for i in 0..ys.len() {
-                        best.add(simd, distances(simd, [ys[i], phis[i]], [y, phi], turn), place);
-                        place = simd.add_f64s(place, step);
-                    }
+                for &run in &runs[..count] {
+                    self.look(simd, run, new, &mut best);
                 }
                 if !near {
                     found = best.get(simd).0;
@@ -303,34 +348,103 @@ impl Grid {
     /// in a pair of smallest distance, the one of lower scale has the other as nearest.
     #[inline(always)]
     fn tell_all<S: Simd>(&mut self, simd: S, new: &Live) {
-        let (y, phi, turn) = (simd.splat_f64s(new.rapidity), simd.splat_f64s(new.phi), simd.splat_f64s(TAU));
-        let scale = simd.splat_f64s(new.scale);
         let middle = self.layout.row(new.rapidity);
         let (first, last) = (middle.saturating_sub(self.layout.reach), middle + self.layout.reach);
         let mut told = 0;
+        let few = self.layout.reach <= FEW;
         for row in first..=last.min(self.layout.rows - 1) {
+            let along = if few { 0.0 } else { self.layout.to_row(row, new.rapidity) };
+            if !few && along * along >= self.bounds.in_row[row] {
+                continue;
+            }
             let (runs, count) = self.layout.runs(row, new.phi, self.layout.radius);
-            for &(start, end) in &runs[..count] {
-                let (start, length) = (start as usize, (end - start) as usize);
-                let scales = lanes::vectors::<S>(&self.scale, start, length);
-                let ys = lanes::vectors::<S>(&self.rapidity, start, length);
-                let phis = lanes::vectors::<S>(&self.phi, start, length);
-                let known = lanes::vectors::<S>(&self.distance, start, length);
-                for i in 0..scales.len() {
-                    let lower = simd.less_than_or_equal_f64s(scales[i], scale);
-                    if lanes::any(simd, lower) {
-                        let d = distances(simd, [ys[i], phis[i]], [y, phi], turn);
-                        if lanes::any(simd, simd.and_m64s(simd.less_than_f64s(d, known[i]), lower)) {
-                            self.told[told] = start + i * S::F64_LANES;
-                            told += 1;
-                        }
-                    }
+            for &(from, to) in &runs[..count] {
+                if few {
+                    told = self.find_told(simd, self.layout.slots((from, to)), new, told);
+                    continue;
+                }
+                let mut next = from;
+                while let Some(run) = self.may_learn(row, (next, to), new, along * along) {
+                    told = self.find_told(simd, self.layout.slots(run), new, told);
+                    next = run.1;
                 }
             }
         }
         for index in 0..told {
             self.tell::<S>(simd, self.told[index], new);
         }
+    }
+
+    /// Adds the distances of the jets in a run of tiles to the smallest so far.
+    #[inline(always)]
+    fn look<S: Simd>(&self, simd: S, run: (usize, usize), new: &Live, best: &mut Smallest<S>) {
+        let (y, phi, turn) = (simd.splat_f64s(new.rapidity), simd.splat_f64s(new.phi), simd.splat_f64s(TAU));
+        let (start, length) = self.layout.slots(run);
+        let ys = lanes::vectors::<S>(&self.rapidity, start, length);
+        let phis = lanes::vectors::<S>(&self.phi, start, length);
+        let (mut place, step) = (lanes::places(simd, start), lanes::stride(simd));
+        for i in 0..ys.len() {
+            best.add(simd, distances(simd, [ys[i], phis[i]], [y, phi], turn), place);
+            place = simd.add_f64s(place, step);
+        }
+    }
+
+    /// The first tiles of a run, one after the other, with jets to which a new one may be nearest: of lower or equal scale, and with
+    /// a neighbour further away than the tile. `along` is the row's squared distance in rapidity.
+    #[inline(always)]
+    fn may_learn(
+        &self,
+        row: usize,
+        (from, to): (usize, usize),
+        new: &Live,
+        along: f64,
+    ) -> Option<(usize, usize)> {
+        let columns = self.layout.columns;
+        let own = row * columns + self.layout.column(new.phi);
+        let (mut start, mut tile) = (to, from);
+        while tile < to {
+            let apart = tile.abs_diff(own);
+            let between = apart.min(columns - apart).saturating_sub(1) as f64;
+            // A hair less, for rounding.
+            let across = between * self.layout.width * 0.999_999;
+            let may = (self.bounds.scale[tile] <= new.scale)
+                & (along + across * across < self.bounds.distance[tile]);
+            if may && start == to {
+                start = tile;
+            } else if !may && start < to {
+                break;
+            }
+            tile += 1;
+        }
+        (start < to).then_some((start, tile))
+    }
+
+    /// Adds to `told` the vectors among some slots that hold a jet of lower or equal scale to which a new one is nearest.
+    #[inline(always)]
+    fn find_told<S: Simd>(
+        &mut self,
+        simd: S,
+        (start, length): (usize, usize),
+        new: &Live,
+        mut told: usize,
+    ) -> usize {
+        let (y, phi, turn) = (simd.splat_f64s(new.rapidity), simd.splat_f64s(new.phi), simd.splat_f64s(TAU));
+        let scale = simd.splat_f64s(new.scale);
+        let scales = lanes::vectors::<S>(&self.scale, start, length);
+        let ys = lanes::vectors::<S>(&self.rapidity, start, length);
+        let phis = lanes::vectors::<S>(&self.phi, start, length);
+        let known = lanes::vectors::<S>(&self.distance, start, length);
+        for i in 0..scales.len() {
+            let lower = simd.less_than_or_equal_f64s(scales[i], scale);
+            if lanes::any(simd, lower) {
+                let d = distances(simd, [ys[i], phis[i]], [y, phi], turn);
+                if lanes::any(simd, simd.and_m64s(simd.less_than_f64s(d, known[i]), lower)) {
+                    self.told[told] = start + i * S::F64_LANES;
+                    told += 1;
+                }
+            }
+        }
+        told
     }
 
     /// Tells the jets in the slots of one vector of a new jet.
@@ -349,12 +463,12 @@ impl Grid {
         }
     }
 
-    /// An empty slot in the tile of a place.
+    /// An empty slot in the tile of a place, and the tile.
     #[inline(always)]
-    fn empty_slot(&self, rapidity: f64, phi: f64) -> Option<usize> {
+    fn empty_slot(&self, rapidity: f64, phi: f64) -> Option<(usize, usize)> {
         let tile = self.layout.tile(rapidity, phi);
-        let (start, end) = (self.layout.starts[tile] as usize, self.layout.starts[tile + 1] as usize);
-        (start..end).find(|slot| self.id[*slot] == NONE)
+        let (start, length) = self.layout.slots((tile, tile + 1));
+        (start..start + length).find(|slot| self.id[*slot] == NONE).map(|slot| (slot, tile))
     }
 
     /// Computes the nearest neighbour of the jet in a slot anew.
@@ -366,6 +480,10 @@ impl Grid {
         self.rapidity[slot] = rapidity;
         self.distance[slot] = distance;
         self.neighbour[slot] = neighbour;
+        if self.layout.reach > FEW {
+            let tile = self.layout.tile(rapidity, self.phi[slot]);
+            self.bounds.add(tile, self.scale[slot], distance);
+        }
     }
 }
 
@@ -472,6 +590,8 @@ fn start(
 
 #[inline(always)]
 fn first_neighbours<S: Simd>(simd: S, grid: &mut Grid, limit: f64) {
+    // Neighbours were not known when jets were laid out.
+    grid.bounds.reset(grid.layout.rows, grid.layout.columns);
     for slot in 0..grid.id.len() {
         if grid.id[slot] != NONE {
             grid.search(simd, slot, limit);
@@ -512,13 +632,13 @@ fn insert<S: Simd>(
     };
     (new.distance, new.neighbour) = grid.nearest(simd, &new, limit);
     grid.tell_all(simd, &new);
-    let slot = match grid.empty_slot(new.rapidity, new.phi) {
-        Some(slot) => slot,
+    let (slot, tile) = match grid.empty_slot(new.rapidity, new.phi) {
+        Some(found) => found,
         None => {
             // Its tile is full: all jets are laid out anew, with room in each tile.
             grid.compact(simd, layout.0, layout.1);
             match grid.empty_slot(new.rapidity, new.phi) {
-                Some(slot) => slot,
+                Some(found) => found,
                 None => return,
             }
         }
@@ -530,5 +650,6 @@ fn insert<S: Simd>(
     grid.neighbour[slot] = new.neighbour;
     grid.id[slot] = id;
     grid.slot_of[id as usize] = slot as u32;
+    grid.bounds.add(tile, scale, new.distance);
     grid.queue.set(simd, slot, scale * new.distance);
 }

@@ -25,7 +25,7 @@
 //! FastJet's lemma (hep-ph/0512210): with the smallest `dij`, j is the nearest neighbour of i, where i is the one of lower
 //! `pt^2p`. So each particle keeps its nearest neighbour within R and the number `pt_i^2p ΔRij²`. That number stays a lower bound
 //! when the neighbour disappears, so a particle looks for a new neighbour only when it comes first in the queue. The queue keeps the
-//! smallest value of each block of 32.
+//! smallest value of each block of 32, and of each 32 blocks.
 //!
 //! | particles left | strategy | a search looks at |
 //! |---|---|---|
@@ -33,8 +33,10 @@
 //! | more, fewer than 8 in a tile of side R | [`Strategy::Tiled`] | three rows of tiles, one after the other in memory |
 //! | more | the same, tiles of R / 2 to R / 8 | rows from the nearest on, until they are further away than what was found |
 //!
-//! So the time of a search does not grow with the density as long as R / 8 holds few; that of telling a new jet to those around, which
-//! looks for lower `pt^2p` in all of R, does. The choice is made anew each time half of the particles are gone.
+//! Where R goes over three tiles or more, a new jet is told only to tiles with a jet of lower `pt^2p` whose nearest neighbour is
+//! further away than the tile: a few around it, however dense particles are. So up to a density of some jets in a circle of R / 8 a step
+//! takes a number of operations that hardly grows with n, and all steps n ln n or so. The choice is made anew each time half of the
+//! particles are gone.
 
 mod batch;
 mod grid;
@@ -46,7 +48,7 @@ mod spherical;
 pub(crate) use recombine::direction;
 
 pub use batch::{EventJets, cluster_events};
-pub use sequence::{ClusterSequence, Jet, Step};
+pub use sequence::{ClusterSequence, Jet, Selection, Step};
 
 use crate::error::{Error, bounded, parameter};
 use crate::four_vector::{FourVector, FourVectors, Real};
@@ -179,7 +181,7 @@ pub enum Strategy {
     Automatic,
     /// Every particle looks at all others: O(n²), the fastest for few.
     Plain,
-    /// A grid of tiles, those within R alone looked at: nearly O(n) at fixed density.
+    /// A grid of tiles, finer ones where particles are dense, of which only those are looked at that matter: O(n ln n) or so.
     Tiled,
 }
 

@@ -25,6 +25,26 @@ pub struct Jet {
     pub momentum: FourVector,
 }
 
+/// Which jets are read from a clustered event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Selection {
+    /// See [`ClusterSequence::inclusive`].
+    Inclusive {
+        /// The least transverse momentum.
+        min_pt: f64,
+    },
+    /// See [`ClusterSequence::exclusive`].
+    Exclusive {
+        /// How many.
+        jets: usize,
+    },
+    /// See [`ClusterSequence::exclusive_by_distance`].
+    ByDistance {
+        /// The resolution.
+        dcut: f64,
+    },
+}
+
 /// A clustered event.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClusterSequence {
@@ -86,6 +106,15 @@ impl ClusterSequence {
         let rank = (id as usize).checked_sub(self.particles)?;
         let step = self.steps.get(*self.made_by.get(rank)? as usize)?;
         Some((step.first, step.second?))
+    }
+
+    /// The jets of one of the three kinds below.
+    pub fn select(&self, selection: Selection) -> Result<Vec<Jet>, Error> {
+        match selection {
+            Selection::Inclusive { min_pt } => Ok(self.inclusive(min_pt)),
+            Selection::Exclusive { jets } => self.exclusive(jets),
+            Selection::ByDistance { dcut } => Ok(self.exclusive_by_distance(dcut)),
+        }
     }
 
     /// Jets declared with a transverse momentum of at least `min_pt`, hardest first; equal ones by id.

@@ -40,7 +40,9 @@ use std::f64::consts::TAU;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::cluster::direction;
 use crate::error::{Error, bounded, parameter, same_length};
+use crate::four_vector::FourVector;
 use simplex::Simplex;
 
 /// More particles than this in one event are refused: the cost matrix of two such takes 2 GiB.
@@ -77,6 +79,15 @@ impl EnergyFlow {
         Ok(flow)
     }
 
+    /// Transverse momenta, rapidities and azimuths of particles, as clustering sees them: where a rounded energy is a hair below
+    /// |pz| the rapidity is that of a massless particle. Fails as [`EnergyFlow::new`] does.
+    pub fn of_vectors(vectors: &[FourVector]) -> Result<Self, Error> {
+        let places: Vec<(f64, f64)> = vectors.iter().map(|v| direction(*v)).collect();
+        let weight: Vec<f64> = vectors.iter().map(|v| v.pt()).collect();
+        let (y, phi): (Vec<f64>, Vec<f64>) = places.into_iter().unzip();
+        Self::new(&weight, &y, &phi)
+    }
+
     /// How many particles carry energy.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -92,7 +103,8 @@ impl EnergyFlow {
     /// The sum of the weights.
     #[must_use]
     pub fn total(&self) -> f64 {
-        self.weight.iter().sum()
+        // The sum of nothing is -0.0, which nobody wants to read.
+        self.weight.iter().sum::<f64>() + 0.0
     }
 }
 

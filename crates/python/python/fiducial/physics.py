@@ -8,14 +8,95 @@ Numbers, NumPy arrays and awkward arrays of any nesting are broadcast against ea
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from typing import Any
 
 from fiducial import _fiducial
-from fiducial._fiducial import Tensor
+from fiducial._arrays import broadcast
+from fiducial._energy_flow import (
+    emd,
+    emd_between,
+    emd_embedding,
+    emd_linearised_bound,
+    emd_pairwise,
+    emd_sliced_bound,
+)
+from fiducial._fiducial import Particle
+from fiducial._jets import (
+    angularity,
+    cluster_history,
+    cluster_jets,
+    energy_correlation,
+    energy_correlation_ratio,
+    energy_flow_polynomial,
+    event_isotropy,
+    event_shape,
+    jets_with_areas,
+    lund_plane,
+    merging_distance,
+    n_subjettiness,
+    pileup_density,
+    prune,
+    pull,
+    puppi,
+    soft_drop,
+    soft_killer,
+    thrust,
+    thrust_axis,
+    trim,
+)
 
-__all__ = ["cluster_jets", "delta_phi", "delta_r", "et", "eta", "mass", "mt", "p", "phi", "pt", "rapidity"]
+__all__ = [
+    "Particle",
+    "angularity",
+    "boost",
+    "cluster_history",
+    "cluster_jets",
+    "delta_phi",
+    "delta_r",
+    "emd",
+    "emd_between",
+    "emd_embedding",
+    "emd_linearised_bound",
+    "emd_pairwise",
+    "emd_sliced_bound",
+    "energy_correlation",
+    "energy_correlation_ratio",
+    "energy_flow_polynomial",
+    "et",
+    "eta",
+    "event_isotropy",
+    "event_shape",
+    "from_pt_eta_phi_m",
+    "from_pt_y_phi_m",
+    "jets_with_areas",
+    "lund_plane",
+    "mass",
+    "merging_distance",
+    "mt",
+    "mt2",
+    "n_subjettiness",
+    "p",
+    "pdg_charge",
+    "pdg_is",
+    "pdg_lifetime",
+    "pdg_mass",
+    "pdg_spin",
+    "pdg_width",
+    "phi",
+    "pileup_density",
+    "prune",
+    "pt",
+    "pull",
+    "puppi",
+    "rapidity",
+    "rotate",
+    "soft_drop",
+    "soft_killer",
+    "thrust",
+    "thrust_axis",
+    "transverse_mass",
+    "trim",
+]
 
 
 def pt(px: Any, py: Any) -> Any:
@@ -68,83 +149,119 @@ def p(px: Any, py: Any, pz: Any) -> Any:
 
 def delta_phi(a: Any, b: Any) -> Any:
     """Difference of two azimuthal angles, in (-pi, pi]."""
-    return _broadcast(_fiducial.delta_phis, a, b)
+    return broadcast(_fiducial.delta_phis, a, b)
 
 
 def delta_r(eta1: Any, phi1: Any, eta2: Any, phi2: Any) -> Any:
     """Distance in the plane of pseudorapidity and azimuthal angle."""
-    return _broadcast(_fiducial.delta_rs, eta1, phi1, eta2, phi2)
+    return broadcast(_fiducial.delta_rs, eta1, phi1, eta2, phi2)
 
 
-def cluster_jets(
-    px: Any,
-    py: Any,
-    pz: Any,
-    e: Any,
-    *,
-    radius: float = 0.4,
-    algorithm: str = "anti-kt",
-    recombination: str = "E",
-    min_pt: float = 0.0,
-) -> Any:
-    """Find the jets of events, whose particles are awkward lists; inclusive jets, the hardest first.
+def from_pt_eta_phi_m(pt: Any, eta: Any, phi: Any, m: Any) -> Any:
+    """(px, py, pz, e) from transverse momenta, pseudorapidities, azimuths and masses; a negative mass is space-like.
 
-    The algorithm is `anti-kt`, `cambridge-aachen` or `kt`, the recombination `E`, `pt` or `winner-takes-all`. The result is an
-    awkward array of records px, py, pz, e and `constituents`, the places of the jet's particles in their event.
-
-    >>> import awkward
-    >>> px, py = awkward.Array([[50.0, 40.0, -60.0], []]), awkward.Array([[0.0, 2.0, 0.0], []])
-    >>> jets = fiducial.physics.cluster_jets(px, py, 0 * px, (px**2 + py**2) ** 0.5, min_pt=5.0)
-    >>> jets.constituents.to_list()
-    [[[0, 1], [2]], []]
+    >>> [round(float(x), 6) for x in fiducial.physics.from_pt_eta_phi_m(3.0, 0.0, 0.0, 4.0)]
+    [3.0, 0.0, 0.0, 5.0]
     """
-    import awkward
+    return broadcast(lambda *c: _fiducial.cartesian(c[0], c[1], c[2], c[3], False), pt, eta, phi, m)
+
+
+def from_pt_y_phi_m(pt: Any, y: Any, phi: Any, m: Any) -> Any:
+    """(px, py, pz, e) from transverse momenta, rapidities, azimuths and masses."""
+    return broadcast(lambda *c: _fiducial.cartesian(c[0], c[1], c[2], c[3], True), pt, y, phi, m)
+
+
+def boost(px: Any, py: Any, pz: Any, e: Any, beta_x: Any, beta_y: Any, beta_z: Any) -> Any:
+    """(px, py, pz, e) boosted by a velocity: what was at rest then moves with it.
+
+    >>> [round(float(x), 6) for x in fiducial.physics.boost(0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.6)]
+    [0.0, 0.0, 3.0, 5.0]
+    """
+    return broadcast(lambda *c: _fiducial.boosted(c[:4], c[4:]), px, py, pz, e, beta_x, beta_y, beta_z)
+
+
+def rotate(
+    px: Any, py: Any, pz: Any, e: Any, angle: Any, axis: tuple[float, float, float] = (0.0, 0.0, 1.0)
+) -> Any:
+    """(px, py, pz, e) turned by an angle around an axis, counter-clockwise when it points at the observer.
+
+    >>> [round(float(x), 6) for x in fiducial.physics.rotate(0.0, 1.0, 0.0, 1.0, 3.141592653589793 / 2, (1.0, 0.0, 0.0))]
+    [0.0, 0.0, 1.0, 1.0]
+    """
+    return broadcast(lambda *c: _fiducial.rotated(c[:4], c[4], axis), px, py, pz, e, angle)
+
+
+def transverse_mass(a: Any, b: Any) -> Any:
+    """Transverse mass of two vectors, each (px, py, pz, e)."""
+    return broadcast(lambda *c: _fiducial.transverse_masses(c[:4], c[4:]), *a, *b)
+
+
+def mt2(a: Any, b: Any, missing: Any, invisible: tuple[float, float] = (0.0, 0.0)) -> Any:
+    """Stransverse mass of two visible systems, each (px, py, pz, e), and the missing momentum (x, y), with the masses of the
+    invisible particles.
+
+    >>> float(fiducial.physics.mt2((0.0, 0.0, 0.0, 80.0), (0.0, 0.0, 0.0, 90.0), (0.0, 0.0)))
+    90.0
+    """
+    return broadcast(
+        lambda *c: _fiducial.stransverse_masses(c[:4], c[4:8], c[8:], invisible), *a, *b, *missing
+    )
+
+
+def pdg_mass(ids: Any) -> Any:
+    """Mass in GeV of the particle of each PDG identifier; NaN where none is known.
+
+    >>> round(float(fiducial.physics.pdg_mass(13)), 6)
+    0.105658
+    """
+    return _pdg("mass", ids)
+
+
+def pdg_width(ids: Any) -> Any:
+    """Width in GeV, 0 of stable particles; NaN where none is known."""
+    return _pdg("width", ids)
+
+
+def pdg_lifetime(ids: Any) -> Any:
+    """Mean lifetime in ns, infinite of stable particles; NaN where none is known."""
+    return _pdg("lifetime", ids)
+
+
+def pdg_charge(ids: Any) -> Any:
+    """Charge in units of the positron's; NaN where none is known.
+
+    >>> fiducial.physics.pdg_charge([11, -211, 2212])
+    array([-1., -1.,  1.])
+    """
+    return _pdg("charge", ids)
+
+
+def pdg_spin(ids: Any) -> Any:
+    """Spin of quarks, leptons, hadrons and diquarks; NaN of others."""
+    return _pdg("spin", ids)
+
+
+def pdg_is(ids: Any, kind: str) -> Any:
+    """Whether each identifier is that of a `quark`, `lepton`, `neutrino`, `boson`, `meson`, `baryon`, `hadron`, `diquark` or
+    `nucleus`.
+
+    >>> fiducial.physics.pdg_is([11, -211, 2212], "hadron")
+    array([False,  True,  True])
+    """
+    return broadcast(lambda column: _fiducial.pdg_kinds(_integers(column), kind), ids)
+
+
+def _pdg(name: str, ids: Any) -> Any:
+    return broadcast(lambda column: _fiducial.pdg_numbers(_integers(column), name), ids)
+
+
+def _integers(column: bytes) -> list[int]:
     import numpy
 
-    arrays = awkward.broadcast_arrays(px, py, pz, e)
-    if arrays[0].ndim != 2:
-        raise ValueError(f"particles must be lists in events, with two axes, not {arrays[0].ndim}")
-    counts = awkward.num(arrays[0], axis=1)
-    offsets = numpy.concatenate([[0], numpy.cumsum(counts)]).tolist()
-    flat_px, flat_py, flat_pz, flat_e = (_bytes(awkward.flatten(array, axis=1)) for array in arrays)
-    found = _fiducial.cluster_jets(
-        flat_px, flat_py, flat_pz, flat_e, offsets, algorithm, radius, recombination, min_pt
-    )
-    jet_px, jet_py, jet_pz, jet_e, jet_offsets, constituents, constituent_offsets = (part.numpy() for part in found)
-    inner = awkward.unflatten(constituents, numpy.diff(constituent_offsets))
-    columns = {"px": jet_px, "py": jet_py, "pz": jet_pz, "e": jet_e, "constituents": inner}
-    jets = awkward.zip(columns, depth_limit=1)
-    return awkward.unflatten(jets, numpy.diff(jet_offsets))
+    # Identifiers are below 2^53, which double precision holds exactly.
+    integers: list[int] = numpy.frombuffer(column).astype(numpy.int64).tolist()
+    return integers
 
 
 def _quantity(name: str, *columns: Any) -> Any:
-    return _broadcast(lambda *arrays: _fiducial.quantity(name, *arrays), *columns)
-
-
-def _bytes(values: Any) -> bytes:
-    import numpy
-
-    return numpy.asarray(values, dtype=numpy.float64).tobytes()
-
-
-def _broadcast(function: Callable[..., Tensor], *values: Any) -> Any:
-    """Broadcast, then call on flat columns."""
-    import numpy
-
-    awkward = sys.modules.get("awkward")
-    is_array = [awkward is not None and isinstance(value, awkward.Array) for value in values]
-    if awkward is not None and any(is_array):
-
-        def leaves(layouts: Any, **_: Any) -> Any:
-            if not all(layout.is_numpy for layout in layouts):
-                return None
-            flat = iter(layouts)
-            parts = [numpy.asarray(next(flat)) if is_one else value for is_one, value in zip(is_array, values)]
-            columns = numpy.broadcast_arrays(*parts)
-            result = function(*(_bytes(column) for column in columns)).numpy()
-            return awkward.contents.NumpyArray(result.reshape(columns[0].shape))
-
-        return awkward.transform(leaves, *(value for is_one, value in zip(is_array, values) if is_one))
-    columns = numpy.broadcast_arrays(*(numpy.asarray(value) for value in values))
-    result = function(*(_bytes(column) for column in columns)).numpy().reshape(columns[0].shape)
-    return result if result.ndim else result[()]
+    return broadcast(lambda *arrays: _fiducial.quantity(name, *arrays), *columns)

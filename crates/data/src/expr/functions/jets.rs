@@ -1,196 +1,182 @@
-//! Jets and what is inside them, by the kernels of `fiducial_physics`.
+//! Jet clustering.
 
-use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+use arrow_buffer::OffsetBuffer;
 use fiducial_physics::Error;
-use fiducial_physics::cluster::{Algorithm, EventJets, JetDefinition, Recombination, cluster_events};
-use fiducial_physics::four_vector::{FourVector, FourVectors as Columns};
-use fiducial_physics::substructure::{
-    Axes, Groomed, Ratio, SoftDrop, angularity, energy_correlation_ratio, n_subjettiness, soft_drop,
+use fiducial_physics::cluster::{
+    Algorithm, ClusterSequence, EventJets, JetDefinition, Recombination, Selection, cluster, cluster_events,
 };
+use fiducial_physics::four_vector::{FourVector, FourVectors as Columns};
 
+use super::per_list::{floats, integers, lists, record, refused, single};
 use super::{Action, Function, Rest, Setting, function};
 use crate::expr::error::Fault;
 use crate::expr::evaluate::{Machine, Operation};
 use crate::expr::four_vectors::FourVectors;
 use crate::expr::node::{Call, Span};
-use crate::expr::value::{Content, Fields, Named, Record, Unit, Value};
-use crate::expr::values::{Data, Shape};
+use crate::expr::value::Value;
+use crate::expr::values::Shape;
 
-const ALGORITHMS: &[&str] = &["antikt", "cambridge", "kt"];
-const RECOMBINATIONS: &[&str] = &["E", "pt", "winner_takes_all"];
-const AXES: &[&str] = &["onepass_wta_kt", "wta_kt", "onepass_kt", "kt"];
-const RATIOS: &[&str] = &["D2", "C1", "C2", "C3", "M2", "M3", "N2", "N3"];
+/// Names of algorithms. Inclusive jets are mostly those of the first, exclusive ones those of kt.
+pub(super) const INCLUSIVE: Setting =
+    Setting::Word(&["antikt", "cambridge", "kt", "genkt", "ee_kt", "ee_genkt"]);
+const EXCLUSIVE: Setting = Setting::Word(&["kt", "cambridge", "antikt", "genkt", "ee_kt", "ee_genkt"]);
+pub(super) const RECOMBINATION: Setting = Setting::Word(&["E", "pt", "winner_takes_all"]);
 
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[Function] = &[
-    function!("cluster_jets", ("particles"), Rest::Nothing, [("R", Setting::Number("0.4")), ("algorithm", Setting::Word(ALGORITHMS)),
-        ("min_pt", Setting::Number("0")), ("recombination", Setting::Word(RECOMBINATIONS))],
-        "the inclusive jets of each list of four-vectors, hardest first; the algorithms are \"antikt\", \"cambridge\" and \"kt\"",
-        Action::One(|machine, call, x, span| cluster(machine, call, &x, span, false))),
-    function!("cluster_constituents", ("particles"), Rest::Nothing, [("R", Setting::Number("0.4")), ("algorithm", Setting::Word(ALGORITHMS)),
-        ("min_pt", Setting::Number("0")), ("recombination", Setting::Word(RECOMBINATIONS))],
+    function!("cluster_jets", ("particles"), Rest::Nothing,
+        [("R", Setting::Number("0.4")), ("algorithm", INCLUSIVE), ("min_pt", Setting::Number("0")), ("recombination", RECOMBINATION), ("p", Setting::Number("-1"))],
+        "the inclusive jets of each list of four-vectors, hardest first; the algorithms are \"antikt\", \"cambridge\", \"kt\", \"genkt\" with the power p, and for electron-positron collisions \"ee_kt\" and \"ee_genkt\"",
+        Action::One(|machine, call, x, span| jets(machine, call, &x, span, inclusive(call)))),
+    function!("cluster_constituents", ("particles"), Rest::Nothing,
+        [("R", Setting::Number("0.4")), ("algorithm", INCLUSIVE), ("min_pt", Setting::Number("0")), ("recombination", RECOMBINATION), ("p", Setting::Number("-1"))],
         "for each of these jets the list of its particles",
-        Action::One(|machine, call, x, span| cluster(machine, call, &x, span, true))),
-    function!("soft_drop", ("constituents"), Rest::Nothing, [("z_cut", Setting::Number("0.1")), ("beta", Setting::Number("0")),
-        ("R", Setting::Number("0.8"))],
-        "what soft drop leaves of each jet: a four-vector with the fields z and delta_r of the branching; beta=0 is mMDT",
-        Action::One(|machine, call, x, span| groom(machine, call, &x, span))),
-    function!("n_subjettiness", ("constituents", "n"), Rest::Nothing, [("beta", Setting::Number("1")), ("R", Setting::Number("0.8")),
-        ("axes", Setting::Word(AXES))],
-        "N-subjettiness of each jet for n axes; the axes are \"onepass_wta_kt\", \"wta_kt\", \"onepass_kt\" or \"kt\"",
-        Action::Run(subjettiness)),
-    function!("energy_correlation", ("constituents"), Rest::Nothing, [("ratio", Setting::Word(RATIOS)), ("beta", Setting::Number("1"))],
-        "ratio of energy correlation functions of each jet: \"D2\", \"C1\", \"C2\", \"C3\", \"M2\", \"M3\", \"N2\" or \"N3\"",
-        Action::One(|machine, call, x, span| correlation(machine, call, &x, span))),
-    function!("angularity", ("constituents"), Rest::Nothing, [("kappa", Setting::Number("1")), ("beta", Setting::Number("1")),
-        ("R", Setting::Number("0.8"))],
-        "sum of z**kappa (distance to the axis / R)**beta of each jet", Action::One(|machine, call, x, span| {
-            let (kappa, beta, radius) = (call.number("kappa", 1.0), call.number("beta", 1.0), call.number("R", 0.8));
-            numbers(machine, &x, span, |jet| angularity(jet, kappa, beta, radius))
+        Action::One(|machine, call, x, span| constituents(machine, call, &x, span, inclusive(call)))),
+    function!("exclusive_jets", ("particles", "n"), Rest::Nothing,
+        [("R", Setting::Number("1")), ("algorithm", EXCLUSIVE), ("recombination", RECOMBINATION), ("p", Setting::Number("1"))],
+        "the n exclusive jets of each list, in the order of their making; an error where there are fewer than n particles",
+        Action::Run(|machine, call, operands, span| {
+            let (x, selection) = exclusive(operands, span)?;
+            jets(machine, call, x, span, selection)
         })),
+    function!("exclusive_jets", ("particles"), Rest::Nothing,
+        [("dcut", Setting::Number("0")), ("R", Setting::Number("1")), ("algorithm", EXCLUSIVE), ("recombination", RECOMBINATION), ("p", Setting::Number("1"))],
+        "the exclusive jets of each list at the resolution dcut",
+        Action::One(|machine, call, x, span| jets(machine, call, &x, span, by_distance(call)))),
+    function!("exclusive_constituents", ("particles", "n"), Rest::Nothing,
+        [("R", Setting::Number("1")), ("algorithm", EXCLUSIVE), ("recombination", RECOMBINATION), ("p", Setting::Number("1"))],
+        "for each of the n exclusive jets the list of its particles",
+        Action::Run(|machine, call, operands, span| {
+            let (x, selection) = exclusive(operands, span)?;
+            constituents(machine, call, x, span, selection)
+        })),
+    function!("exclusive_constituents", ("particles"), Rest::Nothing,
+        [("dcut", Setting::Number("0")), ("R", Setting::Number("1")), ("algorithm", EXCLUSIVE), ("recombination", RECOMBINATION), ("p", Setting::Number("1"))],
+        "for each of the exclusive jets at the resolution dcut the list of its particles",
+        Action::One(|machine, call, x, span| constituents(machine, call, &x, span, by_distance(call)))),
+    function!("merging_distance", ("particles", "n"), Rest::Nothing,
+        [("R", Setting::Number("1")), ("algorithm", EXCLUSIVE), ("recombination", RECOMBINATION), ("p", Setting::Number("1"))],
+        "the largest distance up to the step from n + 1 to n jets (Durham's y_nm times the square of the energy); 0 of n particles or fewer",
+        Action::Run(merging_distance)),
+    function!("cluster_history", ("particles"), Rest::Nothing,
+        [("R", Setting::Number("0.4")), ("algorithm", INCLUSIVE), ("recombination", RECOMBINATION), ("p", Setting::Number("-1"))],
+        "the steps of the merging, as records first, second, child and distance; particles have their place as number, sums the numbers after; -1 is the beam, or no child",
+        Action::One(|machine, call, x, span| history(machine, call, &x, span))),
 ];
 
-/// Lists of four-vectors, their momenta and their offsets.
-struct Lists<'x> {
-    vectors: Vec<FourVector>,
-    unit: Unit,
-    offsets: &'x OffsetBuffer<i32>,
-    outer: &'x [OffsetBuffer<i32>],
-}
-
-fn lists<'x>(machine: &Machine<'_>, x: &'x Operation, span: Span) -> Result<Lists<'x>, Fault> {
-    machine.lists(x, 1, "a jet")?;
-    let (view, unit) = machine.vectors(x, &x.value.shape)?;
-    let Some((offsets, outer)) = x.value.shape.levels().split_last() else {
-        return Err(Fault::missing(span));
+pub(super) fn definition(call: &Call) -> JetDefinition {
+    let p = call.number("p");
+    let algorithm = match call.word("algorithm") {
+        "cambridge" => Algorithm::CambridgeAachen,
+        "kt" => Algorithm::Kt,
+        "genkt" => Algorithm::GeneralisedKt { p },
+        "ee_kt" => Algorithm::EeKt,
+        "ee_genkt" => Algorithm::EeGeneralisedKt { p },
+        _ => Algorithm::AntiKt,
     };
-    Ok(Lists { vectors: view.vectors(), unit, offsets, outer })
+    let recombination = match call.word("recombination") {
+        "pt" => Recombination::Pt,
+        "winner_takes_all" => Recombination::WinnerTakesAll,
+        _ => Recombination::E,
+    };
+    JetDefinition::new(algorithm, call.number("R")).with(recombination)
 }
 
-/// A kernel's result for each list.
-fn each<T>(
-    machine: &Machine<'_>,
-    lists: &Lists<'_>,
-    span: Span,
-    f: impl Fn(&[FourVector]) -> Result<T, Error>,
-) -> Result<Vec<T>, Fault> {
-    let jets = lists.offsets.windows(2).map(|list| &lists.vectors[list[0] as usize..list[1] as usize]);
-    let results = jets.enumerate().map(|(i, jet)| {
-        f(jet).map_err(|error| {
-            let shape = Shape::of_levels(lists.outer.to_vec());
-            machine.at_item(&shape, i, |row| Fault::new(span, format!("failed to {error}, in row {row}")))
-        })
-    });
-    results.collect()
+fn inclusive(call: &Call) -> Selection {
+    Selection::Inclusive { min_pt: call.number("min_pt") }
 }
 
-fn numbers(
-    machine: &Machine<'_>,
-    x: &Operation,
-    span: Span,
-    f: impl Fn(&[FourVector]) -> Result<f64, Error>,
-) -> Result<Value, Fault> {
-    let lists = lists(machine, x, span)?;
-    let numbers = each(machine, &lists, span, f)?;
-    Ok(Value::plain(Data::Numbers(numbers.into()), Shape::of_levels(lists.outer.to_vec())))
+fn by_distance(call: &Call) -> Selection {
+    Selection::ByDistance { dcut: call.number("dcut") }
 }
 
-fn cluster(
+fn exclusive(operands: &[Operation], span: Span) -> Result<(&Operation, Selection), Fault> {
+    let [x, n] = operands else { return Err(Fault::missing(span)) };
+    Ok((x, Selection::Exclusive { jets: single(n, "the number of jets")? }))
+}
+
+/// Jets with the levels around them.
+fn found(
     machine: &Machine<'_>,
     call: &Call,
     x: &Operation,
     span: Span,
-    constituents: bool,
-) -> Result<Value, Fault> {
+    selection: Selection,
+) -> Result<(EventJets, Vec<OffsetBuffer<i32>>), Fault> {
     let lists = lists(machine, x, span)?;
-    let algorithm = match call.word("algorithm") {
-        Some("cambridge") => Algorithm::CambridgeAachen,
-        Some("kt") => Algorithm::Kt,
-        _ => Algorithm::AntiKt,
-    };
-    let recombination = match call.word("recombination") {
-        Some("pt") => Recombination::Pt,
-        Some("winner_takes_all") => Recombination::WinnerTakesAll,
-        _ => Recombination::E,
-    };
-    let definition = JetDefinition::new(algorithm, call.number("R", 0.4)).with(recombination);
     let ends: Vec<usize> = lists.offsets.iter().map(|offset| *offset as usize).collect();
     let particles: Columns<f64> = lists.vectors.iter().copied().collect();
-    let found = cluster_events(&definition, &particles, &ends, call.number("min_pt", 0.0));
-    let EventJets { jets, jet_offsets, constituents: members, constituent_offsets } =
-        found.map_err(|error| Fault::new(span, format!("failed to {error}")))?;
-    let offsets = |ends: &[usize]| OffsetBuffer::new(ends.iter().map(|end| *end as i32).collect());
+    let found =
+        cluster_events(&definition(call), &particles, &ends, selection).map_err(|error| match error {
+            Error::InEvent { event, error } => refused(machine, &lists.outer_shape(), event, &error, span),
+            error => Fault::new(span, format!("failed to {error}")),
+        })?;
     let mut levels = lists.outer.to_vec();
-    levels.push(offsets(&jet_offsets));
-    if !constituents {
-        let vectors: Vec<FourVector> = jets.iter().collect();
-        return Ok(Value::vectors(FourVectors::collect(&vectors), Shape::Jagged(levels), lists.unit));
+    levels.push(offsets(&found.jet_offsets));
+    Ok((found, levels))
+}
+
+fn offsets(ends: &[usize]) -> OffsetBuffer<i32> {
+    OffsetBuffer::new(ends.iter().map(|end| *end as i32).collect())
+}
+
+fn jets(
+    machine: &Machine<'_>,
+    call: &Call,
+    x: &Operation,
+    span: Span,
+    selection: Selection,
+) -> Result<Value, Fault> {
+    let (found, levels) = found(machine, call, x, span, selection)?;
+    let (_, unit) = machine.vectors(x, &x.value.shape)?;
+    let vectors: Vec<FourVector> = found.jets.iter().collect();
+    Ok(Value::vectors(FourVectors::collect(&vectors), Shape::Jagged(levels), unit))
+}
+
+fn constituents(
+    machine: &Machine<'_>,
+    call: &Call,
+    x: &Operation,
+    span: Span,
+    selection: Selection,
+) -> Result<Value, Fault> {
+    let (found, mut levels) = found(machine, call, x, span, selection)?;
+    let starts = x.value.shape.levels().last().ok_or_else(|| Fault::missing(span))?;
+    let mut items = Vec::with_capacity(found.constituents.len());
+    for (jets, start) in found.jet_offsets.windows(2).zip(starts.iter()) {
+        let members = found.constituent_offsets[jets[0]]..found.constituent_offsets[jets[1]];
+        items.extend(found.constituents[members].iter().map(|member| *start as u32 + member));
     }
-    let mut items = Vec::with_capacity(members.len());
-    for (event, jets) in jet_offsets.windows(2).enumerate() {
-        let members = &members[constituent_offsets[jets[0]]..constituent_offsets[jets[1]]];
-        items.extend(members.iter().map(|member| ends[event] as u32 + member));
-    }
-    levels.push(offsets(&constituent_offsets));
+    levels.push(offsets(&found.constituent_offsets));
     let content = x.value.content.gather(&items.into());
     Ok(Value { content, shape: Shape::Jagged(levels), unit: None })
 }
 
-fn groom(machine: &Machine<'_>, call: &Call, x: &Operation, span: Span) -> Result<Value, Fault> {
-    let lists = lists(machine, x, span)?;
-    let condition = SoftDrop {
-        z_cut: call.number("z_cut", 0.1),
-        beta: call.number("beta", 0.0),
-        radius: call.number("R", 0.8),
-    };
-    let groomed = each(machine, &lists, span, |jet| soft_drop(jet, condition))?;
-    let momenta: Vec<FourVector> = groomed.iter().map(|jet| jet.momentum).collect();
-    let named = |name: &str, f: fn(&Groomed) -> f64| {
-        let values: ScalarBuffer<f64> = groomed.iter().map(f).collect();
-        Named { name: name.to_owned(), content: Content::Plain(Data::Numbers(values)), unit: None }
-    };
-    let mut fields =
-        Fields::of_named(momenta.len(), vec![named("z", |jet| jet.z), named("delta_r", |jet| jet.delta_r)]);
-    (fields.vector, fields.unit) = (Some(FourVectors::collect(&momenta).into()), lists.unit);
-    let content = Content::Record(Record { fields: fields.into(), index: None });
-    Ok(Value { content, shape: Shape::of_levels(lists.outer.to_vec()), unit: None })
+fn sequence(definition: &JetDefinition, event: &[FourVector]) -> Result<ClusterSequence, Error> {
+    cluster(definition, &event.iter().copied().collect::<Columns<f64>>())
 }
 
-fn subjettiness(
+fn merging_distance(
     machine: &Machine<'_>,
     call: &Call,
     operands: &[Operation],
     span: Span,
 ) -> Result<Value, Fault> {
     let [x, n] = operands else { return Err(Fault::missing(span)) };
-    let count = match (&n.value.content, &n.value.shape) {
-        (Content::Plain(Data::Integers(values)), Shape::Scalar) => values.first(),
-        _ => None,
-    };
-    let Some(count) = count.and_then(|n| usize::try_from(*n).ok()) else {
-        return Err(Fault::new(n.span, "the number of axes is a single whole number"));
-    };
-    let axes = match call.word("axes") {
-        Some("kt") => Axes::Kt,
-        Some("wta_kt") => Axes::WinnerTakesAllKt,
-        Some("onepass_kt") => Axes::OnePassKt,
-        _ => Axes::OnePassWinnerTakesAllKt,
-    };
-    let (beta, radius) = (call.number("beta", 1.0), call.number("R", 0.8));
-    numbers(machine, x, span, |jet| n_subjettiness(jet, count, beta, radius, axes))
+    let (n, definition) = (single(n, "the number of jets")?, definition(call));
+    super::per_list::number(machine, x, span, |event| Ok(sequence(&definition, event)?.merging_distance(n)))
 }
 
-fn correlation(machine: &Machine<'_>, call: &Call, x: &Operation, span: Span) -> Result<Value, Fault> {
-    let ratio = match call.word("ratio") {
-        Some("C1") => Ratio::C1,
-        Some("C2") => Ratio::C2,
-        Some("C3") => Ratio::C3,
-        Some("M2") => Ratio::M2,
-        Some("M3") => Ratio::M3,
-        Some("N2") => Ratio::N2,
-        Some("N3") => Ratio::N3,
-        _ => Ratio::D2,
-    };
-    let beta = call.number("beta", 1.0);
-    numbers(machine, x, span, |jet| energy_correlation_ratio(jet, ratio, beta))
+fn history(machine: &Machine<'_>, call: &Call, x: &Operation, span: Span) -> Result<Value, Fault> {
+    let (lists, definition) = (lists(machine, x, span)?, definition(call));
+    let steps = lists.each(machine, span, |event, _| Ok(sequence(&definition, event)?.history().to_vec()))?;
+    let (shape, steps) = lists.nested(steps);
+    let id = |id: Option<u32>| id.map_or(-1, i64::from);
+    let fields = vec![
+        integers("first", steps.iter().map(|step| i64::from(step.first))),
+        integers("second", steps.iter().map(|step| id(step.second))),
+        integers("child", steps.iter().map(|step| id(step.child))),
+        floats("distance", None, steps.iter().map(|step| step.distance)),
+    ];
+    Ok(record(steps.len(), fields, shape))
 }

@@ -9,8 +9,13 @@ use super::node::{Call, Span};
 use super::value::Value;
 
 mod elementwise;
+mod energy_flow;
+mod events;
 mod jets;
 mod lists;
+mod particles;
+mod per_list;
+mod substructure;
 mod vectors;
 
 /// A function of the language. Several may share a name and differ in what they take.
@@ -154,11 +159,15 @@ macro_rules! function {
 use function;
 
 /// The tables, in the order of the documentation, each with its heading.
-static TABLES: [(&str, &[Function]); 4] = [
+static TABLES: [(&str, &[Function]); 8] = [
     ("Numbers", elementwise::FUNCTIONS),
     ("Lists", lists::FUNCTIONS),
     ("Four-vectors", vectors::FUNCTIONS),
     ("Jets", jets::FUNCTIONS),
+    ("Substructure", substructure::FUNCTIONS),
+    ("Events and pile-up", events::FUNCTIONS),
+    ("Energy flow", energy_flow::FUNCTIONS),
+    ("Particles", particles::FUNCTIONS),
 ];
 
 fn all() -> impl Iterator<Item = &'static Function> {
@@ -172,7 +181,7 @@ pub struct FunctionInfo {
     pub name: &'static str,
     /// Other names that are understood.
     pub aliases: &'static [&'static str],
-    /// What it is about: "Numbers", "Lists", "Four-vectors" or "Jets".
+    /// What it is about, such as "Numbers" or "Jets".
     pub group: &'static str,
     /// How it is called: `clip(x, low, high)`.
     pub signature: String,

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::elementwise::each;
-use super::{Action, Function, Rest, UnitRule, function};
+use super::per_list::{common_unit, each_item};
+use super::{Action, Function, Rest, Setting, UnitRule, function};
 use crate::expr::broadcast::Operand;
 use crate::expr::error::Fault;
 use crate::expr::evaluate::{Machine, Operation};
@@ -13,7 +14,7 @@ use crate::expr::four_vectors::{FourVectors, Quantity, View};
 use crate::expr::node::{Call, Span};
 use crate::expr::value::{Content, Fields, Named, Record, Unit, Value};
 use crate::expr::values::{Data, Shape};
-use fiducial_physics::four_vector::{self, FourVector, transverse_mass};
+use fiducial_physics::four_vector::{self, FourVector, mt2, transverse_mass};
 
 /// A quantity of four-vectors.
 macro_rules! quantity {
@@ -60,6 +61,20 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Action::Run(|machine, _, operands, span| boost(machine, operands, span, 1.0))),
     function!("rest_frame", ("v", "w"), "v as it is seen from where w rests",
         Action::Run(|machine, _, operands, span| boost(machine, operands, span, -1.0))),
+    function!("rotate", ("v", "angle"), Rest::Nothing, [("axis", Setting::Word(&["z", "x", "y"]))],
+        "v turned around the axis \"x\", \"y\" or \"z\", counter-clockwise when it points at the observer",
+        Action::Run(rotate)),
+    function!("rotate", ("v", "angle", "x", "y", "z"), "v turned around the axis (x, y, z)", Action::Run(rotate)),
+    function!("dot", ("v", "w"), "product of two four-vectors, `E1 E2 - p1 p2`", Action::Run(|machine, _, operands, span| {
+        pairs(machine, operands, span, FourVector::dot).map(|value| value.with_unit(None))
+    })),
+    function!("angle", ("v", "w"), "angle between the momenta of two four-vectors", Action::Run(|machine, _, operands, span| {
+        pairs(machine, operands, span, FourVector::angle).map(|value| value.with_unit(None))
+    })),
+    function!("mt2", ("v", "w", "missing"), Rest::Nothing,
+        [("invisible_a", Setting::Number("0")), ("invisible_b", Setting::Number("0"))],
+        "stransverse mass of two visible systems and the missing transverse momentum, a four-vector of which px and py count, with the masses of the invisible particles",
+        Action::Run(stransverse_mass)),
 ];
 
 /// The coordinates that make a vector, for each of the three parts, with how many they are.
@@ -217,4 +232,52 @@ fn boost(machine: &Machine<'_>, operands: &[Operation], span: Span, sign: f64) -
     let boosted: Vec<FourVector> =
         boosted.map(|(v, w)| v.boosted(w.velocity().map(|component| sign * component))).collect();
     Ok(Value::vectors(FourVectors::collect(&boosted), shape, unit))
+}
+
+fn rotate(machine: &Machine<'_>, call: &Call, operands: &[Operation], span: Span) -> Result<Value, Fault> {
+    let Some((v, numbers)) = operands.split_first() else { return Err(Fault::missing(span)) };
+    let shape = machine.common_shape(operands)?;
+    let (view, unit) = machine.vectors(v, &shape)?;
+    let numbers = numbers.iter().map(|x| machine.floats(x, &shape)).collect::<Result<Vec<_>, _>>()?;
+    let turned: Vec<FourVector> = view
+        .vectors()
+        .into_iter()
+        .enumerate()
+        .map(|(i, v)| match &numbers[..] {
+            [angle, x, y, z] => v.rotated([x.at(i), y.at(i), z.at(i)], angle.at(i)),
+            numbers => {
+                let axis = match call.word("axis") {
+                    "x" => [1.0, 0.0, 0.0],
+                    "y" => [0.0, 1.0, 0.0],
+                    _ => [0.0, 0.0, 1.0],
+                };
+                v.rotated(axis, numbers.first().map_or(0.0, |angle| angle.at(i)))
+            }
+        })
+        .collect();
+    Ok(Value::vectors(FourVectors::collect(&turned), shape, unit))
+}
+
+fn stransverse_mass(
+    machine: &Machine<'_>,
+    call: &Call,
+    operands: &[Operation],
+    span: Span,
+) -> Result<Value, Fault> {
+    let shape = machine.common_shape(operands)?;
+    let mut columns = Vec::new();
+    let mut units = Vec::new();
+    for operand in operands {
+        let (view, unit) = machine.vectors(operand, &shape)?;
+        columns.push(view.vectors());
+        units.push(unit);
+    }
+    let unit = common_unit(machine, operands, &units, span)?;
+    let [a, b, missing] = &columns[..] else { return Err(Fault::missing(span)) };
+    let (invisible_a, invisible_b) = (call.number("invisible_a"), call.number("invisible_b"));
+    let rows: Vec<usize> = (0..machine.length(&shape)).collect();
+    let masses = each_item(machine, &shape, span, &rows, |i| {
+        mt2(a[*i], b[*i], [missing[*i].px, missing[*i].py], invisible_a, invisible_b)
+    })?;
+    Ok(Value::plain(Data::Numbers(masses.into()), shape).with_unit(unit))
 }
