@@ -116,7 +116,7 @@ inputs:
    pf_mask: {length: 12, vars: [[one, null]]}
 labels:
    type: simple
-   value: [x, y, z]
+   value: [one_prong, two_prongs, three_prongs]
 ";
 
 #[test]
