@@ -187,14 +187,8 @@ pub fn run(options: &RunOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         },
         metrics: evaluation.metrics.clone(),
     };
-    let page = report::render(&summary::report_data(
-        task,
-        &record,
-        &dataset,
-        &evaluation,
-        &test,
-        explanation,
-    )?);
+    let page =
+        report::render(&summary::report_data(task, &record, &dataset, &evaluation, &test, explanation)?);
     files::write_text(&out.join("report.html"), &page)?;
     files::write_json(&out.join("run.json"), &record)?;
     Ok(Outcome { record, out, is_reused: false })

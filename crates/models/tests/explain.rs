@@ -22,7 +22,10 @@ fn trained(text: &str) -> Network {
 #[test]
 fn the_parts_add_up_to_the_whole() {
     let inputs = Jets::new(&[9, 1, 4, 12], 8).padded(12);
-    for (name, text) in [common::CONFIGS[0], ("ParticleNet", PARTICLE_NET), common::CONFIGS[2]] {
+    // Where a layer norm comes first, nearly all changes close to the baseline, and the path needs many steps.
+    let networks =
+        [(common::CONFIGS[0], 256), (("ParticleNet", PARTICLE_NET), 256), (common::CONFIGS[2], 8192)];
+    for ((name, text), many) in networks {
         let network = trained(text);
         let gap = |steps: usize| -> f64 {
             let found = network.integrated_gradients(&inputs, [1, 0], steps).unwrap();
@@ -36,9 +39,9 @@ fn the_parts_add_up_to_the_whole() {
             whole.iter().any(|whole| whole.abs() > 0.02),
             "{name} does not depend on its features: {whole:?}"
         );
-        let (coarse, fine) = (gap(2), gap(256));
-        assert!(fine < 2e-3, "{name}: {fine} is missing with 256 steps");
-        assert!(coarse > 2.0 * fine, "{name}: two steps ({coarse}) are as good as 256 ({fine})");
+        let (coarse, fine) = (gap(2), gap(many));
+        assert!(fine < 2e-3, "{name}: {fine} is missing with {many} steps");
+        assert!(coarse > 2.0 * fine, "{name}: two steps ({coarse}) are as good as {many} ({fine})");
         // The other way round it is the opposite.
         let there = network.integrated_gradients(&inputs, [1, 0], 4).unwrap();
         let back = network.integrated_gradients(&inputs, [0, 1], 4).unwrap();

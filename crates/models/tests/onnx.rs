@@ -22,6 +22,20 @@ const MORE: [(&str, &str); 2] = [
     ),
 ];
 
+/// The networks of `common` that can be exported.
+fn exported() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let kinds = ["particle-flow-network", "particle-net", "particle-transformer"];
+    common::CONFIGS.into_iter().chain(MORE).filter(move |(_, text)| kinds.contains(&config(text).kind()))
+}
+
+#[test]
+fn what_has_no_export_says_so() {
+    let perceptron = "kind = \"multilayer-perceptron\"\nglobals = 3\noutputs = 2";
+    let network = Network::new(&config(perceptron), 1).unwrap();
+    let error = export(&network, &Export::default()).unwrap_err().to_string();
+    assert!(error.contains("multilayer-perceptron: it has no export to ONNX yet"), "{error}");
+}
+
 /// The library of the Python package that the tests' environment has.
 fn runtime() -> Option<Runtime> {
     let Ok(python) = std::env::var("FIDUCIAL_TEST_PYTHON") else {
@@ -55,7 +69,7 @@ fn exports_give_what_the_network_gives() {
     assert!(runtime.version().starts_with("ONNX Runtime 1."), "{}", runtime.version());
     // An empty jet, a lone constituent, fewer than the neighbours, as many, more.
     let jets = Jets::new(&[9, 0, 1, 2, 4, 5, 6, 12, 3], 8);
-    for (name, text) in common::CONFIGS.into_iter().chain(MORE) {
+    for (name, text) in exported() {
         let network = trained(text);
         // Padding is anything: the mask alone says what is real.
         let padded = jets.padding(12, 7.5);
@@ -107,7 +121,7 @@ fn pythons_checker_accepts_the_files() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    for (index, (_, text)) in common::CONFIGS.into_iter().chain(MORE).enumerate() {
+    for (index, (_, text)) in exported().enumerate() {
         let metadata = vec![("classes".to_owned(), "a,b".to_owned())];
         let file = export(&trained(text), &Export { mask: true, metadata, ..Export::default() }).unwrap();
         std::fs::write(folder.path().join(format!("{index}.onnx")), file).unwrap();

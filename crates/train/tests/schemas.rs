@@ -40,6 +40,7 @@ fn problems(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Str
         "string" => value.is_string(),
         "integer" => value.is_u64() || value.is_i64(),
         "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
         "null" => value.is_null(),
         other => panic!("the type {other}"),
     };
