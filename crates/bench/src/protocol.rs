@@ -315,7 +315,7 @@ fn trained(
 /// # Errors
 /// If the tensors lack what the model reads.
 pub fn predict(saved: &SavedModel, tensors: &Tensors) -> Result<Predictions, Error> {
-    let scores = fiducial_train::predict(&saved.network, tensors, fiducial_train::PREDICTION_BATCH)?;
+    let scores = saved.model.predict(tensors)?;
     Ok(Predictions { row_ids: tensors.row_ids.clone(), scores, classes: saved.info.classes.len() })
 }
 

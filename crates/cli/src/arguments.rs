@@ -263,11 +263,17 @@ pub(crate) enum Dataset {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   fiducial train benchmarks/jet-tagging/top/recipes/pfn.toml --dataset top/ -o pfn/
+  fiducial train recipe.toml --dataset top/ --plan
+  fiducial train recipe.toml --dataset top/ -o model/ --processes 4
 
 A run that was killed goes on from its last checkpoint when the same command is given again, and
-ends in the same bytes as one that was not.")]
+ends in the same bytes as one that was not, in whatever number of processes.
+
+On several hosts start the same command on each, with FIDUCIAL_WORLD (how many processes there
+are), FIDUCIAL_RANK (0, 1, ...), FIDUCIAL_ADDRESS (HOST:PORT of rank 0) and FIDUCIAL_KEY (any
+secret) in its environment. Rank 0 writes the model.")]
 pub(crate) struct Train {
     /// The recipe: model, sizes, schedule
     pub(crate) recipe: PathBuf,
@@ -280,6 +286,19 @@ pub(crate) struct Train {
     /// Seed of initial weights, order of batches and dropout
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Predict parameters, memory and time from a few steps, and write no model
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Processes on this machine that share each batch; the result does not depend on it. --threads then is for
+    /// each of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "plan")]
+    pub(crate) processes: Option<u16>,
+    /// How long one of several processes may be silent
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) worker_timeout: u32,
+    /// Steps from one line of log.jsonl to the next
+    #[arg(long, value_name = "STEPS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) log_every: u32,
 }
 
 #[derive(Debug, Args)]

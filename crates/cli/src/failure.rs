@@ -72,7 +72,10 @@ impl From<fiducial_data::source::Error> for Failure {
 
 impl From<fiducial_train::Error> for Failure {
     fn from(error: fiducial_train::Error) -> Self {
-        Self::input(error)
+        match error {
+            fiducial_train::Error::Worker { .. } => Self::other(error),
+            error => Self::input(error),
+        }
     }
 }
 

@@ -32,7 +32,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    if let Some(threads) = arguments.threads {
+    let threads = match &arguments.command {
+        Command::Train(options) => arguments.threads.or_else(|| commands::train::threads(options)),
+        _ => arguments.threads,
+    };
+    if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(usize::from(threads))
             .build_global()

@@ -5,6 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
+use arrow_array::builder::{Float32Builder, ListBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{ArrayRef, Float32Array, Int32Array, RecordBatch};
@@ -171,6 +172,39 @@ fn errors_name_the_variable_and_the_row() {
         &format!("[inputs.jet]\nvariables = [\"jet_pt\"]\n[weights]\nevent = \"1 / unused\"\n{labels}"),
         &["weights.event", "row 1000"],
     );
+}
+
+#[test]
+fn images_have_all_of_their_pixels() {
+    let text = "format = \"fiducial-view/1\"\n[inputs.images]\nshape = [2, 3]\nvariables = [\"pixels\"]\n\
+        [targets]\nmass = \"2 * energy\"\nlevel = \"energy + 1\"";
+    let view = View::parse(text).unwrap();
+    assert_eq!(
+        (view.input("images").unwrap().shape, view.input("images").unwrap().length),
+        (Some([2, 3]), Some(6))
+    );
+    let batch = |lengths: &[usize]| {
+        let mut pixels = ListBuilder::new(Float32Builder::new());
+        for (row, length) in lengths.iter().enumerate() {
+            (0..*length).for_each(|pixel| pixels.values().append_value((10 * row + pixel) as f32));
+            pixels.append(true);
+        }
+        let energies = Float32Array::from((0..lengths.len()).map(|row| row as f32).collect::<Vec<_>>());
+        let columns: [(&str, ArrayRef); 2] =
+            [("pixels", Arc::new(pixels.finish())), ("energy", Arc::new(energies))];
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    let found = of_batch(&view, &batch(&[6, 6]));
+    assert_eq!(found.groups[0].row(1), [10.0, 11.0, 12.0, 13.0, 14.0, 15.0]);
+    // Targets row by row, and those of gathered rows.
+    assert_eq!(found.targets, [0.0, 1.0, 2.0, 2.0]);
+    assert_eq!(found.gather(&[1, 1, 0]).targets, [2.0, 2.0, 2.0, 2.0, 0.0, 1.0]);
+    let error = tensors_of_batch(&view, &identity(), &batch(&[6, 5]), 0, Labels::Required, "x").unwrap_err();
+    assert!(error.to_string().contains("`pixels` has 5 values, images of shape [2, 3] have 6"), "{error}");
+    let both = text.replace("shape = [2, 3]", "shape = [2, 3]\nlength = 6");
+    let error = View::parse(&both).unwrap_err().to_string();
+    assert!(error.contains("give this or `length`, but not both"), "{error}");
+    assert!(View::parse(&text.replace("[2, 3]", "[300, 300]")).is_err(), "too many pixels");
 }
 
 #[test]

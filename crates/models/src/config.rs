@@ -1,8 +1,8 @@
-//! What a recipe says about a model: its kind and its sizes.
+//! What a recipe says about a model: its kind, its sizes, and what goes in and out.
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{ArchitectureConfig, Error};
 
 /// The kind and the sizes of a network; TOML with a `kind`, unknown keys are errors.
 ///
@@ -12,7 +12,7 @@ use crate::Error;
 ///     r#"
 ///     kind = "particle-net"
 ///     features = 7
-///     classes = 2
+///     outputs = 2
 ///     neighbours = 7
 ///     convolutions = [[32, 32, 32], [64, 64, 64]]
 ///     head = [128]
@@ -23,122 +23,96 @@ use crate::Error;
 /// # Ok::<(), fiducial_models::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum ModelConfig {
-    /// A sum over constituents between two perceptrons.
-    ParticleFlowNetwork(ParticleFlowNetworkConfig),
-    /// Edge convolutions over nearest neighbours.
-    ParticleNet(ParticleNetConfig),
-    /// Attention between constituents, biased by what pairs of them are to each other.
-    ParticleTransformer(ParticleTransformerConfig),
+#[serde(from = "Written", into = "Written")]
+pub struct ModelConfig {
+    /// What the data give and ask for; a 0 has yet to be filled in.
+    pub shape: Shape,
+    /// The architecture and its own sizes.
+    pub architecture: ArchitectureConfig,
 }
 
-/// Sizes of a particle flow network (arXiv:1810.05165).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ParticleFlowNetworkConfig {
-    /// Features of a constituent; 0 takes the number from the view.
+/// The sizes of what goes in and out of a network; 0 for a group that is not read, or not known yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Features of a constituent: variables of the group `features`.
     pub features: usize,
-    /// Classes to tell apart; 0 takes the number from the labels.
-    pub classes: usize,
-    /// Widths of the layers that see one constituent each; the last is the latent dimension.
-    pub phi: Vec<usize>,
-    /// Widths of the layers after the sum.
-    pub head: Vec<usize>,
-    /// Dropout after each layer of the head.
-    pub dropout: f64,
+    /// What is known of the jet as a whole: variables of the group `globals`.
+    pub globals: usize,
+    /// What a parametrised network is conditioned on: variables of the group `parameters`.
+    pub parameters: usize,
+    /// Channels, height and width of the group `images`.
+    pub image: [usize; 3],
+    /// Numbers that the network gives for a jet: one a class, or what the loss of a regression asks for.
+    pub outputs: usize,
 }
 
-impl Default for ParticleFlowNetworkConfig {
-    fn default() -> Self {
-        Self { features: 0, classes: 0, phi: vec![100, 100, 256], head: vec![100, 100], dropout: 0.0 }
+/// Which groups of a batch a network reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// `features`, (n, variables, p): what is known of a constituent.
+    pub features: bool,
+    /// `points`, (n, 2, p): where the constituents lie, relative to the jet's axis.
+    pub points: bool,
+    /// `vectors`, (n, 4, p): px, py, pz, energy.
+    pub vectors: bool,
+    /// `globals`, (n, variables): what is known of the jet as a whole.
+    pub globals: Need,
+    /// `parameters`, (n, variables): what a parametrised network is conditioned on.
+    pub parameters: bool,
+    /// `images`, (n, channels, height, width).
+    pub images: bool,
+}
+
+/// Whether a network reads a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Need {
+    /// It does not.
+    #[default]
+    No,
+    /// Where the data have it.
+    IfThere,
+    /// The data must have it.
+    Yes,
+}
+
+/// The TOML or JSON of a configuration: one flat table.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    features: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    globals: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    parameters: usize,
+    #[serde(default, skip_serializing_if = "is_no_image")]
+    image: [usize; 3],
+    /// `classes` is what the first version called it.
+    #[serde(default, alias = "classes", skip_serializing_if = "is_zero")]
+    outputs: usize,
+    #[serde(flatten)]
+    architecture: ArchitectureConfig,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(size: &usize) -> bool {
+    *size == 0
+}
+
+fn is_no_image(image: &[usize; 3]) -> bool {
+    *image == [0; 3]
+}
+
+impl From<Written> for ModelConfig {
+    fn from(written: Written) -> Self {
+        let Written { features, globals, parameters, image, outputs, architecture } = written;
+        Self { shape: Shape { features, globals, parameters, image, outputs }, architecture }
     }
 }
 
-/// Sizes of a ParticleNet (arXiv:1902.08570).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ParticleNetConfig {
-    /// Features of a constituent; 0 takes the number from the view.
-    pub features: usize,
-    /// Classes to tell apart; 0 takes the number from the labels.
-    pub classes: usize,
-    /// Nearest neighbours of each constituent (k). Padding is never one. In a jet of n <= k constituents each has the
-    /// n - 1 others, and what is averaged over edges is averaged over those; a lone constituent has itself.
-    pub neighbours: usize,
-    /// One list of widths for each edge convolution.
-    pub convolutions: Vec<Vec<usize>>,
-    /// Widths of the layers after the average over constituents.
-    pub head: Vec<usize>,
-    /// Dropout after each layer of the head.
-    pub dropout: f64,
-}
-
-impl Default for ParticleNetConfig {
-    fn default() -> Self {
-        Self {
-            features: 0,
-            classes: 0,
-            neighbours: 16,
-            convolutions: vec![vec![64; 3], vec![128; 3], vec![256; 3]],
-            head: vec![256],
-            dropout: 0.1,
-        }
-    }
-}
-
-impl ParticleNetConfig {
-    /// ParticleNet-Lite of the same paper: 7 neighbours, two convolutions of 32 and 64, head of 128.
-    pub fn lite() -> Self {
-        Self {
-            neighbours: 7,
-            convolutions: vec![vec![32; 3], vec![64; 3]],
-            head: vec![128],
-            ..Self::default()
-        }
-    }
-}
-
-/// Sizes of a Particle Transformer (arXiv:2202.03772).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ParticleTransformerConfig {
-    /// Features of a constituent; 0 takes the number from the view.
-    pub features: usize,
-    /// Classes to tell apart; 0 takes the number from the labels.
-    pub classes: usize,
-    /// Widths of the embedding of a constituent; the last is the width of the attention blocks.
-    pub embed: Vec<usize>,
-    /// Widths of the embedding of a pair, before the last layer to one number a head.
-    pub pair_embed: Vec<usize>,
-    /// Attention heads.
-    pub heads: usize,
-    /// Particle attention blocks.
-    pub blocks: usize,
-    /// Class attention blocks.
-    pub class_blocks: usize,
-    /// Width of the hidden layer of each block over the block's own width.
-    pub expansion: usize,
-    /// Widths of the layers between the class token and the classes.
-    pub head: Vec<usize>,
-    /// Dropout in the particle attention blocks (the class attention blocks have none).
-    pub dropout: f64,
-}
-
-impl Default for ParticleTransformerConfig {
-    fn default() -> Self {
-        Self {
-            features: 0,
-            classes: 0,
-            embed: vec![128, 512, 128],
-            pair_embed: vec![64, 64, 64],
-            heads: 8,
-            blocks: 8,
-            class_blocks: 2,
-            expansion: 4,
-            head: vec![],
-            dropout: 0.1,
-        }
+impl From<ModelConfig> for Written {
+    fn from(config: ModelConfig) -> Self {
+        let Shape { features, globals, parameters, image, outputs } = config.shape;
+        Self { features, globals, parameters, image, outputs, architecture: config.architecture }
     }
 }
 
@@ -158,65 +132,74 @@ impl ModelConfig {
 
     /// The kind as it stands in the TOML.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::ParticleFlowNetwork(_) => "particle-flow-network",
-            Self::ParticleNet(_) => "particle-net",
-            Self::ParticleTransformer(_) => "particle-transformer",
-        }
+        self.architecture.kind()
     }
 
-    /// Features of a constituent; 0 when the view has yet to say.
+    /// The groups of a batch that the network reads.
+    pub fn reads(&self) -> Reads {
+        self.architecture.reads()
+    }
+
+    /// Features of a constituent; 0 where the network reads none, or when the view has yet to say.
     pub fn features(&self) -> usize {
-        match self {
-            Self::ParticleFlowNetwork(config) => config.features,
-            Self::ParticleNet(config) => config.features,
-            Self::ParticleTransformer(config) => config.features,
-        }
+        self.shape.features
     }
 
-    /// Classes to tell apart; 0 when the labels have yet to say.
-    pub fn classes(&self) -> usize {
-        match self {
-            Self::ParticleFlowNetwork(config) => config.classes,
-            Self::ParticleNet(config) => config.classes,
-            Self::ParticleTransformer(config) => config.classes,
-        }
+    /// Numbers that the network gives for a jet; 0 when the labels have yet to say.
+    pub fn outputs(&self) -> usize {
+        self.shape.outputs
     }
 
-    /// Whether the network reads the group `points`, (n, 2, p): where the nearest neighbours are sought.
-    pub fn needs_points(&self) -> bool {
-        matches!(self, Self::ParticleNet(_))
-    }
-
-    /// Whether the network reads the group `vectors`, (n, 4, p): px, py, pz, energy.
-    pub fn needs_vectors(&self) -> bool {
-        matches!(self, Self::ParticleTransformer(_))
-    }
-
-    /// The same configuration for this many features and classes: zeros are filled in.
+    /// The same configuration for data with this many features of a constituent, without further groups, and for this
+    /// many outputs: [`ModelConfig::for_data`] in short.
     ///
     /// # Errors
-    /// A number that the configuration fixes and that is another one; sizes out of range.
-    pub fn with_shape(mut self, features: usize, classes: usize) -> Result<Self, Error> {
+    /// As [`ModelConfig::for_data`].
+    pub fn with_shape(self, features: usize, outputs: usize) -> Result<Self, Error> {
+        self.for_data(Shape { features, outputs, ..Shape::default() })
+    }
+
+    /// The same configuration for data of this shape: zeros are filled in, and groups that the network does not read are
+    /// left out.
+    ///
+    /// # Errors
+    /// A size that the configuration fixes and that is another one in the data; a group that the network reads and the data
+    /// lack; sizes out of range.
+    pub fn for_data(mut self, data: Shape) -> Result<Self, Error> {
         let kind = self.kind();
-        let (own_features, own_classes) = match &mut self {
-            Self::ParticleFlowNetwork(config) => (&mut config.features, &mut config.classes),
-            Self::ParticleNet(config) => (&mut config.features, &mut config.classes),
-            Self::ParticleTransformer(config) => (&mut config.features, &mut config.classes),
-        };
-        for (what, own, given) in [("features", own_features, features), ("classes", own_classes, classes)] {
-            if *own == 0 {
-                *own = given;
-            } else if *own != given {
-                let reason = format!("the configuration has {own} {what}, the data has {given}");
+        let reads = self.reads();
+        let fixed = self.shape;
+        let rows = [
+            ("features", &mut self.shape.features, fixed.features, data.features, reads.features.into()),
+            ("globals", &mut self.shape.globals, fixed.globals, data.globals, reads.globals),
+            (
+                "parameters",
+                &mut self.shape.parameters,
+                fixed.parameters,
+                data.parameters,
+                reads.parameters.into(),
+            ),
+            ("outputs", &mut self.shape.outputs, fixed.outputs, data.outputs, Need::Yes),
+        ];
+        for (what, own, fixed, data, need) in rows {
+            let data = if need == Need::No { 0 } else { data };
+            if fixed != 0 && fixed != data {
+                let reason = format!("the configuration has {fixed} {what}, the data has {data}");
                 return Err(Error::Config { kind, reason });
             }
+            *own = data;
         }
+        let image = if reads.images { data.image } else { [0; 3] };
+        if fixed.image != [0; 3] && fixed.image != image {
+            let reason = format!("the configuration has images of {:?}, the data has {image:?}", fixed.image);
+            return Err(Error::Config { kind, reason });
+        }
+        self.shape.image = image;
         self.validate()?;
         Ok(self)
     }
 
-    /// Checks all sizes; `features` and `classes` may still be 0.
+    /// Checks all sizes; those that the data give may still be 0.
     ///
     /// # Errors
     /// The first size that is out of range, by its key.
@@ -225,56 +208,82 @@ impl ModelConfig {
     }
 
     fn check(&self) -> Result<(), String> {
-        at_most("features", self.features(), 0)?;
-        at_most("classes", self.classes(), 0)?;
-        match self {
-            Self::ParticleFlowNetwork(config) => {
-                widths("phi", &config.phi, 1)?;
-                widths("head", &config.head, 0)?;
-                probability("dropout", config.dropout)
-            }
-            Self::ParticleNet(config) => {
-                at_most("neighbours", config.neighbours, 1)?;
-                at_most("the number of convolutions", config.convolutions.len(), 1)?;
-                for convolution in &config.convolutions {
-                    widths("convolutions", convolution, 1)?;
-                }
-                widths("head", &config.head, 0)?;
-                probability("dropout", config.dropout)
-            }
-            Self::ParticleTransformer(config) => {
-                widths("embed", &config.embed, 1)?;
-                widths("pair_embed", &config.pair_embed, 0)?;
-                widths("head", &config.head, 0)?;
-                at_most("heads", config.heads, 1)?;
-                at_most("blocks", config.blocks, 0)?;
-                at_most("class_blocks", config.class_blocks, 1)?;
-                at_most("expansion", config.expansion, 1)?;
-                let width = config.embed.last().copied().unwrap_or(0);
-                if width % config.heads != 0 {
-                    return Err(format!("embed ends in {width}, which {} heads do not divide", config.heads));
-                }
-                probability("dropout", config.dropout)
+        let Shape { features, globals, parameters, image: [channels, height, width], outputs } = self.shape;
+        at_most("features", features, 0)?;
+        at_most("globals", globals, 0)?;
+        at_most("parameters", parameters, 0)?;
+        at_most("outputs", outputs, 0)?;
+        [channels, height, width].into_iter().try_for_each(|size| at_most("image", size, 0))?;
+        let reads = self.reads();
+        for (what, size, read) in [
+            ("features", features, reads.features),
+            ("globals", globals, reads.globals != Need::No),
+            ("parameters", parameters, reads.parameters),
+            ("image", channels.max(height).max(width), reads.images),
+        ] {
+            if size > 0 && !read {
+                return Err(format!("it reads no {what}, which are {size}"));
             }
         }
+        self.architecture.check(&self.shape)
+    }
+
+    /// Checks that nothing is left to be filled in.
+    pub(crate) fn check_complete(&self) -> Result<(), Error> {
+        let reads = self.reads();
+        let sizes = [
+            ("features", self.shape.features, reads.features),
+            ("globals", self.shape.globals, reads.globals == Need::Yes),
+            ("parameters", self.shape.parameters, reads.parameters),
+            ("image", self.shape.image.iter().product(), reads.images),
+            ("outputs", self.shape.outputs, true),
+        ];
+        for (what, size, needed) in sizes {
+            if needed && size == 0 {
+                let reason = format!("{what} is 0; set it, or take it from the data (ModelConfig::for_data)");
+                return Err(Error::Config { kind: self.kind(), reason });
+            }
+        }
+        Ok(())
     }
 }
 
-fn at_most(key: &str, value: usize, least: usize) -> Result<(), String> {
+impl From<bool> for Need {
+    fn from(needed: bool) -> Self {
+        if needed { Self::Yes } else { Self::No }
+    }
+}
+
+pub(crate) fn at_most(key: &str, value: usize, least: usize) -> Result<(), String> {
     if (least..=LARGEST).contains(&value) {
         return Ok(());
     }
     Err(format!("{key} must lie between {least} and {LARGEST}, not {value}"))
 }
 
-fn widths(key: &str, layers: &[usize], fewest: usize) -> Result<(), String> {
+pub(crate) fn widths(key: &str, layers: &[usize], fewest: usize) -> Result<(), String> {
     at_most(&format!("the number of layers in {key}"), layers.len(), fewest)?;
     layers.iter().try_for_each(|&width| at_most(key, width, 1))
 }
 
-fn probability(key: &str, value: f64) -> Result<(), String> {
+pub(crate) fn probability(key: &str, value: f64) -> Result<(), String> {
     if (0.0..1.0).contains(&value) {
         return Ok(());
     }
     Err(format!("{key} must lie in [0, 1), not {value}"))
+}
+
+pub(crate) fn positive(key: &str, value: f64) -> Result<(), String> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(format!("{key} must be a positive number, not {value}"))
+}
+
+/// Whether `heads` divides a width.
+pub(crate) fn divides(heads: usize, key: &str, width: usize) -> Result<(), String> {
+    if width.is_multiple_of(heads) {
+        return Ok(());
+    }
+    Err(format!("{key} is {width}, which {heads} heads do not divide"))
 }

@@ -1,22 +1,37 @@
 //! A batch of jets as the networks read it: the real constituents only, one jet after the other.
 
-use crate::Error;
+use std::borrow::Cow;
 
-/// The groups of a padded batch, each as `(jets, variables, length)` row-major, as a view makes them.
+use burn::tensor::{Device, Tensor};
+
+use crate::fused::from_values;
+use crate::fused::minkowski::{product, psi};
+use crate::{Error, ModelConfig, Need, Shape};
+
+/// The groups of a padded batch, row-major, as a view makes them; an architecture reads some of them (see
+/// [`crate::Reads`]).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PaddedGroups<'a> {
     /// Jets in the batch.
     pub jets: usize,
-    /// Constituents that each jet is padded or cut to.
+    /// Constituents that each jet is padded or cut to; 0 where there are none.
     pub length: usize,
-    /// Where neighbours are sought, (jets, 2, length); ParticleNet needs it.
+    /// Where the constituents lie, (jets, 2, length).
     pub points: Option<&'a [f32]>,
-    /// What is known of a constituent, (jets, features, length).
+    /// What is known of a constituent, (jets, features, length); empty where there is nothing.
     pub features: &'a [f32],
-    /// Four-vectors px, py, pz, energy in GeV, (jets, 4, length); the Particle Transformer needs it.
+    /// Four-vectors px, py, pz, energy in GeV, (jets, 4, length).
     pub vectors: Option<&'a [f32]>,
     /// Zero where there is padding, (jets, 1, length); without it every constituent is real.
     pub mask: Option<&'a [f32]>,
+    /// What is known of a jet as a whole, (jets, variables).
+    pub globals: Option<&'a [f32]>,
+    /// What a parametrised network is conditioned on, (jets, variables).
+    pub parameters: Option<&'a [f32]>,
+    /// Images, (jets, channels, height, width).
+    pub images: Option<&'a [f32]>,
+    /// Channels, height and width of `images`.
+    pub image: [usize; 3],
 }
 
 /// A batch without its padding.
@@ -41,6 +56,11 @@ pub struct Inputs {
     pub(crate) features: Vec<f32>,
     pub(crate) points: Option<Vec<f32>>,
     pub(crate) vectors: Option<Vec<f32>>,
+    pub(crate) globals: Option<Vec<f32>>,
+    pub(crate) parameters: Option<Vec<f32>>,
+    /// (jets, height, width, channels): the channels of a pixel lie together, as those of a constituent do.
+    pub(crate) images: Option<Vec<f32>>,
+    pub(crate) image: [usize; 3],
 }
 
 impl Inputs {
@@ -53,19 +73,37 @@ impl Inputs {
         let PaddedGroups { jets, length, .. } = *groups;
         let cells = jets.checked_mul(length).ok_or_else(|| misfit("jets x length", usize::MAX, 0))?;
         let variables = groups.features.len().checked_div(cells).unwrap_or(0);
+        let pixels = groups.image.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+        let pixels = pixels.ok_or_else(|| misfit("images", usize::MAX, 0))?;
+        let each_jet = |data: Option<&[f32]>| data.map_or(0, |data| data.len() / jets.max(1));
         let sizes = [
-            ("features", Some(groups.features), variables),
-            ("points", groups.points, 2),
-            ("vectors", groups.vectors, 4),
-            ("mask", groups.mask, 1),
+            ("features", Some(groups.features), cells, variables),
+            ("points", groups.points, cells, 2),
+            ("vectors", groups.vectors, cells, 4),
+            ("mask", groups.mask, cells, 1),
+            ("globals", groups.globals, jets, each_jet(groups.globals)),
+            ("parameters", groups.parameters, jets, each_jet(groups.parameters)),
+            ("images", groups.images, jets, pixels),
         ];
-        for (name, data, each) in sizes {
+        for (name, data, rows, each) in sizes {
+            let expected = rows.checked_mul(each).ok_or_else(|| misfit(name, usize::MAX, 0))?;
             if let Some(data) = data
-                && data.len() != cells * each
+                && data.len() != expected
             {
-                return Err(misfit(name, data.len(), cells * each));
+                return Err(misfit(name, data.len(), expected));
             }
         }
+        let of_jets = |name: &str, data: Option<&[f32]>| -> Result<Option<Vec<f32>>, Error> {
+            let Some(data) = data else { return Ok(None) };
+            match data.iter().position(|value| !value.is_finite()) {
+                None => Ok(Some(data.to_vec())),
+                Some(place) => {
+                    let each = data.len() / jets.max(1);
+                    let (jet, variable, value) = (place / each, place % each, data[place]);
+                    Err(Error::Inputs(format!("{name} of jet {jet}, variable {variable} is {value}")))
+                }
+            }
+        };
         let mut offsets = Vec::with_capacity(jets + 1);
         offsets.push(0);
         let mut real = Vec::with_capacity(cells);
@@ -103,6 +141,10 @@ impl Inputs {
             features: take("features", groups.features, variables)?,
             points: groups.points.map(|data| take("points", data, 2)).transpose()?,
             vectors: groups.vectors.map(|data| take("vectors", data, 4)).transpose()?,
+            globals: of_jets("globals", groups.globals)?,
+            parameters: of_jets("parameters", groups.parameters)?,
+            images: of_jets("images", groups.images)?.map(|data| channels_last(&data, groups.image)),
+            image: groups.image,
             offsets,
         })
     }
@@ -121,6 +163,144 @@ impl Inputs {
     pub fn features(&self) -> usize {
         self.variables
     }
+
+    /// Whether the batch has all that a network reads, in the sizes that it reads.
+    pub(crate) fn check(&self, config: &ModelConfig) -> Result<(), Error> {
+        let (shape, reads, kind) = (config.shape, config.reads(), config.kind());
+        // A batch of empty jets has no way to know how many features its constituents would have had.
+        if reads.features && self.constituents() > 0 && self.variables != shape.features {
+            let (got, features) = (self.variables, shape.features);
+            return Err(Error::Inputs(format!(
+                "constituents have {got} features, the network reads {features}"
+            )));
+        }
+        for (group, needed, there) in [
+            ("points", reads.points, self.points.is_some()),
+            ("vectors", reads.vectors, self.vectors.is_some()),
+            ("globals", reads.globals != Need::No && shape.globals > 0, self.globals.is_some()),
+            ("parameters", reads.parameters, self.parameters.is_some()),
+            ("images", reads.images, self.images.is_some()),
+        ] {
+            if needed && !there {
+                return Err(Error::Inputs(format!("a {kind} needs the group {group}")));
+            }
+        }
+        for (group, needed, data, variables) in [
+            ("globals", reads.globals != Need::No, &self.globals, shape.globals),
+            ("parameters", reads.parameters, &self.parameters, shape.parameters),
+        ] {
+            let there = data.as_ref().map_or(0, Vec::len);
+            if needed && variables > 0 && there != variables * self.jets() {
+                let got = there / self.jets().max(1);
+                return Err(Error::Inputs(format!("{group} are {got} a jet, the network reads {variables}")));
+            }
+        }
+        if reads.images && self.image != shape.image {
+            let (got, expected) = (self.image, shape.image);
+            return Err(Error::Inputs(format!("images are {got:?}, the network reads {expected:?}")));
+        }
+        Ok(())
+    }
+
+    /// The batch as a network of this shape reads it: without groups that it does not read.
+    pub(crate) fn for_shape(&self, shape: &Shape) -> Cow<'_, Self> {
+        let empty = self.constituents() == 0 && self.variables != shape.features;
+        let unread = shape.globals == 0 && self.globals.is_some();
+        if !(empty || unread) {
+            return Cow::Borrowed(self);
+        }
+        let mut inputs = self.clone();
+        if empty {
+            inputs.variables = shape.features;
+        }
+        inputs.globals = inputs.globals.filter(|_| !unread);
+        Cow::Owned(inputs)
+    }
+
+    /// (constituents, features)
+    pub(crate) fn features_tensor(&self, device: &Device) -> Tensor<2> {
+        from_values(self.features.clone(), [self.constituents(), self.variables], device)
+    }
+
+    /// (constituents, 2)
+    pub(crate) fn points_tensor(&self, device: &Device) -> Tensor<2> {
+        from_values(self.points.clone().unwrap_or_default(), [self.constituents(), 2], device)
+    }
+
+    /// (constituents, 4): px, py, pz, energy in units of `unit` GeV.
+    pub(crate) fn vectors_tensor(&self, unit: f64, device: &Device) -> Tensor<2> {
+        let vectors = self.vectors.iter().flatten().map(|&value| (f64::from(value) / unit) as f32);
+        from_values(vectors.collect(), [self.constituents(), 4], device)
+    }
+
+    /// (constituents, 1): `psi` of the squared mass in units of `unit` GeV; see [`psi`].
+    pub(crate) fn masses_tensor(&self, unit: f64, device: &Device) -> Tensor<2> {
+        let masses = self.four_vectors().map(|p| {
+            let p = p.map(|value| f64::from(value) / unit);
+            psi(product(p, p)) as f32
+        });
+        from_values(masses.collect(), [self.constituents(), 1], device)
+    }
+
+    /// (jets, variables)
+    pub(crate) fn globals_tensor(&self, device: &Device) -> Tensor<2> {
+        self.of_jets(self.globals.as_deref().unwrap_or_default(), device)
+    }
+
+    /// (jets, variables)
+    pub(crate) fn parameters_tensor(&self, device: &Device) -> Tensor<2> {
+        self.of_jets(self.parameters.as_deref().unwrap_or_default(), device)
+    }
+
+    fn of_jets(&self, values: &[f32], device: &Device) -> Tensor<2> {
+        let variables = values.len() / self.jets().max(1);
+        from_values(values.to_vec(), [self.jets(), variables], device)
+    }
+
+    /// (jets x height x width, channels)
+    pub(crate) fn images_tensor(&self, device: &Device) -> Tensor<2> {
+        let [channels, height, width] = self.image;
+        let images = self.images.clone().unwrap_or_default();
+        from_values(images, [self.jets() * height * width, channels], device)
+    }
+
+    /// What is known of a jet as a whole beside `x`, (jets, channels), where there is something.
+    pub(crate) fn with_globals(&self, x: Tensor<2>) -> Tensor<2> {
+        if self.globals.is_none() {
+            return x;
+        }
+        let globals = self.globals_tensor(&x.device());
+        Tensor::cat(vec![x, globals], 1)
+    }
+
+    fn four_vectors(&self) -> impl Iterator<Item = [f32; 4]> {
+        self.vectors.iter().flat_map(|vectors| vectors.as_chunks::<4>().0).copied()
+    }
+
+    /// The transverse momentum of each constituent in GeV.
+    pub(crate) fn transverse_momenta(&self) -> Vec<f64> {
+        self.four_vectors().map(|[px, py, ..]| f64::from(px).hypot(f64::from(py))).collect()
+    }
+
+    /// The rows of each jet in the order of falling transverse momentum; equal ones stay in their order.
+    pub(crate) fn hardest_first(&self) -> Vec<u32> {
+        let momenta = self.transverse_momenta();
+        let mut rows: Vec<u32> = (0..self.constituents() as u32).collect();
+        for jet in self.offsets.windows(2) {
+            rows[jet[0]..jet[1]].sort_by(|a, b| momenta[*b as usize].total_cmp(&momenta[*a as usize]));
+        }
+        rows
+    }
+}
+
+/// (jets, channels, height, width) to (jets, height, width, channels).
+fn channels_last(images: &[f32], [channels, height, width]: [usize; 3]) -> Vec<f32> {
+    let pixels = height * width;
+    let mut moved = Vec::with_capacity(images.len());
+    for image in images.chunks_exact((channels * pixels).max(1)) {
+        moved.extend((0..pixels).flat_map(|pixel| (0..channels).map(move |c| image[c * pixels + pixel])));
+    }
+    moved
 }
 
 fn misfit(name: &str, got: usize, expected: usize) -> Error {

@@ -7,28 +7,50 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::Error;
 use crate::fused::dense::dense;
+use crate::fused::dropout::dropout;
 use crate::fused::norm::{Moments, Statistics, batch_norm, layer_norm};
-use crate::fused::{Activation, from_values, values};
+use crate::fused::{Activation, device, from_values, values};
 
 /// Draws initial weights, in the order in which layers are made.
 pub(crate) struct Initialiser {
     random: ChaCha8Rng,
-    pub(crate) device: Device,
+    device: Device,
+    /// How many numbers may still be made.
+    left: usize,
+    /// Whether more were asked for; those were not made, and the network cannot be used.
+    pub(crate) overdrawn: bool,
 }
 
 impl Initialiser {
     pub(crate) fn new(seed: u64, device: Device) -> Self {
-        Self { random: ChaCha8Rng::seed_from_u64(seed), device }
+        Self { random: ChaCha8Rng::seed_from_u64(seed), device, left: usize::MAX, overdrawn: false }
     }
 
-    pub(crate) fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
-        let number = shape.iter().product();
-        let numbers = (0..number).map(|_| bound * (2.0 * self.random.random::<f32>() - 1.0)).collect();
+    /// Makes no more than `limit` numbers.
+    pub(crate) fn within(limit: usize, device: Device) -> Self {
+        Self { left: limit, ..Self::new(0, device) }
+    }
+
+    fn make<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        mut draw: impl FnMut(&mut ChaCha8Rng) -> f32,
+    ) -> Param<Tensor<D>> {
+        let number = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+        let left = number.and_then(|number| self.left.checked_sub(number));
+        let shape = if left.is_some() { shape } else { [1; D] };
+        self.overdrawn |= left.is_none();
+        self.left = left.unwrap_or(0);
+        let numbers = (0..shape.iter().product()).map(|_| draw(&mut self.random)).collect();
         Param::from_tensor(from_values(numbers, shape, &self.device))
     }
 
-    pub(crate) fn constant(&self, size: usize, value: f32) -> Param<Tensor<1>> {
-        Param::from_tensor(from_values(vec![value; size], [size], &self.device))
+    pub(crate) fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
+        self.make(shape, |random| bound * (2.0 * random.random::<f32>() - 1.0))
+    }
+
+    pub(crate) fn constant(&mut self, size: usize, value: f32) -> Param<Tensor<1>> {
+        self.make([size], |_| value)
     }
 }
 
@@ -56,17 +78,17 @@ impl Pass {
         self.random.is_some()
     }
 
+    /// Where the tensors of this pass live.
+    pub(crate) fn device(&self) -> Device {
+        device(self.trains())
+    }
+
     /// Sets a share of the numbers to zero and scales up the others; in training only.
-    pub(crate) fn dropout(&mut self, x: Tensor<2>, share: f64) -> Tensor<2> {
-        let Some(random) = self.random.as_mut().filter(|_| share > 0.0) else {
-            return x;
-        };
-        let [rows, columns] = x.dims();
-        let (share, kept) = (share as f32, (1.0 / (1.0 - share)) as f32);
-        let mask =
-            (0..rows * columns).map(|_| if random.random::<f32>() < share { 0.0 } else { kept }).collect();
-        let mask = from_values(mask, [rows, columns], &x.device());
-        x * mask
+    pub(crate) fn dropout(&mut self, x: Tensor<2>, share: f64) -> Result<Tensor<2>, Error> {
+        match self.random.as_mut().filter(|_| share > 0.0) {
+            Some(random) => dropout(x, share, random.random()),
+            None => Ok(x),
+        }
     }
 }
 
@@ -87,9 +109,32 @@ impl Dense {
         }
     }
 
+    /// Uniform in +-`bound`, without bias.
+    pub(crate) fn uniform(inputs: usize, outputs: usize, bound: f32, start: &mut Initialiser) -> Self {
+        Self { weight: start.uniform([inputs, outputs], bound), bias: None }
+    }
+
+    /// Uniform in +-`bound`, as PyTorch's recurrent layers start.
+    pub(crate) fn uniform_with_bias(
+        inputs: usize,
+        outputs: usize,
+        bound: f32,
+        start: &mut Initialiser,
+    ) -> Self {
+        Self { weight: start.uniform([inputs, outputs], bound), bias: Some(start.uniform([outputs], bound)) }
+    }
+
     pub(crate) fn forward(&self, x: Tensor<2>, activation: Activation) -> Result<Tensor<2>, Error> {
         dense(x, self.weight.val(), self.bias.as_ref().map(Param::val), activation)
     }
+}
+
+/// The same rows through several layers, whose outputs come beside each other: one product instead of several.
+pub(crate) fn side_by_side(layers: &[&Dense], x: Tensor<2>) -> Result<Tensor<2>, Error> {
+    let weight = Tensor::cat(layers.iter().map(|layer| layer.weight.val()).collect(), 1);
+    let biases: Vec<_> = layers.iter().filter_map(|layer| layer.bias.as_ref().map(Param::val)).collect();
+    let bias = (biases.len() == layers.len()).then(|| Tensor::cat(biases, 0));
+    dense(x, weight, bias, Activation::Identity)
 }
 
 /// A chain of [`Dense`] layers with ReLU and dropout after each, then one to the classes.
@@ -116,7 +161,7 @@ impl Head {
     pub(crate) fn forward(&self, mut x: Tensor<2>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
         for layer in &self.hidden {
             x = layer.forward(x, Activation::Relu)?;
-            x = pass.dropout(x, self.dropout);
+            x = pass.dropout(x, self.dropout)?;
         }
         self.output.forward(x, Activation::Identity)
     }
@@ -140,7 +185,7 @@ pub(crate) struct BatchNorm {
 const MOMENTUM: f64 = 0.1;
 
 impl BatchNorm {
-    pub(crate) fn new(channels: usize, start: &Initialiser) -> Self {
+    pub(crate) fn new(channels: usize, start: &mut Initialiser) -> Self {
         Self {
             weight: start.constant(channels, 1.0),
             bias: start.constant(channels, 0.0),
@@ -160,8 +205,18 @@ impl BatchNorm {
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+        self.forward_to(x, Activation::Identity, pass)
+    }
+
+    /// With an activation after it.
+    pub(crate) fn forward_to(
+        &self,
+        x: Tensor<2>,
+        activation: Activation,
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
         let statistics = self.statistics(pass)?;
-        let (output, moments) = batch_norm(x, self.weight.val(), self.bias.val(), &statistics)?;
+        let (output, moments) = batch_norm(x, self.weight.val(), self.bias.val(), &statistics, activation)?;
         pass.moments.extend(moments);
         Ok(output)
     }
@@ -197,11 +252,30 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
-    pub(crate) fn new(channels: usize, start: &Initialiser) -> Self {
+    pub(crate) fn new(channels: usize, start: &mut Initialiser) -> Self {
         Self { weight: start.constant(channels, 1.0), bias: start.constant(channels, 0.0) }
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>) -> Result<Tensor<2>, Error> {
         layer_norm(x, self.weight.val(), self.bias.val())
+    }
+}
+
+/// Divides each row by the root of its mean square.
+#[derive(Module, Debug)]
+pub(crate) struct RootMeanSquareNorm {
+    pub(crate) weight: Param<Tensor<1>>,
+}
+
+impl RootMeanSquareNorm {
+    pub(crate) fn new(channels: usize, start: &mut Initialiser) -> Self {
+        Self { weight: start.constant(channels, 1.0) }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        const EPSILON: f64 = 1e-6;
+        let [_, channels] = x.dims();
+        let scale = (x.clone().powi_scalar(2).mean_dim(1) + EPSILON).sqrt().recip();
+        x * scale * self.weight.val().reshape([1, channels])
     }
 }

@@ -31,20 +31,30 @@
 #![deny(missing_docs)]
 
 pub mod allocator;
+mod architectures;
 mod config;
 mod error;
+mod fine_tune;
 mod fused;
 mod inputs;
 mod layers;
+mod loss;
 mod network;
 mod optimiser;
-mod particle_flow_network;
-mod particle_net;
-mod particle_transformer;
 mod weights;
 
-pub use config::{ModelConfig, ParticleFlowNetworkConfig, ParticleNetConfig, ParticleTransformerConfig};
+pub use architectures::{
+    ArchitectureConfig, BlockActivation, Cell, Convolution1dConfig, Convolution2dConfig,
+    EnergyFlowNetworkConfig, KINDS, KolmogorovArnoldConfig, LgatrSlimConfig, LorentzNetConfig, Norm,
+    ParametrisedPerceptronConfig, ParticleFlowNetworkConfig, ParticleNetConfig, ParticleTransformerConfig,
+    PerceptronConfig, Pooling, RecurrentConfig, TransformerConfig,
+};
+pub use config::{ModelConfig, Need, Reads, Shape};
 pub use error::Error;
+pub use fine_tune::Taken;
 pub use inputs::{Inputs, PaddedGroups};
+pub use loss::{Decorrelation, Loss, LossKind, Truth};
 pub use network::Network;
-pub use optimiser::{Optimiser, OptimiserConfig, StepReport};
+pub use optimiser::{
+    BatchGradient, Optimiser, OptimiserConfig, OptimiserKind, StepReport, WeightAverage, total_weight,
+};

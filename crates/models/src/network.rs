@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use crate::architectures::Architecture;
+use crate::fused::norm::Moments;
 use crate::fused::{self, from_values, values};
-use crate::layers::{BatchNorm, Initialiser, Pass};
-use crate::particle_flow_network::ParticleFlowNetwork;
-use crate::particle_net::ParticleNet;
-use crate::particle_transformer::ParticleTransformer;
+use crate::layers::{Initialiser, Pass};
 use crate::{Error, Inputs, ModelConfig};
 
 /// A network with its weights.
@@ -30,59 +29,6 @@ pub struct Network {
     pub(crate) architecture: Architecture,
 }
 
-/// One variant for each kind. A new architecture is a file, a variant here and in [`ModelConfig`], and a line in
-/// [`each`].
-#[derive(Clone, Debug)]
-#[allow(clippy::enum_variant_names, reason = "these are their names in the field")]
-#[allow(clippy::large_enum_variant, reason = "there is one of them, not a list")]
-pub(crate) enum Architecture {
-    ParticleFlowNetwork(ParticleFlowNetwork),
-    ParticleNet(ParticleNet),
-    ParticleTransformer(Box<ParticleTransformer>),
-}
-
-/// `$body` for the module inside of `$architecture`, wrapped again where a variant is asked for.
-macro_rules! each {
-    ($architecture:expr, $module:ident => $body:expr) => {
-        match $architecture {
-            Architecture::ParticleFlowNetwork($module) => $body,
-            Architecture::ParticleNet($module) => $body,
-            Architecture::ParticleTransformer($module) => $body,
-        }
-    };
-}
-
-impl Architecture {
-    /// The weights without the graph that training hangs on them.
-    fn without_gradients(&self) -> Self {
-        match self {
-            Self::ParticleFlowNetwork(module) => Self::ParticleFlowNetwork(module.valid()),
-            Self::ParticleNet(module) => Self::ParticleNet(module.valid()),
-            Self::ParticleTransformer(module) => Self::ParticleTransformer(Box::new(module.valid())),
-        }
-    }
-
-    pub(crate) fn map(self, mapper: &mut impl ModuleMapper) -> Self {
-        match self {
-            Self::ParticleFlowNetwork(module) => Self::ParticleFlowNetwork(module.map(mapper)),
-            Self::ParticleNet(module) => Self::ParticleNet(module.map(mapper)),
-            Self::ParticleTransformer(module) => Self::ParticleTransformer(Box::new((*module).map(mapper))),
-        }
-    }
-
-    fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
-        match self {
-            Self::ParticleFlowNetwork(_) => Vec::new(),
-            Self::ParticleNet(module) => module.batch_norms(),
-            Self::ParticleTransformer(module) => module.batch_norms(),
-        }
-    }
-
-    fn forward(&self, features: Tensor<2>, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
-        each!(self, module => module.forward(features, inputs, pass))
-    }
-}
-
 /// The numbers of one parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Parameter {
@@ -99,26 +45,20 @@ impl Network {
     /// Sizes that are out of range or that are still 0.
     pub fn new(config: &ModelConfig, seed: u64) -> Result<Self, Error> {
         config.validate()?;
-        for (what, size) in [("features", config.features()), ("classes", config.classes())] {
-            if size == 0 {
-                let reason =
-                    format!("{what} is 0; set it, or take it from the data (ModelConfig::with_shape)");
-                return Err(Error::Config { kind: config.kind(), reason });
-            }
-        }
+        config.check_complete()?;
         let mut start = Initialiser::new(seed, fused::device(true));
-        let architecture = match config {
-            ModelConfig::ParticleFlowNetwork(config) => {
-                Architecture::ParticleFlowNetwork(ParticleFlowNetwork::new(config, &mut start))
-            }
-            ModelConfig::ParticleNet(config) => {
-                Architecture::ParticleNet(ParticleNet::new(config, &mut start))
-            }
-            ModelConfig::ParticleTransformer(config) => {
-                Architecture::ParticleTransformer(Box::new(ParticleTransformer::new(config, &mut start)))
-            }
-        };
+        let architecture = config.architecture.build(&config.shape, &mut start);
         Ok(Self { config: config.clone(), architecture })
+    }
+
+    /// A network for the weights of a file with `stored` numbers; none where it would have more, which are not made then.
+    pub(crate) fn for_weights(config: &ModelConfig, stored: usize) -> Result<Option<Self>, Error> {
+        config.validate()?;
+        config.check_complete()?;
+        let mut start = Initialiser::within(stored, fused::device(true));
+        let architecture = config.architecture.build(&config.shape, &mut start);
+        let network = Self { config: config.clone(), architecture };
+        Ok((!start.overdrawn).then_some(network))
     }
 
     /// What the network was built from.
@@ -130,6 +70,13 @@ impl Network {
     pub fn parameters(&self) -> usize {
         let learned = self.named_parameters().into_values().filter(|parameter| parameter.learned);
         learned.map(|parameter| parameter.values.len()).sum()
+    }
+
+    /// The shape of each learned parameter, by the name that it has in weight files.
+    pub fn parameter_shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        let mut shapes = Shapes::default();
+        self.visit(&mut shapes);
+        shapes.found
     }
 
     /// Scores before the softmax, (jets, classes) row-major. Nothing drops out, batch norms use running moments.
@@ -146,7 +93,7 @@ impl Network {
     /// As [`Network::logits`].
     pub fn probabilities(&self, inputs: &Inputs) -> Result<Vec<f32>, Error> {
         let mut scores = self.logits(inputs)?;
-        for row in scores.chunks_exact_mut(self.config.classes()) {
+        for row in scores.chunks_exact_mut(self.config.outputs()) {
             let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             row.iter_mut().for_each(|score| *score = (*score - largest).exp());
             let sum: f32 = row.iter().sum();
@@ -166,39 +113,22 @@ impl Network {
         inputs: &Inputs,
         pass: &mut Pass,
     ) -> Result<Tensor<2>, Error> {
-        let features = self.config.features();
-        // A batch of empty jets has no way to know how many features its constituents would have had.
-        if inputs.constituents() > 0 && inputs.features() != features {
-            let got = inputs.features();
-            return Err(Error::Inputs(format!(
-                "constituents have {got} features, the network reads {features}"
-            )));
-        }
-        for (group, needed, there) in [
-            ("points", self.config.needs_points(), inputs.points.is_some()),
-            ("vectors", self.config.needs_vectors(), inputs.vectors.is_some()),
-        ] {
-            if needed && !there {
-                return Err(Error::Inputs(format!("a {} needs the group {group}", self.config.kind())));
-            }
-        }
-        let device = fused::device(pass.trains());
-        let x = from_values(inputs.features.clone(), [inputs.constituents(), features], &device);
-        architecture.forward(x, inputs, pass)
+        inputs.check(&self.config)?;
+        architecture.forward(&inputs.for_shape(&self.config.shape), pass)
     }
 
     /// Takes what the batch norms saw in a training pass into their running moments.
-    pub(crate) fn absorb(&mut self, pass: &Pass) -> Result<(), Error> {
+    pub(crate) fn absorb(&mut self, moments: &[Moments]) -> Result<(), Error> {
         let norms = self.architecture.batch_norms();
-        if norms.len() != pass.moments.len() {
-            let (norms, seen) = (norms.len(), pass.moments.len());
+        if norms.len() != moments.len() {
+            let (norms, seen) = (norms.len(), moments.len());
             return Err(Error::Backend(format!("{norms} batch norms, {seen} of them ran")));
         }
-        norms.into_iter().zip(&pass.moments).try_for_each(|(norm, moments)| norm.absorb(moments))
+        norms.into_iter().zip(moments).try_for_each(|(norm, moments)| norm.absorb(moments))
     }
 
     pub(crate) fn visit(&self, visitor: &mut impl ModuleVisitor) {
-        each!(&self.architecture, module => module.visit(visitor));
+        self.architecture.visit(visitor);
     }
 
     /// All parameters by name; the names are those of the weight files.
@@ -238,6 +168,28 @@ impl ModuleVisitor for Collect {
             learned: param.is_require_grad(),
         };
         self.found.insert(self.path.join("."), parameter);
+    }
+}
+
+#[derive(Default)]
+struct Shapes {
+    path: Vec<String>,
+    found: BTreeMap<String, Vec<usize>>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.is_require_grad() {
+            self.found.insert(self.path.join("."), param.val().dims().to_vec());
+        }
     }
 }
 

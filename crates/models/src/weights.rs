@@ -50,13 +50,11 @@ impl Network {
         if meta.format != 1 {
             return Err(wrong(format!("format {} is not known here", meta.format)));
         }
-        // A file cannot ask for more memory than it brings itself: compare before building.
+        // A file cannot ask for more memory than it brings itself.
         let stored: usize = tensors.values().map(|tensor| tensor.values.len()).sum();
-        let expected = expected_size(&meta.config);
-        if expected.is_none_or(|expected| expected > stored) {
+        let Some(mut network) = Self::for_weights(&meta.config, stored)? else {
             return Err(wrong(format!("{stored} numbers are too few for the network that it describes")));
-        }
-        let mut network = Self::new(&meta.config, 0)?;
+        };
         network.load(what, tensors)?;
         Ok(network)
     }
@@ -68,7 +66,11 @@ impl Network {
     pub fn load_safetensors(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
         let other = Self::open(path.as_ref())?;
         if other.config() != self.config() {
-            let reason = format!("it holds {:?}, the network is {:?}", other.config(), self.config());
+            let text = |network: &Self| {
+                let ModelConfig { architecture, shape } = network.config();
+                format!("{architecture:?} of {shape:?}")
+            };
+            let reason = format!("it holds {}, the network is {}", text(&other), text(self));
             return Err(Error::Weights { what: path.as_ref().display().to_string(), reason });
         }
         *self = other;
@@ -116,41 +118,15 @@ impl Network {
     }
 }
 
-/// A lower bound of the numbers in a network: its matrices, chain by chain. Nothing where that overflows.
-fn expected_size(config: &ModelConfig) -> Option<usize> {
-    let mut size = 0_usize;
-    let mut chain = |widths: &[usize]| {
-        let mut matrices = widths.windows(2).map(|pair| pair[0].checked_mul(pair[1]));
-        size = matrices.try_fold(size, |sum, matrix| sum.checked_add(matrix?))?;
-        Some(())
-    };
-    match config {
-        ModelConfig::ParticleFlowNetwork(config) => {
-            chain(&[&[config.features][..], &config.phi[..], &config.head, &[config.classes]].concat())?;
-        }
-        ModelConfig::ParticleNet(config) => {
-            let convolutions = config.convolutions.concat();
-            chain(&[&[config.features][..], &convolutions[..], &config.head, &[config.classes]].concat())?;
-        }
-        ModelConfig::ParticleTransformer(config) => {
-            chain(&[&[config.features][..], &config.embed[..], &config.head, &[config.classes]].concat())?;
-            chain(&[&config.pair_embed[..], &[config.heads]].concat())?;
-            let width = config.embed.last().copied().unwrap_or(0);
-            let hidden = width.checked_mul(config.expansion)?;
-            for _ in 0..config.blocks + config.class_blocks {
-                chain(&[width, width, width, width, width, hidden, width])?;
-            }
-        }
-    }
-    Some(size)
-}
-
 /// One tensor of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StoredTensor {
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Vec<f32>,
 }
+
+/// The tensors of a file by name.
+pub(crate) type Tensors = BTreeMap<String, StoredTensor>;
 
 /// A safetensors file with one entry of metadata, so that its bytes do not depend on the order of a hash map.
 pub(crate) fn write_tensors(
@@ -175,20 +151,19 @@ pub(crate) fn write_tensors(
 }
 
 /// The tensors of a safetensors file and its entry `key` of metadata.
-pub(crate) fn read_tensors(
-    what: &str,
-    bytes: &[u8],
-    key: &str,
-) -> Result<(BTreeMap<String, StoredTensor>, String), Error> {
+pub(crate) fn read_tensors(what: &str, bytes: &[u8], key: &str) -> Result<(Tensors, String), Error> {
+    let (tensors, mut metadata) = read_plain(what, bytes)?;
+    let reason = || format!("its metadata has no entry {key}");
+    let meta =
+        metadata.remove(key).ok_or_else(|| Error::Weights { what: what.to_owned(), reason: reason() })?;
+    Ok((tensors, meta))
+}
+
+/// The tensors of a safetensors file of any origin, and its metadata.
+pub(crate) fn read_plain(what: &str, bytes: &[u8]) -> Result<(Tensors, HashMap<String, String>), Error> {
     let wrong = |reason: String| Error::Weights { what: what.to_owned(), reason };
     let (_, metadata): (usize, Metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| wrong(format!("no safetensors: {error}")))?;
-    let meta = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|entries| entries.get(key))
-        .ok_or_else(|| wrong(format!("its metadata has no entry {key}")))?
-        .clone();
     let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(format!("no safetensors: {error}")))?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
@@ -199,7 +174,7 @@ pub(crate) fn read_tensors(
         let values = chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         tensors.insert(name, StoredTensor { shape: view.shape().to_vec(), values });
     }
-    Ok((tensors, meta))
+    Ok((tensors, metadata.metadata().clone().unwrap_or_default()))
 }
 
 /// Writes `bytes` beside `path` and renames them into place.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{CONFIGS, Jets, config, network};
+use common::{CONFIGS, Jets, config, config_of, network};
 use fiducial_models::{Optimiser, OptimiserConfig};
 
 /// Numbers of constituents: none, fewer than there are neighbours, one more, many.
@@ -88,4 +88,72 @@ fn inputs_that_do_not_fit_are_errors() {
         wrong.unwrap_err().to_string(),
         "build a particle-flow-network: the configuration has 3 features, the data has 5"
     );
+}
+
+/// A rotation about an axis in space, then a boost along another.
+fn lorentz(angle: f64, rapidity: f64, axis: usize) -> impl Fn([f64; 4]) -> [f64; 4] {
+    move |mut p| {
+        let (a, b, c) = (axis, (axis + 1) % 3, (axis + 2) % 3);
+        (p[b], p[c]) = (p[b] * angle.cos() - p[c] * angle.sin(), p[b] * angle.sin() + p[c] * angle.cos());
+        (p[a], p[3]) = (
+            p[a] * rapidity.cosh() + p[3] * rapidity.sinh(),
+            p[a] * rapidity.sinh() + p[3] * rapidity.cosh(),
+        );
+        p
+    }
+}
+
+#[test]
+fn boosts_and_rotations_change_nothing() {
+    for name in ["LorentzNet", "L-GATr-slim"] {
+        let network = network(config_of(name));
+        let jets = Jets::new(&SIZES, 6);
+        let still = network.logits(&jets.padded(64)).unwrap();
+        let spread = largest_difference(&still, &[still[0], still[1]].repeat(SIZES.len()));
+        assert!(spread > 0.03, "{name}: {spread}");
+        let mut moved = jets.clone();
+        for (turn, (angle, rapidity)) in
+            [(0.7, 0.5), (2.0, -1.1), (-1.3, 0.8), (0.4, -0.6)].into_iter().enumerate()
+        {
+            moved = moved.transformed(lorentz(angle, rapidity, turn % 3));
+            let difference = largest_difference(&still, &network.logits(&moved.padded(64)).unwrap());
+            assert!(
+                difference < 1e-3 * (1.0 + spread),
+                "{name}, transformation {turn}: {difference} of {spread}"
+            );
+        }
+        // What is no Lorentz transformation does change the scores.
+        let stretched = jets.transformed(|p| [2.0 * p[0], p[1], p[2], 2.0 * p[3]]);
+        let difference = largest_difference(&still, &network.logits(&stretched.padded(64)).unwrap());
+        assert!(difference > 1e-2 * spread, "{name}: {difference} of {spread}");
+    }
+}
+
+#[test]
+fn energy_flow_is_infrared_and_collinear_safe() {
+    let name = "energy flow network";
+    let network = network(config_of(name));
+    let jets = Jets::new(&[20, 1, 2, 40], 7);
+    let logits = |jets: &Jets| network.logits(&jets.padded(100)).unwrap();
+    let before = logits(&jets);
+    let collinear = largest_difference(&before, &logits(&jets.clone().split(0.3)));
+    assert!(collinear < 1e-5, "splitting: {collinear}");
+    let other = Jets::new(&[5, 5, 5, 5], 8);
+    let differences: Vec<f32> = [1e-2, 1e-4, 1e-7]
+        .map(|scale| largest_difference(&before, &logits(&jets.clone().with(&other, scale))))
+        .to_vec();
+    assert!(
+        differences[2] < 1e-5 && differences[0] > 10.0 * differences[1],
+        "soft emissions: {differences:?}"
+    );
+    // A particle flow network promises neither.
+    let flow = common::network(config_of("particle flow network"));
+    let split = flow.logits(&jets.clone().split(0.3).padded(100)).unwrap();
+    assert!(largest_difference(&flow.logits(&jets.padded(100)).unwrap(), &split) > 1e-3);
+}
+
+#[test]
+fn sizes_of_what_is_not_read_are_refused() {
+    let error = fiducial_models::ModelConfig::from_toml("kind = \"lorentz-net\"\nfeatures = 3").unwrap_err();
+    assert_eq!(error.to_string(), "build a lorentz-net: it reads no features, which are 3");
 }

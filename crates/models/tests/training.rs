@@ -4,7 +4,7 @@
 mod common;
 
 use common::{CONFIGS, Jets, config, network};
-use fiducial_models::{Error, Inputs, Network, Optimiser, OptimiserConfig};
+use fiducial_models::{BatchGradient, Error, Inputs, Network, Optimiser, OptimiserConfig};
 
 fn batch(number: u64) -> (Inputs, Vec<u32>, Vec<f32>) {
     let sizes: Vec<usize> = (0..40).map(|jet| (jet * 7 + number as usize * 3) % 33).collect();
@@ -128,5 +128,48 @@ fn the_seed_fixes_the_weights() {
         let bytes = |seed| Network::new(&config(text), seed).unwrap().to_safetensors().unwrap();
         assert!(bytes(1) == bytes(1));
         assert!(bytes(1) != bytes(2));
+    }
+}
+
+#[test]
+fn parts_of_a_batch_add_up_to_it() {
+    let sizes = [9, 0, 12, 5, 20, 1, 7, 7, 30, 2];
+    let weights: Vec<f32> = (0..10).map(|jet| [1.0, 2.0, 0.0, -0.5, 0.3][jet % 5]).collect();
+    let labels: Vec<u32> = (0..10).map(|jet| jet % 2).collect();
+    // Without dropout, and without batch norms, which normalise each part by itself.
+    let flow = "kind = \"particle-flow-network\"\nfeatures = 3\nclasses = 2\nphi = [20, 24]\nhead = [10]";
+    for (name, text) in [("flow", flow)] {
+        let network = network(text);
+        let optimiser =
+            Optimiser::new(OptimiserConfig { label_smoothing: 0.1, ..OptimiserConfig::default() });
+        let all = Jets::new(&sizes, 3);
+        let whole = optimiser.gradient(&network, &all.padded(30), &labels, &weights, (0, 1)).unwrap();
+        let total = fiducial_models::total_weight(&weights);
+        let mut sum: Option<BatchGradient> = None;
+        for (part, jets) in [0..4, 4..7, 7..10].into_iter().enumerate() {
+            let inputs = all.some(jets.clone()).padded(30);
+            let part = (part as u64, 3);
+            let (labels, weights) = (&labels[jets.clone()], &weights[jets]);
+            let mut gradient = optimiser.gradient(&network, &inputs, labels, weights, part).unwrap();
+            gradient.scale(gradient.weight / total);
+            match &mut sum {
+                Some(sum) => sum.add(gradient),
+                None => sum = Some(gradient),
+            }
+        }
+        let sum = sum.unwrap();
+        assert!((sum.loss - whole.loss).abs() < 1e-6 && (sum.weight - whole.weight).abs() < 1e-12, "{name}");
+        let step = |gradient: BatchGradient| {
+            let mut network = network.clone();
+            let config = OptimiserConfig { epsilon: 1.0, ..OptimiserConfig::default() };
+            let report = Optimiser::new(config).apply(&mut network, gradient, 1.0).unwrap();
+            (network, report.gradient_norm)
+        };
+        let ((one, norm), (other, other_norm)) = (step(whole), step(sum));
+        assert!((norm - other_norm).abs() < 1e-5 * norm, "{name}: {norm} {other_norm}");
+        let (one, other) = (one.logits(&all.padded(30)).unwrap(), other.logits(&all.padded(30)).unwrap());
+        for (one, other) in one.iter().zip(&other) {
+            assert!((one - other).abs() < 1e-4 * (1.0 + one.abs()), "{name}: {one} {other}");
+        }
     }
 }

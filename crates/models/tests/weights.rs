@@ -2,8 +2,10 @@
 
 mod common;
 
-use common::{CONFIGS, Jets, network};
+use common::{CONFIGS, Jets, config, network};
 use fiducial_models::{ModelConfig, Network, Optimiser, OptimiserConfig};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 #[test]
 fn weights_come_back() {
@@ -112,7 +114,10 @@ fn configurations_are_checked() {
     );
     check("kind = \"particle-flow-network\"\ndropout = 1.0", "dropout must lie in [0, 1), not 1");
     check("kind = \"particle-flow-network\"\nphi = [9999999999]", "phi must lie between 1 and 16384");
-    check("kind = \"particle-transformer\"\nheads = 7", "embed ends in 128, which 7 heads do not divide");
+    check(
+        "kind = \"particle-transformer\"\nheads = 7",
+        "the last width of embed is 128, which 7 heads do not divide",
+    );
     let text = "kind = \"particle-flow-network\"";
     let error = Network::new(&ModelConfig::from_toml(text).unwrap(), 0).unwrap_err().to_string();
     assert!(error.starts_with("build a particle-flow-network: features is 0; set it"), "{error}");
@@ -138,4 +143,74 @@ fn published_sizes() {
     assert!((25_000..27_500).contains(&lite), "{lite}");
     let transformer = parameters("kind = \"particle-transformer\"", 17);
     assert!((2_080_000..2_200_000).contains(&transformer), "{transformer}");
+}
+
+#[test]
+fn a_network_starts_from_the_weights_of_another() {
+    let body = "kind = \"particle-flow-network\"\nfeatures = 3\nphi = [6, 5]\nhead = [4]\n";
+    let source = network(&format!("{body}classes = 4"));
+    let bytes = source.to_safetensors().unwrap();
+    let mut target = Network::new(&config(&format!("{body}classes = 2")), 99).unwrap();
+    let before = target.to_safetensors().unwrap();
+
+    let error = target.start_from("source", &bytes, &|_| false).unwrap_err().to_string();
+    assert!(error.contains("load source: 2 tensors do not fit: "), "{error}");
+    assert!(error.contains("head.output.weight is [4, 4] there and [4, 2] here"), "{error}");
+    assert!(before == target.to_safetensors().unwrap());
+
+    let taken = target.start_from("source", &bytes, &|name| name.starts_with("head.output")).unwrap();
+    assert_eq!(taken.fresh, ["head.output.bias", "head.output.weight"]);
+    assert_eq!(taken.unused, ["head.output.bias", "head.output.weight"]);
+    assert_eq!(taken.loaded.len(), 6);
+    // What was loaded is the source's, what was not is still its own.
+    let mut again = source.clone();
+    let taken = again
+        .start_from("target", &target.to_safetensors().unwrap(), &|name| name.starts_with("head.output"));
+    assert!(taken.is_ok() && again.to_safetensors().unwrap() == bytes);
+    let mut own = Network::new(&config(&format!("{body}classes = 2")), 99).unwrap();
+    own.start_from("target", &target.to_safetensors().unwrap(), &|name| !name.starts_with("head.output"))
+        .unwrap();
+    assert!(own.to_safetensors().unwrap() == before);
+    assert!(target.start_from("source", &bytes, &|_| true).is_err());
+    assert!(target.start_from("source", &bytes[..bytes.len() / 2], &|_| false).is_err());
+}
+
+/// Every mutation of a file is read or refused, and never takes more memory than the file has.
+#[test]
+fn mutated_files_are_refused_or_read() {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let small =
+        "kind = \"particle-net\"\nfeatures = 3\nclasses = 2\nneighbours = 2\nconvolutions = [[4]]\nhead = []";
+    let network = network(small);
+    let weights = network.to_safetensors().unwrap();
+    let header = usize::try_from(u64::from_le_bytes(weights[..8].try_into().unwrap())).unwrap();
+    let state = Optimiser::new(OptimiserConfig::default()).to_bytes().unwrap();
+    for lying in [u64::MAX, u64::MAX / 2, 1 << 40, header as u64 + 1, header as u64 - 1, 0] {
+        let mut bytes = weights.clone();
+        bytes[..8].copy_from_slice(&lying.to_le_bytes());
+        assert!(Network::from_safetensors("lying", &bytes).is_err(), "{lying}");
+    }
+    let mut refused = 0;
+    for round in 0..2000 {
+        for (original, place) in [(&weights, 8 + header), (&state, state.len())] {
+            let mut bytes = original.clone();
+            // Most of them in the header, where the lengths and the configuration are.
+            for _ in 0..=round % 3 {
+                let end = if round % 4 == 0 { bytes.len() } else { place.min(bytes.len()) };
+                let at = random.random_range(0..end);
+                match round % 5 {
+                    0 => bytes[at] ^= 1 << random.random_range(0..8),
+                    1 => bytes[at] = b'9',
+                    2 => drop(bytes.remove(at)),
+                    3 => bytes.insert(at, random.random()),
+                    _ => bytes.truncate(at.max(1)),
+                }
+            }
+            let mut target = network.clone();
+            refused += usize::from(Network::from_safetensors("mutated", &bytes).is_err());
+            let _ = target.start_from("mutated", &bytes, &|_| false);
+            let _ = Optimiser::from_bytes(OptimiserConfig::default(), &network, &bytes);
+        }
+    }
+    assert!(refused > 1000, "{refused}");
 }

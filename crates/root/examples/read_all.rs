@@ -13,6 +13,10 @@ use fiducial_root::{Column, Table};
 
 type Result<T> = std::result::Result<T, fiducial_root::Error>;
 
+/// The allocator of the command, so that the memory of one range of entries serves the next.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     for path in std::env::args().skip(1) {
         let start = Instant::now();
@@ -25,7 +29,7 @@ fn main() -> Result<()> {
         let jagged = |column: &&Column| matches!(column.kind, Ok(DataType::List(_)));
         let column =
             largest.and_then(|t| t.columns().iter().find(jagged).or(t.columns().first()).map(|c| (t, c)));
-        let (one, _) =
+        let (one, ..) =
             timed(|| column.map_or(Ok(0), |(t, c)| Ok(t.read(&[&c.name], 0..c.entries)?.num_rows())))?;
         let column = column.map_or("", |(_, column)| column.name.as_str());
 
@@ -36,23 +40,23 @@ fn main() -> Result<()> {
             compressed +=
                 names.iter().filter_map(|n| table.column(n)).map(|c| c.compressed_bytes).sum::<u64>();
         }
-        let (read, values) = timed(|| {
+        let (read, read_cpu, values) = timed(|| {
             each_cluster(&tables, |table, names, range| {
                 Ok(table.read(names, range)?.get_array_memory_size() as u64)
             })
         })?;
         // Now that the system has mapped the file, what decompression takes, and what reading takes beside it.
-        let (limit, decompressed) = timed(|| {
+        let (limit, limit_cpu, decompressed) = timed(|| {
             each_cluster(&tables, |table, names, range| {
                 fiducial_root::limit::decompress(table, names, &range)
             })
         })?;
-        let (again, _) = timed(|| {
+        let (again, again_cpu, _) = timed(|| {
             each_cluster(&tables, |table, names, range| Ok(table.read(names, range)?.num_rows() as u64))
         })?;
         println!(
-            "{{\"file\": {path:?}, \"columns\": {columns}, \"open_s\": {opened:.6}, \"one\": {column:?}, \"one_s\": {one:.6}, \"read_s\": {read:.6}, \
-             \"decompress_s\": {limit:.6}, \"again_s\": {again:.6}, \"compressed\": {compressed}, \"decompressed\": {decompressed}, \"values\": {values}}}"
+            "{{\"file\": {path:?}, \"columns\": {columns}, \"open_s\": {opened:.6}, \"one\": {column:?}, \"one_s\": {one:.6}, \"read_s\": {read:.6}, \"read_cpu_s\": {read_cpu:.6}, \
+             \"decompress_s\": {limit:.6}, \"decompress_cpu_s\": {limit_cpu:.6}, \"again_s\": {again:.6}, \"again_cpu_s\": {again_cpu:.6}, \"compressed\": {compressed}, \"decompressed\": {decompressed}, \"values\": {values}}}"
         );
     }
     Ok(())
@@ -75,9 +79,17 @@ fn each_cluster(tables: &[Table], each: impl Fn(&Table, &[&str], Range<u64>) -> 
     Ok(sum)
 }
 
-/// The seconds that something takes, and its result.
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
-    let start = Instant::now();
+/// The seconds that something takes, the seconds that processors work for it, and its result.
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, f64, T)> {
+    let (start, before) = (Instant::now(), processor());
     let result = work()?;
-    Ok((start.elapsed().as_secs_f64(), result))
+    Ok((start.elapsed().as_secs_f64(), processor() - before, result))
+}
+
+/// The seconds that all threads have run, on Linux: what other programs do does not count. Elsewhere 0.
+fn processor() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok());
+    let nanoseconds = stats.filter_map(|stat| stat.split(' ').next()?.parse::<f64>().ok());
+    nanoseconds.sum::<f64>() / 1e9
 }

@@ -42,6 +42,11 @@ pub(crate) struct Basket<'a> {
 }
 
 impl<'a> Basket<'a> {
+    /// Objects that lie in no basket: their positions count from their own start.
+    pub(crate) fn of_bytes(data: Cow<'a, [u8]>, place: Place) -> Self {
+        Self { border: data.len(), data: Data::Plain(data), offsets: None, entries: 0, key_len: 0, place }
+    }
+
     #[cfg(test)]
     pub(crate) fn of_test(
         data: Cow<'a, [u8]>,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StructArray, types,
+    ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StructArray,
+    types,
 };
 use arrow_buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{Field, Fields};
@@ -11,6 +12,7 @@ use rayon::prelude::*;
 
 use crate::error::{Place, Result};
 use crate::layout::Item;
+use crate::pool::{Block, Pool};
 use crate::prim::{BigEndian, Packed, Prim};
 
 /// Items of one basket.
@@ -49,9 +51,9 @@ impl Piece<'_> {
 }
 
 /// The array of all items of the pieces.
-pub(crate) fn items(item: &Item, pieces: &[Piece<'_>], place: &Place) -> Result<ArrayRef> {
+pub(crate) fn items(item: &Item, pieces: &[Piece<'_>], place: &Place, pool: &Arc<Pool>) -> Result<ArrayRef> {
     let rows: usize = pieces.iter().map(|piece| piece.items).sum();
-    let values = numbers(item, pieces);
+    let values = numbers(item, pieces, pool);
     let len = item.numbers();
     if rows.checked_mul(len) != Some(values.len()) {
         return Err(place.error(0, format!("{} numbers do not make {rows} items of {len}", values.len())));
@@ -70,16 +72,21 @@ pub(crate) fn items(item: &Item, pieces: &[Piece<'_>], place: &Place) -> Result<
     Ok(array)
 }
 
-fn numbers(item: &Item, pieces: &[Piece<'_>]) -> ArrayRef {
+fn numbers(item: &Item, pieces: &[Piece<'_>], pool: &Arc<Pool>) -> ArrayRef {
     macro_rules! native {
         ($arrow:ty) => {
-            Arc::new(PrimitiveArray::<$arrow>::new(native(item, pieces, BigEndian::convert).into(), None))
+            Arc::new(PrimitiveArray::<$arrow>::new(
+                native::<<$arrow as ArrowPrimitiveType>::Native>(item, pieces, pool, BigEndian::convert)
+                    .finish()
+                    .into(),
+                None,
+            ))
         };
     }
     match item.prim {
         Prim::Bool => {
-            let bytes: Vec<u8> = native(item, pieces, BigEndian::convert);
-            Arc::new(booleans(&bytes))
+            let bytes = native::<u8>(item, pieces, pool, BigEndian::convert);
+            Arc::new(booleans(bytes.as_ref()))
         }
         Prim::I8 => native!(types::Int8Type),
         Prim::U8 => native!(types::UInt8Type),
@@ -91,7 +98,7 @@ fn numbers(item: &Item, pieces: &[Piece<'_>]) -> ArrayRef {
         Prim::U64 => native!(types::UInt64Type),
         Prim::F32 => native!(types::Float32Type),
         Prim::F64 => native!(types::Float64Type),
-        Prim::Packed(packed) => unpack(packed, item, pieces),
+        Prim::Packed(packed) => unpack(packed, item, pieces, pool),
     }
 }
 
@@ -116,12 +123,12 @@ fn eight_bits(bytes: [u8; 8]) -> u8 {
     (truths.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
 
-fn unpack(packed: Packed, item: &Item, pieces: &[Piece<'_>]) -> ArrayRef {
-    let values: Vec<f64> = native(item, pieces, |bytes, out| packed.convert(bytes, out));
+fn unpack(packed: Packed, item: &Item, pieces: &[Piece<'_>], pool: &Arc<Pool>) -> ArrayRef {
+    let mut values = native(item, pieces, pool, |bytes, out: &mut [f64]| packed.convert(bytes, out));
     if packed.double {
-        Arc::new(PrimitiveArray::<types::Float64Type>::new(values.into(), None))
+        Arc::new(PrimitiveArray::<types::Float64Type>::new(values.finish().into(), None))
     } else {
-        let values: Vec<f32> = values.into_iter().map(|x| x as f32).collect();
+        let values: Vec<f32> = values.numbers().iter().map(|&x: &f64| x as f32).collect();
         Arc::new(PrimitiveArray::<types::Float32Type>::new(values.into(), None))
     }
 }
@@ -130,14 +137,14 @@ fn unpack(packed: Packed, item: &Item, pieces: &[Piece<'_>]) -> ArrayRef {
 fn native<T: BigEndian>(
     item: &Item,
     pieces: &[Piece<'_>],
+    pool: &Arc<Pool>,
     convert: impl Fn(&[u8], &mut [T]) + Sync,
-) -> Vec<T> {
+) -> Block {
     let (numbers, width) = (item.numbers(), item.width());
     let total: usize = pieces.iter().map(|piece| piece.items * numbers).sum();
-    // Zeroed memory comes from the system untouched: it is written once, by the threads that convert.
-    let mut out = vec![T::default(); total];
+    let mut out = pool.take::<T>(total);
     let mut targets = Vec::with_capacity(pieces.len());
-    let mut rest = out.as_mut_slice();
+    let mut rest = out.numbers();
     for piece in pieces {
         let (target, after) = rest.split_at_mut(piece.items * numbers);
         rest = after;
@@ -150,6 +157,8 @@ fn native<T: BigEndian>(
             convert(bytes, now);
             target = later;
         });
+        // Nothing of what the memory held before is to be seen.
+        target.fill(T::zeroed());
     });
     out
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::cxx;
+use crate::header;
 use crate::layout::{MAX_ITEM, packed};
 use crate::prim::Prim;
 use crate::shape::{Class, Header, Lead, Record, Shape, Step, Variant};
@@ -51,6 +52,9 @@ impl<'a> Classes<'a> {
         }
         if let Some(pointee) = name.strip_suffix('*') {
             return self.pointer(pointee);
+        }
+        if let Some(shape) = plain(name) {
+            return Ok(shape);
         }
         if let Some((outer, arguments)) = cxx::template(name) {
             match (outer, arguments.as_slice()) {
@@ -122,6 +126,9 @@ impl<'a> Classes<'a> {
     fn item(&mut self, type_name: &str) -> Made<Shape> {
         let shape = self.nested(type_name);
         let name = cxx::bare(type_name);
+        if shape.is_err() && self.streamers.is_enumeration(name) {
+            return Ok(Shape::Number(Prim::I32));
+        }
         match shape {
             Err(_) if !name.ends_with('*') && !is_collection(name) && !self.described(name) => {
                 Ok(Shape::Nothing(name.into()))
@@ -136,6 +143,11 @@ impl<'a> Classes<'a> {
 
     /// An object that is a whole branch: where its class has no streamer of its own, it has no header.
     pub(crate) fn whole(&mut self, class: &str, version: i32) -> Made<Shape> {
+        match plain(class) {
+            Some(Shape::ObjString(_)) => return Ok(Shape::ObjString(Header::None)),
+            Some(shape) => return Ok(shape),
+            None => {}
+        }
         let mut record = self.unshared(class, Some(version))?;
         if record.class.header == Header::Versioned {
             record.class.header = Header::None;
@@ -335,23 +347,38 @@ impl<'a> Classes<'a> {
                 number(code, &member.title)
                     .ok_or_else(|| format!("member {} has the type code {code}", member.name))?,
             ),
-            65 => Shape::Text,
+            // Texts one by one; an array of them has a header.
+            65 if element.code == 65 => Shape::Text,
+            65 => return Ok(Shape::Headed(Box::new(array(Shape::Text, &element.dims)))),
             66 => identity(),
-            0 | 61..=63 | 67 | 68 => {
-                self.inner(|classes| classes.record(cxx::bare(class), None).map(Shape::Record))?
-            }
+            0 | 61..=63 | 67 | 68 => match plain(cxx::bare(class)) {
+                Some(shape) => shape,
+                None => self.inner(|classes| classes.record(cxx::bare(class), None).map(Shape::Record))?,
+            },
             64 | 69 => self.inner(|classes| classes.pointer(class))?,
             // A pointer to a collection is written as the collection.
-            71 | 91 | 300 | 365 | 500 if is_collection(class) => match self.nested(class) {
-                Ok(shape) => return Ok(Shape::Headed(Box::new(array(shape, &element.dims)))),
-                Err(reason) if self.open.is_empty() || reason.starts_with("the classes") => {
-                    return Err(reason);
+            71 | 91 | 300 | 365 | 500 if is_collection(class) => {
+                match self.collection(class, element.items) {
+                    Ok(shape) => return Ok(Shape::Headed(Box::new(array(shape, &element.dims)))),
+                    Err(reason) if self.open.is_empty() || reason.starts_with("the classes") => {
+                        return Err(reason);
+                    }
+                    Err(_) => return Ok(Shape::Opaque),
                 }
-                Err(_) => return Ok(Shape::Opaque),
-            },
+            }
             _ => return Ok(Shape::Opaque),
         };
         Ok(array(shape, &element.dims))
+    }
+
+    /// A collection of which the file tells the code of its items: of enumerations it tells nothing else.
+    fn collection(&mut self, class: &str, items: i32) -> Made<Shape> {
+        match (self.nested(class)?, Prim::from_code(items)) {
+            (Shape::List(item), Some(prim)) if matches!(*item, Shape::Nothing(_)) => {
+                Ok(list(Shape::Number(prim)))
+            }
+            (shape, _) => Ok(shape),
+        }
     }
 
     /// A member whose class has no shape is kept as bytes.
@@ -500,6 +527,14 @@ pub(crate) fn identity() -> Shape {
     match special("TObject", &mut fields) {
         Some(class) => Shape::Record(Arc::new(Record { fields: fields.0, class })),
         None => Shape::Opaque,
+    }
+}
+
+/// Classes of ROOT that stand for the one value that they hold, where they are not a base class.
+fn plain(name: &str) -> Option<Shape> {
+    match name {
+        "TObjString" => Some(Shape::ObjString(Header::Versioned)),
+        name => header::array_item(name).map(|prim| list(Shape::Number(prim))),
     }
 }
 

@@ -7,14 +7,15 @@
 mod collections;
 mod objects;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::basket::Basket;
 use crate::cursor::Cursor;
-use crate::error::Result;
+use crate::error::{Place, Result};
 use crate::header::{self, Header};
 use crate::nested::Nested;
-use crate::shape::Shape;
+use crate::shape::{self, Shape};
 
 /// Items that a byte may stand for: collections within collections, each counted once. Only items without bytes, which
 /// a broken file can claim any number of, are more.
@@ -28,6 +29,11 @@ pub(crate) fn basket(shape: &Shape, basket: &Basket<'_>, wanted: &Range<usize>) 
     match &basket.offsets {
         Some(offsets) => {
             for w in offsets[wanted.start..=wanted.end].windows(2) {
+                // Of a text in a leaf ROOT writes no length where it is empty.
+                if w[0] == w[1] && *shape == Shape::Text {
+                    out.push_default();
+                    continue;
+                }
                 decoder.start(&values[..w[1] as usize], w[0] as usize)?;
                 decoder.read(&mut out, shape, 1)?;
                 decoder.end()?;
@@ -40,7 +46,7 @@ pub(crate) fn basket(shape: &Shape, basket: &Basket<'_>, wanted: &Range<usize>) 
             let mut before = Nested::new(shape);
             decoder.start(values, 0)?;
             for entry in 0..basket.entries.min(wanted.end) {
-                decoder.classes.clear();
+                decoder.forget();
                 let out = if entry < wanted.start { &mut before } else { &mut out };
                 decoder.read(out, shape, 1)?;
             }
@@ -52,6 +58,22 @@ pub(crate) fn basket(shape: &Shape, basket: &Basket<'_>, wanted: &Range<usize>) 
     Ok(out)
 }
 
+/// Reads objects that were streamed each by itself, between these offsets.
+pub(crate) fn streamed(shape: &Shape, bytes: &[u8], offsets: &[i32], place: &Place) -> Result<Nested> {
+    let basket = Basket::of_bytes(bytes.into(), place.clone());
+    let mut out = Nested::new(shape);
+    let mut decoder = Decoder::new(&basket);
+    for w in offsets.windows(2) {
+        let Some(entry) = basket.values().get(w[0] as usize..w[1] as usize) else {
+            return Err(place.error(0, format!("an object lies at {} to {} of its bytes", w[0], w[1])));
+        };
+        decoder.start(entry, 0)?;
+        decoder.read(&mut out, shape, 1)?;
+        decoder.end()?;
+    }
+    Ok(out)
+}
+
 struct Decoder<'a> {
     cursor: Cursor<'a>,
     key_len: usize,
@@ -59,20 +81,28 @@ struct Decoder<'a> {
     budget: usize,
     /// Names of classes that the entry has given, and the numbers by which it refers to them.
     classes: Vec<(usize, &'a [u8])>,
+    /// Objects that pointers of the entry have led to, by their numbers: the names of their classes, and where they lie.
+    objects: BTreeMap<usize, (&'a [u8], Range<usize>)>,
 }
 
 impl<'a> Decoder<'a> {
     fn new(basket: &'a Basket<'_>) -> Self {
         let budget = basket.values().len().saturating_mul(ITEMS_A_BYTE).saturating_add(1 << 12);
         let cursor = Cursor::new(basket.values(), &basket.place);
-        Self { cursor, key_len: basket.key_len, budget, classes: Vec::new() }
+        Self { cursor, key_len: basket.key_len, budget, classes: Vec::new(), objects: BTreeMap::new() }
     }
 
     /// Goes to the entry from `at` to the end of `values`.
     fn start(&mut self, values: &'a [u8], at: usize) -> Result<()> {
         self.cursor = Cursor::new(values, self.cursor.place());
-        self.classes.clear();
+        self.forget();
         self.cursor.seek(at)
+    }
+
+    /// What one entry has named means nothing to the next.
+    fn forget(&mut self) {
+        self.classes.clear();
+        self.objects.clear();
     }
 
     fn end(&self) -> Result<()> {
@@ -191,6 +221,16 @@ impl<'a> Decoder<'a> {
                 self.cursor.take(n)
             }
             Shape::Opaque => header::opaque(&mut self.cursor),
+            Shape::ObjString(kind) => {
+                let start = match kind {
+                    shape::Header::None => None,
+                    _ => Some(Header::read(&mut self.cursor)?),
+                };
+                header::t_object(&mut self.cursor)?;
+                let text = self.cursor.text_bytes()?;
+                start.map_or(Ok(()), |start| self.check(&start, "a TObjString"))?;
+                Ok(text)
+            }
             _ => self.cursor.text_bytes(),
         }
     }

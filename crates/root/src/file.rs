@@ -11,6 +11,7 @@ use crate::compress;
 use crate::cursor::Cursor;
 use crate::error::{Error, Place, Result};
 use crate::objects::classes::Classes;
+use crate::pool::Pool;
 use crate::rntuple::Ntuple;
 use crate::storage::{self, Opened, Remote, RemoteOptions, Url, Wanted};
 use crate::streamer::Streamers;
@@ -38,6 +39,7 @@ struct Inner {
     header: Header,
     streamers: OnceLock<Arc<Streamers>>,
     classes: OnceLock<Arc<Classes>>,
+    pool: Arc<Pool>,
 }
 
 enum Bytes {
@@ -191,8 +193,8 @@ impl RootFile {
         let name: Arc<str> = name.into();
         let place = Place::new(&name, "the header", 0);
         let header = Header::read(&bytes.read(0, HEADER_LEN, &place)?, &place)?;
-        let (streamers, classes) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { inner: Arc::new(Inner { name, bytes, header, streamers, classes }) })
+        let (streamers, classes, pool) = (OnceLock::new(), OnceLock::new(), Arc::default());
+        Ok(Self { inner: Arc::new(Inner { name, bytes, header, streamers, classes, pool }) })
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -225,6 +227,11 @@ impl RootFile {
     /// Up to `len` bytes from `seek` on: fewer where the file ends before.
     pub(crate) fn read(&self, seek: u64, len: usize, place: &Place) -> Result<Cow<'_, [u8]>> {
         self.inner.bytes.read(seek, len, place)
+    }
+
+    /// The memory of arrays that were dropped.
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.inner.pool
     }
 
     /// Whether its bytes come from a server.

@@ -340,6 +340,20 @@ fn object(
         return Err((type_name, format!("a leaf of class {} with type code {}", leaf.class, leaf.code)));
     }
     let name = cxx::normalise(&type_name);
+    // An array of objects that another branch counts: as many as the entry has.
+    if let Some(member) = member.filter(|m| m.element.code == 501 && m.element.dims.is_empty())
+        && !owner.in_collection(branch)
+        && !member.type_name.ends_with("**")
+    {
+        let class = member.type_name.trim_end_matches('*').trim();
+        return match classes.value(class) {
+            Ok(shape) => Ok((
+                Layout::Nested(Shape::Rest(Box::new(Shape::Headed(Box::new(shape))))),
+                format!("{class}[]"),
+            )),
+            Err(reason) => Err((name, reason)),
+        };
+    }
     let shape = match member {
         Some(member) => classes.member(member),
         None => {

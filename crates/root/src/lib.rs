@@ -25,7 +25,8 @@
 //! Objects are read by the `TStreamerInfo`s of the file, item by item or member by member as they were written. The
 //! identity and flags of a `TObject` that is a base class are left out of a `Struct`. Several files are read as one by
 //! [`Chain`]; [`Tree::select`] chooses columns by pattern, [`Tree::read_where`] rows, [`Tree::read_with`] adds the
-//! columns of a friend. A class whose own C++ code writes other bytes than the file describes shows only in its data:
+//! columns of a friend. An object that several pointers lead to is given at each. A pointer to an object of a derived class
+//! is an error, since such a column has no one type. A class whose own C++ code writes other bytes than the file describes shows only in its data:
 //! reading it is an error, which [`Tree::check_objects`] finds beforehand.
 //!
 //! Files are on this machine, or on http(s), S3 and XRootD servers ([`RootFile::open`]; cargo features `http`, `s3` and
@@ -83,6 +84,7 @@ pub mod limit;
 mod nested;
 mod object;
 mod objects;
+mod pool;
 mod prim;
 mod read;
 mod rntuple;

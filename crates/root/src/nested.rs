@@ -12,6 +12,7 @@ use arrow_schema::DataType;
 use crate::build::{self, Piece, Spans};
 use crate::error::{Place, Result};
 use crate::layout::Item;
+use crate::pool::Pool;
 use crate::prim::Prim;
 use crate::shape::Shape;
 
@@ -33,7 +34,7 @@ impl Nested {
         match shape {
             Shape::Number(prim) => Self::Numbers { prim: *prim, bytes: Vec::new() },
             Shape::Bits => Self::Numbers { prim: Prim::U32, bytes: Vec::new() },
-            Shape::Text | Shape::LongText | Shape::Opaque => {
+            Shape::Text | Shape::ObjString(_) | Shape::LongText | Shape::Opaque => {
                 Self::Text { ends: Vec::new(), bytes: Vec::new() }
             }
             Shape::List(item) | Shape::Rest(item) => Self::List { ends: Vec::new(), items: boxed(item) },
@@ -129,14 +130,14 @@ impl Nested {
     }
 
     /// The array of all values.
-    pub(crate) fn finish(self, shape: &Shape, place: &Place) -> Result<ArrayRef> {
+    pub(crate) fn finish(self, shape: &Shape, place: &Place, pool: &Arc<Pool>) -> Result<ArrayRef> {
         let arrow = |e: arrow_schema::ArrowError| place.error(0, e.to_string());
         match (self, shape) {
-            (out, Shape::Headed(inner)) => out.finish(inner, place),
+            (out, Shape::Headed(inner)) => out.finish(inner, place, pool),
             (Self::Numbers { prim, bytes }, _) => {
                 let item = Item { prim, dims: Vec::new() };
                 let items = bytes.len() / prim.width();
-                build::items(&item, &[Piece { bytes: &bytes, spans: Spans::All, items }], place)
+                build::items(&item, &[Piece { bytes: &bytes, spans: Spans::All, items }], place, pool)
             }
             (Self::Text { ends, bytes }, Shape::Opaque) => {
                 let array = BinaryArray::try_new(offsets(ends, place)?, Buffer::from_vec(bytes), None);
@@ -148,19 +149,19 @@ impl Nested {
                 Ok(Arc::new(array.map_err(|e| place.error(0, format!("its text is not UTF-8: {e}")))?))
             }
             (Self::List { ends, items }, Shape::List(item) | Shape::Rest(item)) => {
-                let (field, values) = (item.field("item"), items.finish(item, place)?);
+                let (field, values) = (item.field("item"), items.finish(item, place, pool)?);
                 let list = ListArray::try_new(Arc::new(field), offsets(ends, place)?, values, None);
                 Ok(Arc::new(list.map_err(arrow)?))
             }
             (Self::List { ends, items }, Shape::Clones(record, _)) => {
                 let shape = Shape::Pointer(Arc::clone(record));
-                let values = items.finish(&shape, place)?;
+                let values = items.finish(&shape, place, pool)?;
                 let list =
                     ListArray::try_new(Arc::new(shape.field("item")), offsets(ends, place)?, values, None);
                 Ok(Arc::new(list.map_err(arrow)?))
             }
             (Self::Fixed { items, .. }, Shape::Fixed(item, n)) => {
-                let (field, values) = (item.field("item"), items.finish(item, place)?);
+                let (field, values) = (item.field("item"), items.finish(item, place, pool)?);
                 let list = FixedSizeListArray::try_new(Arc::new(field), *n as i32, values, None);
                 Ok(Arc::new(list.map_err(arrow)?))
             }
@@ -172,7 +173,7 @@ impl Nested {
                     return Ok(Arc::new(StructArray::new_empty_fields(len, None)));
                 }
                 let arrays = fields.into_iter().zip(&record.fields);
-                let arrays = arrays.map(|(field, (_, shape))| field.finish(shape, place));
+                let arrays = arrays.map(|(field, (_, shape))| field.finish(shape, place, pool));
                 let arrays = arrays.collect::<Result<Vec<_>>>()?;
                 let array = StructArray::try_new(record.arrow_fields(), arrays, None);
                 Ok(Arc::new(array.map_err(arrow)?))
@@ -180,12 +181,12 @@ impl Nested {
             (Self::Nothing { len }, _) => Ok(Arc::new(NullArray::new(len))),
             // A null array has no other nulls.
             (Self::Optional { item, .. }, Shape::Optional(inner)) if inner.data_type() == DataType::Null => {
-                item.finish(inner, place)
+                item.finish(inner, place, pool)
             }
             (Self::Optional { valid, item }, shape) => {
                 let array = match shape {
-                    Shape::Optional(inner) => item.finish(inner, place)?,
-                    shape => item.finish(shape, place)?,
+                    Shape::Optional(inner) => item.finish(inner, place, pool)?,
+                    shape => item.finish(shape, place, pool)?,
                 };
                 let data = array.to_data().into_builder().nulls(Some(NullBuffer::from(valid))).build();
                 Ok(make_array(data.map_err(arrow)?))

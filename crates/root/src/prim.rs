@@ -167,7 +167,7 @@ impl Prim {
 }
 
 /// A native number that is stored big-endian.
-pub(crate) trait BigEndian: Copy + Default + Send + Sync {
+pub(crate) trait BigEndian: bytemuck::Pod + Send + Sync {
     /// Converts as many values as `out` holds; both lengths agree.
     fn convert(bytes: &[u8], out: &mut [Self]);
 }

@@ -19,6 +19,7 @@ use crate::decode;
 use crate::error::{Place, Result};
 use crate::layout::{Item, Layout, VECTOR_HEADER};
 use crate::nested::Nested;
+use crate::pool::Pool;
 use crate::prim::Prim;
 use crate::shape::Shape;
 use crate::storage::Wanted;
@@ -216,7 +217,7 @@ fn array(
     counters: &Counters<'_>,
     entries: &Range<u64>,
 ) -> Result<ArrayRef> {
-    let place = tree.place_of(column);
+    let (place, pool) = (tree.place_of(column), tree.file().pool());
     let Some(layout) = &tree.source(column).layout else {
         return Err(place.error(0, "the column has no layout"));
     };
@@ -225,32 +226,32 @@ fn array(
         return Err(place.error(0, format!("its baskets hold {rows} of the entries that are asked for")));
     }
     match layout {
-        Layout::Fixed(item) => fixed_array(item, parts, &place),
-        Layout::Record(fields) => record(fields, parts, &place),
+        Layout::Fixed(item) => fixed_array(item, parts, &place, pool),
+        Layout::Record(fields) => record(fields, parts, &place, pool),
         Layout::Jagged { item, header: 0 } => {
             let counts = counts(tree, column, parts, counters)?;
             match counts.as_ref().and_then(|counts| counted(item, parts, counts)) {
                 Some((offsets, pieces)) => {
-                    build::list(offsets.clone(), build::items(item, &pieces, &place)?, &place)
+                    build::list(offsets.clone(), build::items(item, &pieces, &place, pool)?, &place)
                 }
-                None => jagged_array(item, 0, parts, counts.as_deref(), &place),
+                None => jagged_array(item, 0, parts, counts.as_deref(), &place, pool),
             }
         }
-        Layout::Jagged { item, header } => jagged_array(item, *header, parts, None, &place),
+        Layout::Jagged { item, header } => jagged_array(item, *header, parts, None, &place, pool),
         Layout::Bits(shape) if parts.iter().all(|part| part.basket.offsets.is_some()) => {
-            nested_array(shape, parts, &place)
+            nested_array(shape, parts, &place, pool)
         }
         Layout::Bits(shape) => {
             let item = Item { prim: Prim::U32, dims: Vec::new() };
             match shape {
-                Shape::Bits => fixed_array(&item, parts, &place),
+                Shape::Bits => fixed_array(&item, parts, &place, pool),
                 _ => {
                     let counts = counts(tree, column, parts, counters)?;
-                    jagged_array(&item, 0, parts, counts.as_deref(), &place)
+                    jagged_array(&item, 0, parts, counts.as_deref(), &place, pool)
                 }
             }
         }
-        Layout::Nested(shape) => nested_array(shape, parts, &place),
+        Layout::Nested(shape) => nested_array(shape, parts, &place, pool),
     }
 }
 
@@ -301,10 +302,10 @@ fn counted<'a, 'c>(
     Some((shared, pieces))
 }
 
-fn fixed_array(item: &Item, parts: &[Part<'_>], place: &Place) -> Result<ArrayRef> {
+fn fixed_array(item: &Item, parts: &[Part<'_>], place: &Place, pool: &Arc<Pool>) -> Result<ArrayRef> {
     let piece =
         |part| Ok(Piece { bytes: fixed(part, item.width())?, spans: Spans::All, items: part.wanted.len() });
-    build::items(item, &parts.iter().map(piece).collect::<Result<Vec<_>>>()?, place)
+    build::items(item, &parts.iter().map(piece).collect::<Result<Vec<_>>>()?, place, pool)
 }
 
 fn jagged_array(
@@ -313,6 +314,7 @@ fn jagged_array(
     parts: &[Part<'_>],
     counts: Option<&Counts>,
     place: &Place,
+    pool: &Arc<Pool>,
 ) -> Result<ArrayRef> {
     let mut offsets = build::Offsets::new();
     let mut pieces = Vec::with_capacity(parts.len());
@@ -320,13 +322,13 @@ fn jagged_array(
         let counts = counts.and_then(|counts| counts.of(part));
         pieces.push(jagged(part, item, header, counts, &mut offsets)?);
     }
-    let values = build::items(item, &pieces, place)?;
+    let values = build::items(item, &pieces, place, pool)?;
     build::list(offsets.finish(place)?, values, place)
 }
 
-fn nested_array(shape: &Shape, parts: &[Part<'_>], place: &Place) -> Result<ArrayRef> {
+fn nested_array(shape: &Shape, parts: &[Part<'_>], place: &Place, pool: &Arc<Pool>) -> Result<ArrayRef> {
     let nested = parts.par_iter().map(|part| decode::basket(shape, &part.basket, &part.wanted));
-    Nested::concat(shape, nested.collect::<Result<Vec<_>>>()?).finish(shape, place)
+    Nested::concat(shape, nested.collect::<Result<Vec<_>>>()?).finish(shape, place, pool)
 }
 
 /// Finds the items of a jagged basket, and appends their numbers to the offsets.
@@ -385,7 +387,12 @@ fn jagged<'a>(
     Ok(Piece { bytes: &values[first..last], spans, items })
 }
 
-fn record(fields: &[(String, Item)], parts: &[Part<'_>], place: &Place) -> Result<ArrayRef> {
+fn record(
+    fields: &[(String, Item)],
+    parts: &[Part<'_>],
+    place: &Place,
+    pool: &Arc<Pool>,
+) -> Result<ArrayRef> {
     let stride = fields.iter().map(|(_, item)| item.width()).sum();
     let mut at = 0;
     let mut arrays = Vec::with_capacity(fields.len());
@@ -395,7 +402,7 @@ fn record(fields: &[(String, Item)], parts: &[Part<'_>], place: &Place) -> Resul
             let bytes = fixed(part, stride)?;
             pieces.push(Piece { bytes, spans: Spans::Every { stride, at }, items: part.wanted.len() });
         }
-        arrays.push((name.clone(), build::items(item, &pieces, place)?));
+        arrays.push((name.clone(), build::items(item, &pieces, place, pool)?));
         at += item.width();
     }
     build::record(arrays, place)

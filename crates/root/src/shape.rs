@@ -15,6 +15,8 @@ pub(crate) enum Shape {
     Number(Prim),
     /// A length of one or five bytes, then bytes.
     Text,
+    /// A `TObjString`, which stands for its text, with its header or without.
+    ObjString(Header),
     /// A length of four bytes, then bytes.
     LongText,
     /// Four bytes of flags, and two more if a flag says so.
@@ -121,7 +123,7 @@ impl Shape {
     pub(crate) fn data_type(&self) -> DataType {
         match self {
             Self::Number(prim) => prim.data_type(),
-            Self::Text | Self::LongText => DataType::Utf8,
+            Self::Text | Self::ObjString(_) | Self::LongText => DataType::Utf8,
             Self::Bits => DataType::UInt32,
             Self::Opaque => DataType::Binary,
             Self::Nothing(_) => DataType::Null,

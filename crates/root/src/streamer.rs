@@ -3,13 +3,16 @@
 //! A file carries the layouts of what it holds. Objects are read by them, so that trees of any ROOT version are read by
 //! one piece of code. Where a file's own list is missing or broken, the layouts built in here stand in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::Result;
 use crate::file::Record;
 use crate::object::{Object, ObjectId, Reader, Value};
 use crate::prim::Prim;
+
+/// The type code of `int`.
+const INT: i32 = 3;
 
 /// One member of a class.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub(crate) struct Element {
     pub(crate) count: Option<Arc<str>>,
     /// The version of a base class.
     pub(crate) base_version: Option<i32>,
+    /// The type code of a collection's items; 0 where it is not told.
+    pub(crate) items: i32,
 }
 
 /// How a member is read.
@@ -73,6 +78,8 @@ pub(crate) struct Streamers {
     all: Vec<(i32, Arc<Layout>)>,
     /// Class names by their names without spaces: "A<B> >" is written in several ways.
     squeezed: BTreeMap<String, Arc<str>>,
+    /// The types of members that are written as `int` without being one.
+    enumerations: BTreeSet<String>,
 }
 
 impl Streamers {
@@ -98,7 +105,15 @@ impl Streamers {
         self.all.iter().map(|(version, layout)| (*version, &**layout))
     }
 
+    /// Whether a type is an enumeration: members of it are written as `int`, and no class is known by its name.
+    pub(crate) fn is_enumeration(&self, name: &str) -> bool {
+        self.enumerations.contains(name)
+    }
+
     fn insert(&mut self, version: i32, layout: Layout) {
+        let enumeration = |m: &&Member| m.element.code == INT && Prim::from_name(&m.type_name).is_none();
+        let enumerations = layout.members.iter().filter(enumeration);
+        self.enumerations.extend(enumerations.map(|member| member.type_name.clone()));
         let layout = Arc::new(layout);
         self.squeezed.insert(layout.class.replace(' ', ""), Arc::clone(&layout.class));
         self.layouts.entry(Arc::clone(&layout.class)).or_default().insert(version, Arc::clone(&layout));
@@ -169,6 +184,7 @@ fn member(element: &Object, max_index: &[i64]) -> Option<Member> {
         },
         count: element.text("fCountName").map(Into::into),
         base_version: element.int("fBaseVersion").and_then(|n| i32::try_from(n).ok()).filter(|&n| n >= 0),
+        items: element.int("fCtype").and_then(|code| i32::try_from(code).ok()).unwrap_or(0),
     };
     Some(Member { name, title, type_name, step, element })
 }

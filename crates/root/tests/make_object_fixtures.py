@@ -82,6 +82,7 @@ void write(const char *path, int rows) {
     TClonesArray clones("Track", 4); TClonesArray *clones_pointer = &clones;
     TClonesArray bypass("Track", 4); TClonesArray *bypass_pointer = &bypass; bypass.BypassStreamer(false);
     TRef reference; TObject object;
+    Rare rare; char leaf[8]; Track shared, other;
     tree.Branch("string_int", &string_int, 32000, 0); tree.Branch("int_vector", &int_vector, 32000, 0); tree.Branch("multi", &multi, 32000, 0);
     tree.Branch("unordered", &unordered, 32000, 0); tree.Branch("maps", &maps, 32000, 0); tree.Branch("int_point", &int_point, 32000, 0);
     tree.Branch("split_map", &int_point, 32000, 99);
@@ -101,6 +102,8 @@ void write(const char *path, int rows) {
     tree.Branch("clones", &clones_pointer, 32000, 0); tree.Branch("split_clones", &clones_pointer, 32000, 99);
     tree.Branch("bypass", &bypass_pointer, 32000, 0);
     tree.Branch("reference", &reference, 32000, 0);
+    tree.Branch("rare", &rare, 32000, 0); tree.Branch("split_rare.", &rare, 32000, 99);
+    tree.Branch("leaf", leaf, "leaf/C");
     for (int i = 0; i < rows; ++i) {
         string_int.clear(); int_vector.clear(); multi.clear(); unordered.clear(); maps.clear(); int_point.clear();
         points.clear(); nested.clear(); pairs.clear(); hits.clear(); split_hits.clear(); names.clear(); shorts.clear();
@@ -131,6 +134,12 @@ void write(const char *path, int rows) {
         holder.lead = holder.tracks->GetEntriesFast() ? holder.tracks->At(0) : nullptr;
         holder.when = TDatime(2020, 1, i + 1, 12, 0, 0);
         reference = holder.lead;
+        shared.fill(i); other.fill(i + 1);
+        for (int k = 0; k < 2; ++k) rare.names[k] = TString('n', i + k);
+        rare.colours.assign(i % 3, blue); rare.reals.Set(i % 3); rare.reals.Reset(0.5 * i); rare.text.SetString(TString::Format("text %d", i));
+        rare.twice = {&shared, &other, nullptr, &shared}; rare.n = i % 3; delete[] rare.points; rare.points = new Point[3];
+        for (int k = 0; k < rare.n; ++k) rare.points[k] = point(i + k);
+        snprintf(leaf, sizeof leaf, "%.*s", i % 3, "leaf");
         tree.Fill();
     }
     tree.Write();
@@ -180,6 +189,18 @@ def four(x, y, z, e):
     return {"fP": {"fX": x, "fY": y, "fZ": z}, "fE": e}
 
 
+def rare(i):
+    return {
+        "names": ["n" * (i + k) for k in range(2)],
+        "colours": [7] * (i % 3),
+        "reals": [0.5 * i] * (i % 3),
+        "text": f"text {i}",
+        "twice": [track(i), track(i + 1), None, track(i)],
+        "n": i % 3,
+        "points": [point(i + k) for k in range(i % 3)],
+    }
+
+
 def row(i):
     ks = range(i % 4)
 
@@ -223,6 +244,14 @@ def row(i):
         "bypass": [track(i + k) for k in ks],
         "split_clones/split_clones.title": [f"track {i + k}" for k in ks],
         "split_clones/split_clones.label": [track(i + k)["label"] for k in ks],
+        "rare": rare(i),
+        "split_rare./split_rare.names[2]": rare(i)["names"],
+        "split_rare./split_rare.colours": rare(i)["colours"],
+        "split_rare./split_rare.reals": rare(i)["reals"],
+        "split_rare./split_rare.text/split_rare.text.fString": rare(i)["text"],
+        "split_rare./split_rare.twice": rare(i)["twice"],
+        "split_rare./split_rare.points": rare(i)["points"],
+        "leaf": "leaf"[: i % 3],
         "split_clones/split_clones.at": [track(i + k)["at"] for k in ks],
     }
 
@@ -235,7 +264,7 @@ def main():
         # Compiled, since ROOT writes no collections of classes that it only interprets.
         source = pathlib.Path(build) / "objects.C"
         links = [
-            "Point", "Base", "Hit", "Track", "Holder", "pair<int,Point>", "vector<Point>", "vector<vector<Point>>",
+            "Point", "Base", "Hit", "Track", "Holder", "Rare", "vector<Colour>", "pair<int,Point>", "vector<Point>", "vector<vector<Point>>",
             "vector<Hit>", "vector<Track*>", "map<int,Point>", "map<string,map<string,float>>", "map<string,int>",
             "map<int,vector<double>>", "multimap<int,float>", "unordered_map<string,double>", "map<string,float>",
             "map<int,string>", "vector<pair<int,string>>", "pair<int,string>", "pair<int,float>", "set<string>",

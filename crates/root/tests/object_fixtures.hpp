@@ -12,10 +12,12 @@
 
 #include "Math/GenVector/PtEtaPhiM4D.h"
 #include "Math/Vector4D.h"
+#include "TArrayD.h"
 #include "TClonesArray.h"
 #include "TDatime.h"
 #include "TLorentzVector.h"
 #include "TNamed.h"
+#include "TObjString.h"
 #include "TObject.h"
 #include "TRef.h"
 #include "TRefArray.h"
@@ -74,4 +76,16 @@ public:
     Holder() = default;
     ~Holder() override;
     ClassDefOverride(Holder, 1)
+};
+
+// Members that are rare, each with rules of its own.
+struct Rare {
+    TString names[2];
+    std::vector<Colour> colours;
+    TArrayD reals;
+    TObjString text;
+    std::vector<Track *> twice;
+    int n = 0;
+    Point *points = nullptr;   //[n]
+    virtual ~Rare() = default;
 };

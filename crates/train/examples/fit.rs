@@ -13,7 +13,7 @@ use fiducial_data::prepare::{PrepareOptions, prepare_or_reuse};
 use fiducial_data::view::View;
 use fiducial_metrics::{BinaryScores, Bootstrap};
 use fiducial_models::allocator;
-use fiducial_train::{DataSource, FitOptions, PREDICTION_BATCH, Phase, Progress, Recipe, predict, train};
+use fiducial_train::{DataSource, FitOptions, Phase, Progress, Recipe, train};
 
 #[global_allocator]
 static ALLOCATOR: allocator::Allocator = allocator::Allocator;
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let saved = train(&recipe, &view, &dataset, &out, &FitOptions::default(), &mut show)?;
     let test = tensors(&view, &saved.standardisation, &dataset, "test")?;
-    let probabilities = predict(&saved.network, &test, PREDICTION_BATCH)?;
+    let probabilities = saved.model.predict(&test)?;
     let scores: Vec<f64> = probabilities.chunks_exact(2).map(|row| row[1]).collect();
     let truth: Vec<bool> = test.labels.iter().map(|label| *label == 1).collect();
     let events = BinaryScores::new(&scores, &truth, None)?;

@@ -1,6 +1,8 @@
 //! The model card: what a person reads, with the front matter that model hubs read.
 use std::fmt::Write;
 
+use fiducial_trees::Booster;
+
 use crate::SavedModel;
 
 /// Markdown with YAML front matter, as model hubs take it.
@@ -31,6 +33,10 @@ fn write_card(text: &mut String, model: &SavedModel, classes: &str) -> std::fmt:
         writeln!(text, "| {} | {length} | {} |", group.name, names.join(", "))?;
     }
 
+    if let Some(booster) = model.model.trees() {
+        write_importance(text, booster)?;
+    }
+
     writeln!(text, "\n## Training\n\n| | |\n|---|---|")?;
     writeln!(text, "| dataset | {} |\n| its version | `{}` |", info.dataset, info.dataset_version)?;
     writeln!(text, "| seed | {} |\n| code | {} |", info.seed, info.code)?;
@@ -53,7 +59,24 @@ fn write_card(text: &mut String, model: &SavedModel, classes: &str) -> std::fmt:
     writeln!(text, "\n`model.json` holds the recipe, `training.json` each epoch.\n")?;
     writeln!(
         text,
-        "## Limits\n\nThe scores are what the network learnt from the simulation or data above. On jets of another\n\
+        "## Limits\n\nThe scores are what the model learnt from the simulation or data above. On jets of another\n\
          selection, another detector or another generator they mean something else until that is measured."
     )
+}
+
+/// The features that lowered the loss most.
+fn write_importance(text: &mut String, booster: &Booster) -> std::fmt::Result {
+    const SHOWN: usize = 15;
+    let importance = booster.importance();
+    let total: f64 = importance.iter().map(|feature| feature.gain).sum();
+    writeln!(
+        text,
+        "\n## What the trees split on\n\n| feature | splits | share of the gain |\n|---|---|---|"
+    )?;
+    for feature in importance.iter().take(SHOWN) {
+        let number = feature.feature.to_string();
+        let name = booster.feature_names().get(feature.feature).unwrap_or(&number);
+        writeln!(text, "| {name} | {} | {:.3} |", feature.splits, feature.gain / total)?;
+    }
+    Ok(())
 }

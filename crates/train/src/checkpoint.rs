@@ -1,7 +1,7 @@
 //! Checkpoints: the whole state of a training on disk, from which it goes on to the same bytes.
 //!
 //! A directory holds `checkpoint.toml` (the manifest, committed last) and the files that it names: the weights with the
-//! running statistics, the optimiser's moments, and the best weights so far. Each file is written aside, synced and
+//! running statistics, the optimiser's moments, the average of the weights if there is one, and the best weights so far. Each file is written aside, synced and
 //! renamed, under a name of its own; what the manifest does not name is removed after the commit. A kill at any moment
 //! thus leaves the old manifest with its files, or the new one with its files.
 //!
@@ -20,7 +20,7 @@ use crate::{Error, Stopped};
 
 const FORMAT: &str = "fiducial-checkpoint/1";
 const MANIFEST: &str = "checkpoint.toml";
-const PARTS: [&str; 3] = ["weights-", "optimiser-", "best-"];
+const PARTS: [&str; 4] = ["weights-", "optimiser-", "average-", "best-"];
 
 /// What a checkpoint must share with the training that goes on from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub(crate) struct Position {
     pub(crate) stopped: Option<Stopped>,
     /// How many processes have worked on it.
     pub(crate) sessions: usize,
+    /// The length of the log; 0 without one.
+    #[serde(default)]
+    pub(crate) log_bytes: u64,
     pub(crate) running: Running,
     pub(crate) resources: Resources,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -72,6 +75,7 @@ pub(crate) struct Running {
 pub(crate) struct Numbers<B> {
     pub(crate) weights: B,
     pub(crate) optimiser: B,
+    pub(crate) average: Option<B>,
     pub(crate) best: Option<B>,
 }
 
@@ -82,6 +86,8 @@ struct Manifest {
     identity: Identity,
     weights: Part,
     optimiser: Part,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    average: Option<Part>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     best: Option<Part>,
     position: Position,
@@ -96,7 +102,50 @@ struct Part {
 }
 
 /// A checkpoint as it was saved.
-type Loaded = (Position, Numbers<Vec<u8>>);
+pub(crate) type Loaded = (Position, Numbers<Vec<u8>>);
+
+/// A checkpoint as bytes, for the other processes of a training; no bytes where there is none.
+pub(crate) fn to_message(loaded: Option<&Loaded>) -> Result<Vec<u8>, Error> {
+    let Some((position, numbers)) = loaded else { return Ok(Vec::new()) };
+    let wrong = |error: toml::ser::Error| Error::damaged(Path::new(MANIFEST), error);
+    let position = toml::to_string(position).map_err(wrong)?.into_bytes();
+    let Numbers { weights, optimiser, average, best } = numbers;
+    let mut bytes = Vec::new();
+    for part in [Some(&position), Some(weights), Some(optimiser), average.as_ref(), best.as_ref()] {
+        // One more than the length, so that a part may be absent.
+        bytes.extend(part.map_or(0, |part| part.len() as u64 + 1).to_le_bytes());
+        bytes.extend(part.into_iter().flatten());
+    }
+    Ok(bytes)
+}
+
+/// Reads what [`to_message`] wrote.
+pub(crate) fn from_message(bytes: &[u8]) -> Result<Option<Loaded>, Error> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let damaged = |reason: &str| Error::damaged(Path::new("the checkpoint that rank 0 sent"), reason);
+    let mut rest = bytes;
+    let mut part = || -> Option<Option<Vec<u8>>> {
+        let (length, after) = rest.split_first_chunk::<8>()?;
+        let Some(length) = u64::from_le_bytes(*length).checked_sub(1) else {
+            rest = after;
+            return Some(None);
+        };
+        let (part, after) = after.split_at_checked(usize::try_from(length).ok()?)?;
+        rest = after;
+        Some(Some(part.to_vec()))
+    };
+    let mut next = || part().ok_or_else(|| damaged("it is cut short"));
+    let (position, weights, optimiser) = (next()?, next()?, next()?);
+    let (average, best) = (next()?, next()?);
+    let (Some(position), Some(weights), Some(optimiser)) = (position, weights, optimiser) else {
+        return Err(damaged("a part is missing"));
+    };
+    let position = toml::from_str(&String::from_utf8_lossy(&position));
+    let position = position.map_err(|error| damaged(&error.to_string()))?;
+    Ok(Some((position, Numbers { weights, optimiser, average, best })))
+}
 
 /// A directory of checkpoints, of which it holds one at a time.
 #[derive(Debug)]
@@ -147,6 +196,7 @@ impl Checkpoints {
         let numbers = Numbers {
             weights: self.read_part(&manifest.weights)?,
             optimiser: self.read_part(&manifest.optimiser)?,
+            average: manifest.average.as_ref().map(|part| self.read_part(part)).transpose()?,
             best: manifest.best.as_ref().map(|part| self.read_part(part)).transpose()?,
         };
         self.best = manifest.best.map(|part| (manifest.position.best_epoch, part));
@@ -163,6 +213,7 @@ impl Checkpoints {
         let place = format!("{:04}-{:06}.safetensors", position.epochs_done, position.steps_done);
         let weights = self.write_part("weights", &place, numbers.weights)?;
         let optimiser = self.write_part("optimiser", &place, numbers.optimiser)?;
+        let average = numbers.average.map(|bytes| self.write_part("average", &place, bytes)).transpose()?;
         if let Some(best) = numbers.best
             && self.best.as_ref().is_none_or(|(epoch, _)| *epoch != position.best_epoch)
         {
@@ -174,6 +225,7 @@ impl Checkpoints {
             identity: identity.clone(),
             weights,
             optimiser,
+            average,
             best: self.best.as_ref().map(|(_, part)| part.clone()),
             position,
         };
@@ -209,11 +261,9 @@ impl Checkpoints {
 
     /// Removes our own files that the manifest does not name: an older checkpoint's, and what a kill left behind.
     fn remove_all_but(&self, manifest: &Manifest) -> Result<(), Error> {
-        let keep: Vec<&str> = [Some(&manifest.weights), Some(&manifest.optimiser), manifest.best.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(|part| part.file.as_str())
-            .collect();
+        let Manifest { weights, optimiser, average, best, .. } = manifest;
+        let parts = [Some(weights), Some(optimiser), average.as_ref(), best.as_ref()];
+        let keep: Vec<&str> = parts.into_iter().flatten().map(|part| part.file.as_str()).collect();
         let entries =
             fs::read_dir(&self.directory).map_err(Error::io("read directory", &self.directory))?.flatten();
         for entry in entries {
@@ -253,6 +303,7 @@ mod tests {
             best_loss: 0.1 + 0.2,
             stopped: None,
             sessions: 1,
+            log_bytes: 17,
             running: Running { loss: 1e-300 / 3.0, weight: f64::MIN_POSITIVE, jets: 3, seconds: 0.3 },
             resources: Meter::start().read(),
             history: (1..50).map(|epoch| f64::from(epoch).sqrt() / 3.0).map(epoch).collect(),
@@ -272,7 +323,7 @@ mod tests {
     }
 
     fn numbers(version: &[u8]) -> Numbers<&[u8]> {
-        Numbers { weights: version, optimiser: b"moments", best: Some(version) }
+        Numbers { weights: version, optimiser: b"moments", average: Some(version), best: Some(version) }
     }
 
     #[test]
@@ -281,13 +332,19 @@ mod tests {
         let mut checkpoints = Checkpoints::open(dir.path(), Faults::default()).unwrap();
         let before = position(1);
         checkpoints.save(&identity(), before.clone(), numbers(b"1")).unwrap();
-        let (position, _) = checkpoints.load(&identity()).unwrap().unwrap();
-        assert_eq!(position, before);
+        let loaded = checkpoints.load(&identity()).unwrap();
+        assert_eq!(loaded.as_ref().unwrap().0, before);
+        // Also on the way to another process.
+        let mut message = to_message(loaded.as_ref()).unwrap();
+        assert_eq!(from_message(&message).unwrap(), loaded);
+        message.pop();
+        assert!(from_message(&message).is_err());
+        assert_eq!(from_message(&to_message(None).unwrap()).unwrap(), None);
     }
 
     #[test]
     fn a_fault_at_any_point_leaves_the_old_checkpoint_or_the_new_one() {
-        let points = ["weights", "optimiser", "best", "manifest"]
+        let points = ["weights", "optimiser", "average", "best", "manifest"]
             .iter()
             .flat_map(|part| ["write", "sync", "rename"].map(|action| format!("{action} {part}")))
             .chain(["clean".to_owned()]);
@@ -319,6 +376,7 @@ mod tests {
                 fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             names.sort();
             let expected = [
+                "average-0000-000003.safetensors",
                 "best-0003.safetensors",
                 MANIFEST,
                 "optimiser-0000-000003.safetensors",

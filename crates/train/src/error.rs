@@ -51,9 +51,13 @@ pub enum Error {
     },
     /// The loss or its gradient became infinite or not a number.
     #[error(
-        "train: the {what} is {value} at epoch {epoch}, step {step}, in the batch with row ids {}; \
+        "train: the {what} is {value} at epoch {epoch}, step {step}, in the batch with row ids {}{}; \
          the last good checkpoint is kept",
-        shorten(rows)
+        shorten(rows),
+        match suspects.len() {
+            0 => String::new(),
+            _ => format!("; scores that are not finite come from row ids {}", shorten(suspects)),
+        }
     )]
     NotFinite {
         /// "loss" or "gradient norm".
@@ -64,8 +68,18 @@ pub enum Error {
         epoch: usize,
         /// The step within the epoch, from 1.
         step: usize,
-        /// The row ids of the batch.
+        /// The row ids of the batch, or of the part of it that was computed.
         rows: Vec<u64>,
+        /// Those of them for which the network, as it is, gives scores that are not finite.
+        suspects: Vec<u64>,
+    },
+    /// Another process of the same training cannot go on.
+    #[error("train in several processes: rank {rank} {reason}")]
+    Worker {
+        /// The rank of that process, from 0.
+        rank: usize,
+        /// What became of it.
+        reason: String,
     },
     /// A checkpoint belongs to another training.
     #[error(
@@ -94,6 +108,9 @@ pub enum Error {
     /// The model refused its configuration, its weights or its inputs.
     #[error(transparent)]
     Model(#[from] fiducial_models::Error),
+    /// The boosted trees refused their settings, their file or their data.
+    #[error(transparent)]
+    Trees(#[from] fiducial_trees::Error),
     /// A view cannot be read.
     #[error(transparent)]
     View(#[from] fiducial_data::view::ViewError),

@@ -2,16 +2,19 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use fiducial_data::batches::{Batch, Sampler, Tensors};
-use fiducial_models::{ModelConfig, Network, Optimiser, OptimiserConfig};
+use fiducial_data::batches::{Sampler, Tensors};
+use fiducial_models::{ModelConfig, Network, Optimiser, StepReport, WeightAverage};
 
-use crate::checkpoint::{Checkpoints, Identity, Numbers, Position, Running};
+use crate::checkpoint::{self, Checkpoints, Identity, Numbers, Position, Running};
 use crate::files::{self, Faults};
+use crate::identity::identity;
+use crate::log::{Line, Log};
 use crate::predict::{self, Quality};
 use crate::report::{Epoch, Phase, Progress, Stopped, TrainReport};
 use crate::resources::{Meter, Resources};
 use crate::schedule::{Best, Schedule};
-use crate::{Error, Training};
+use crate::step::{Stepper, quality};
+use crate::{Error, StartWeights, Started, Training, World};
 
 /// What to train on what.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,8 @@ pub struct Job<'a> {
     pub model: &'a ModelConfig,
     /// The settings.
     pub training: &'a Training,
+    /// The weights to start from; none if they are drawn.
+    pub start: Option<&'a StartWeights>,
     /// The split to learn from.
     pub train: &'a Tensors,
     /// Which of its rows an epoch draws, and in what order; none draws each once.
@@ -37,6 +42,10 @@ pub struct FitOptions {
     pub checkpoints: Option<PathBuf>,
     /// Checkpoints are written at each epoch's end, and within an epoch after this time.
     pub checkpoint_every: Duration,
+    /// The file for a line of JSON at every so many steps and at each epoch's end.
+    pub log: Option<PathBuf>,
+    /// How many steps there are from a line of the log to the next.
+    pub log_every: u64,
     /// For tests.
     #[doc(hidden)]
     pub faults: Faults,
@@ -44,7 +53,13 @@ pub struct FitOptions {
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self { checkpoints: None, checkpoint_every: Duration::from_secs(30), faults: Faults::default() }
+        Self {
+            checkpoints: None,
+            checkpoint_every: Duration::from_secs(30),
+            log: None,
+            log_every: 20,
+            faults: Faults::default(),
+        }
     }
 }
 
@@ -59,9 +74,8 @@ pub struct Fitted {
 
 /// Trains a network.
 ///
-/// AdamW with a linear warm-up and a cosine decay of the learning rate, on `sum_i w_i l_i / sum_i |w_i|` over each batch:
-/// `l` is the cross entropy of a jet, `w` its weight from the view times the factor of its class. The weights of the
-/// epoch with the lowest validation loss are kept.
+/// The loss of a batch is `sum_i w_i l_i / sum_i |w_i|`: `l` is the loss of a jet, `w` its weight from the view times the
+/// factor of its class. The weights of the epoch with the lowest validation loss are kept.
 ///
 /// The same job gives the same network: the first weights, the order of each epoch and the dropout of each step are
 /// functions of the seed, the epoch and the step. A training that was interrupted goes on from its checkpoint to the
@@ -75,14 +89,37 @@ pub fn fit(
     options: &FitOptions,
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<Fitted, Error> {
-    let mut run = Run::start(job, options)?;
-    while run.stopped.is_none() {
-        run.epoch(progress)?;
+    fit_in(&mut World::alone(), job, options, progress)
+}
+
+/// As [`fit`], in one of the processes of `world`, each of which has the same job. All of them get the trained network, the
+/// same bytes as from one process. Rank 0 alone writes checkpoints and the log; the others take theirs from it.
+///
+/// # Errors
+/// As [`fit`]; a job with fewer micro-batches than there are processes; another process that cannot go on, by its rank.
+pub fn fit_in(
+    world: &mut World,
+    job: &Job<'_>,
+    options: &FitOptions,
+    progress: &mut dyn FnMut(&Progress<'_>),
+) -> Result<Fitted, Error> {
+    let result = Run::start(world, job, options).and_then(|mut run| {
+        if run.stopped.is_none() {
+            progress(&run.progress(Phase::Begun, 0.0, 0.0));
+        }
+        while run.stopped.is_none() {
+            run.epoch(progress)?;
+        }
+        run.finish()
+    });
+    if let Err(error) = &result {
+        world.abort(&error.to_string());
     }
-    run.finish()
+    result
 }
 
 struct Run<'a> {
+    world: &'a mut World,
     job: &'a Job<'a>,
     options: &'a FitOptions,
     identity: Identity,
@@ -93,6 +130,9 @@ struct Run<'a> {
 
     network: Network,
     optimiser: Optimiser,
+    average: Option<WeightAverage>,
+    started: Option<Started>,
+    log: Option<Log>,
     epochs_done: usize,
     steps_done: usize,
     running: Running,
@@ -104,36 +144,45 @@ struct Run<'a> {
 
     sessions: usize,
     earlier: Option<Resources>,
+    /// What the other processes have used in this session, at the end of its last epoch.
+    others: Vec<Resources>,
     meter: Meter,
     saved: Instant,
 }
 
 impl<'a> Run<'a> {
-    fn start(job: &'a Job<'a>, options: &'a FitOptions) -> Result<Self, Error> {
+    fn start(world: &'a mut World, job: &'a Job<'a>, options: &'a FitOptions) -> Result<Self, Error> {
         let meter = Meter::start();
         job.training.check()?;
-        let class_factors = class_factors(job)?;
+        if world.size() > job.training.micro_batches {
+            return Err(Error::Setting {
+                field: "training.micro_batches",
+                value: job.training.micro_batches.to_string(),
+                reason: "processes share the parts of a batch: there must be as many parts as processes, at least",
+            });
+        }
+        let class_factors = class_factors(job.training, job.classes)?;
         for (split, tensors) in [("train", job.train), ("validation", job.validation)] {
             check_data(split, tensors, &class_factors)?;
         }
+        let mut network = Network::new(job.model, job.training.seed)?;
+        let started = job.start.map(|start| start.load_into(&mut network)).transpose()?;
         let steps = job.train.rows().div_ceil(job.training.batch_size);
-        let Training { learning_rate, last_learning_rate, warmup_epochs, epochs, .. } = *job.training;
-        let schedule = Schedule {
-            peak: learning_rate,
-            last: learning_rate * last_learning_rate,
-            warmup_steps: (warmup_epochs * steps as f64).round() as u64,
-            steps: epochs.saturating_mul(steps) as u64,
-        };
+        let optimiser = Optimiser::new(job.training.optimiser(&network.parameter_shapes())?);
         let mut run = Self {
+            world,
             job,
             options,
             identity: identity(job)?,
             checkpoints: None,
             class_factors,
-            schedule,
+            schedule: job.training.schedule(steps),
             steps,
-            network: Network::new(job.model, job.training.seed)?,
-            optimiser: Optimiser::new(optimiser_config(job.training)),
+            average: job.training.ema_decay.map(|decay| WeightAverage::new(decay, &network)),
+            network,
+            optimiser,
+            started,
+            log: None,
             epochs_done: 0,
             steps_done: 0,
             running: Running::default(),
@@ -143,45 +192,113 @@ impl<'a> Run<'a> {
             stopped: None,
             sessions: 1,
             earlier: None,
+            others: Vec::new(),
             meter,
             saved: Instant::now(),
         };
-        if let Some(directory) = &options.checkpoints {
-            run.resume(directory)?;
-        }
+        run.agree()?;
+        run.resume()?;
         Ok(run)
     }
 
-    fn resume(&mut self, directory: &Path) -> Result<(), Error> {
-        let mut checkpoints = Checkpoints::open(directory, self.options.faults.clone())?;
-        if let Some((position, numbers)) = checkpoints.load(&self.identity)? {
-            let manifest = checkpoints.manifest();
-            let name = manifest.display().to_string();
-            self.network = Network::from_safetensors(&name, &numbers.weights)?;
-            let config = self.optimiser.config().clone();
-            self.optimiser = Optimiser::from_bytes(config, &self.network, &numbers.optimiser)?;
-            self.best_weights = numbers.best;
-            let steps = position.epochs_done * self.steps + position.steps_done;
-            if position.history.len() != position.epochs_done || self.optimiser.steps() != steps as u64 {
-                return Err(Error::damaged(&manifest, "its epochs and steps do not fit its files"));
+    /// Whether all processes are at the same training.
+    fn agree(&mut self) -> Result<(), Error> {
+        let Identity { configuration, data, code } = &self.identity;
+        let mine = [configuration.as_str(), data, code].join("\n");
+        self.world.exchange(mine.into_bytes(), |all| {
+            match all.iter().position(|identity| *identity != all[0]) {
+                Some(rank) => {
+                    let parts = |rank: usize| String::from_utf8_lossy(&all[rank]).replace('\n', ", ");
+                    let (found, expected) = (parts(rank), parts(0));
+                    let reason = format!(
+                        "has another recipe, other data or another version of the program ({found}, rank 0 {expected})"
+                    );
+                    Err(Error::Worker { rank, reason })
+                }
+                None => Ok(Vec::new()),
             }
-            self.epochs_done = position.epochs_done;
-            self.steps_done = position.steps_done;
-            self.running = position.running;
-            self.best = Best { epoch: position.best_epoch, loss: position.best_loss };
-            self.history = position.history;
-            self.sessions = position.sessions;
-            self.earlier = Some(position.resources);
-            self.stopped = position.stopped;
-            // A longer time limit lets a training go on that an earlier one had stopped.
-            if self.stopped == Some(Stopped::TimeLimit) && !self.time_is_up() {
-                self.stopped = None;
-            }
-            if self.stopped.is_none() {
-                self.sessions += 1;
-            }
+        })?;
+        Ok(())
+    }
+
+    /// Goes on from the checkpoint, if rank 0 has one.
+    fn resume(&mut self) -> Result<(), Error> {
+        let mut manifest = PathBuf::from("the checkpoint");
+        let mut loaded = None;
+        if let Some(directory) = self.options.checkpoints.as_deref().filter(|_| self.world.rank() == 0) {
+            let mut checkpoints = Checkpoints::open(directory, self.options.faults.clone())?;
+            manifest = checkpoints.manifest();
+            loaded = checkpoints.load(&self.identity)?;
+            self.checkpoints = Some(checkpoints);
         }
-        self.checkpoints = Some(checkpoints);
+        if !self.world.is_alone() {
+            let message = checkpoint::to_message(loaded.as_ref())?;
+            loaded = checkpoint::from_message(&self.world.follow(message)?)?;
+        }
+        let mut log_bytes = 0;
+        if let Some((position, numbers)) = loaded {
+            log_bytes = position.log_bytes;
+            self.go_on_from(&manifest, position, numbers)?;
+        }
+        if let Some(path) = self.options.log.as_deref().filter(|_| self.world.rank() == 0) {
+            if let Some(directory) = path.parent() {
+                files::create_directory(directory)?;
+            }
+            let mut log = Log::open(path, log_bytes)?;
+            if log_bytes == 0 {
+                log.write(&Line::Start {
+                    format: Line::FORMAT,
+                    kind: self.job.model.kind(),
+                    parameters: self.network.parameters(),
+                    train_jets: self.job.train.rows(),
+                    validation_jets: self.job.validation.rows(),
+                    epochs: self.job.training.epochs,
+                    steps_per_epoch: self.steps,
+                })?;
+            }
+            self.log = Some(log);
+        }
+        Ok(())
+    }
+
+    fn go_on_from(
+        &mut self,
+        manifest: &Path,
+        position: Position,
+        numbers: Numbers<Vec<u8>>,
+    ) -> Result<(), Error> {
+        let name = manifest.display().to_string();
+        self.network = Network::from_safetensors(&name, &numbers.weights)?;
+        let config = self.optimiser.config().clone();
+        self.optimiser = Optimiser::from_bytes(config, &self.network, &numbers.optimiser)?;
+        let damaged = |reason: &str| Error::damaged(manifest, reason);
+        self.average = match (self.job.training.ema_decay, &numbers.average) {
+            (None, None) => None,
+            (Some(decay), Some(average)) => {
+                Some(WeightAverage::new(decay, &Network::from_safetensors(&name, average)?))
+            }
+            _ => return Err(damaged("its average of the weights does not fit the recipe")),
+        };
+        self.best_weights = numbers.best;
+        let steps = position.epochs_done * self.steps + position.steps_done;
+        if position.history.len() != position.epochs_done || self.optimiser.steps() != steps as u64 {
+            return Err(damaged("its epochs and steps do not fit its files"));
+        }
+        self.epochs_done = position.epochs_done;
+        self.steps_done = position.steps_done;
+        self.running = position.running;
+        self.best = Best { epoch: position.best_epoch, loss: position.best_loss };
+        self.history = position.history;
+        self.sessions = position.sessions;
+        self.earlier = Some(position.resources);
+        self.stopped = position.stopped;
+        // A longer time limit lets a training go on that an earlier one had stopped.
+        if self.stopped == Some(Stopped::TimeLimit) && !self.time_is_up()? {
+            self.stopped = None;
+        }
+        if self.stopped.is_none() {
+            self.sessions += 1;
+        }
         Ok(())
     }
 
@@ -200,12 +317,7 @@ impl<'a> Run<'a> {
         for rows in order.chunks(batch_size).skip(self.steps_done) {
             self.options.faults.at("step", "").map_err(Error::io("take", Path::new("the next step")))?;
             learning_rate = self.schedule.learning_rate(self.optimiser.steps());
-            let batch = self.batch(rows);
-            let inputs = predict::inputs(&batch, rows.len())?;
-            let report = self
-                .optimiser
-                .step(&mut self.network, &inputs, &batch.labels, &batch.weights, learning_rate)
-                .map_err(|error| self.name_rows(error, rows))?;
+            let report = self.step(rows, learning_rate)?;
             self.steps_done += 1;
             self.running = Running {
                 loss: self.running.loss + report.loss * report.weight,
@@ -213,16 +325,19 @@ impl<'a> Run<'a> {
                 jets: self.running.jets + rows.len(),
                 seconds: before.seconds + begun.elapsed().as_secs_f64(),
             };
+            self.log_step(&report, learning_rate, rate(&self.running))?;
             progress(&self.progress(Phase::Training, learning_rate, rate(&self.running)));
             if self.steps_done < self.steps {
                 self.pause()?;
             }
         }
+        let judged = self.average.as_ref().map(|average| average.network(&self.network));
+        let judged = judged.as_ref().unwrap_or(&self.network);
         let Quality { loss, accuracy } =
-            predict::quality(&self.network, self.job.validation, &self.class_factors)?;
+            quality(self.world, judged, self.job.validation, &self.class_factors)?;
         self.epochs_done += 1;
         if self.best.update(self.epochs_done, loss) {
-            self.best_weights = Some(self.network.to_safetensors()?);
+            self.best_weights = Some(judged.to_safetensors()?);
         }
         self.history.push(Epoch {
             epoch: self.epochs_done,
@@ -235,15 +350,18 @@ impl<'a> Run<'a> {
         });
         self.steps_done = 0;
         self.running = Running::default();
+        let time_is_up = self.time_is_up()?;
         self.stopped = if self.epochs_done >= self.job.training.epochs {
             Some(Stopped::Completed)
         } else if self.best.exhausted(self.epochs_done, self.job.training.patience) {
             Some(Stopped::EarlyStopping)
-        } else if self.time_is_up() {
+        } else if time_is_up {
             Some(Stopped::TimeLimit)
         } else {
             None
         };
+        self.compare()?;
+        self.log_epoch()?;
         self.save()?;
         let rate = self.history.last().map_or(0.0, |epoch| epoch.jets_per_second);
         progress(&self.progress(Phase::EpochDone, learning_rate, rate));
@@ -256,25 +374,80 @@ impl<'a> Run<'a> {
         if due { self.save() } else { Ok(()) }
     }
 
-    fn batch(&self, rows: &[u32]) -> Batch {
-        let mut batch = self.job.train.gather(rows);
-        for (weight, label) in batch.weights.iter_mut().zip(&batch.labels) {
-            *weight *= self.class_factors[*label as usize];
+    fn step(&mut self, rows: &[u32], learning_rate: f64) -> Result<StepReport, Error> {
+        let stepper = Stepper {
+            job: self.job,
+            class_factors: &self.class_factors,
+            epoch: self.epochs_done + 1,
+            step: self.steps_done + 1,
+        };
+        let gradient = stepper.gradient(self.world, &self.network, &self.optimiser, rows)?;
+        let report = self
+            .optimiser
+            .apply(&mut self.network, gradient, learning_rate)
+            .map_err(|error| stepper.name_rows(error, &self.network, rows))?;
+        if let Some(average) = &mut self.average {
+            average.update(&self.network, self.optimiser.steps());
         }
-        batch
+        Ok(report)
     }
 
-    fn name_rows(&self, error: fiducial_models::Error, rows: &[u32]) -> Error {
-        match error {
-            fiducial_models::Error::NotFinite { what, value } => Error::NotFinite {
-                what,
-                value,
-                epoch: self.epochs_done + 1,
-                step: self.steps_done + 1,
-                rows: rows.iter().map(|row| self.job.train.row_ids[*row as usize]).collect(),
-            },
-            other => Error::Model(other),
+    /// Whether all processes came to the same weights; and what they have used, for rank 0.
+    fn compare(&mut self) -> Result<(), Error> {
+        if self.world.is_alone() {
+            return Ok(());
         }
+        let weights = files::sha256(&self.network.to_safetensors()?);
+        let used = serde_json::to_string(&self.meter.read());
+        let used = used.map_err(|error| Error::damaged(Path::new("the time used"), error))?;
+        let mut others = Vec::new();
+        self.world.exchange(format!("{weights}{used}").into_bytes(), |all| {
+            for (rank, message) in all.iter().enumerate() {
+                let (theirs, used) = message.split_at_checked(weights.len()).unwrap_or_default();
+                let refuse = |reason: String| Err(Error::Worker { rank, reason });
+                if theirs != weights.as_bytes() {
+                    return refuse(
+                        "has come to other weights than rank 0: is it another kind of processor?".into(),
+                    );
+                }
+                match serde_json::from_slice(used) {
+                    Ok(used) if rank > 0 => others.push(used),
+                    Ok(_) => {}
+                    Err(error) => return refuse(format!("sent what is no use of resources: {error}")),
+                }
+            }
+            Ok(Vec::new())
+        })?;
+        self.others = others;
+        Ok(())
+    }
+
+    fn log_step(&mut self, report: &StepReport, learning_rate: f64, rate: f64) -> Result<(), Error> {
+        let step = self.optimiser.steps();
+        if !step.is_multiple_of(self.options.log_every.max(1)) {
+            return Ok(());
+        }
+        let line = Line::Step {
+            epoch: self.epochs_done + 1,
+            step,
+            loss: report.loss,
+            learning_rate,
+            gradient_norm: report.gradient_norm,
+            jets_per_second: rate,
+            seconds: self.seconds(),
+        };
+        self.log.as_mut().map_or(Ok(()), |log| log.write(&line))
+    }
+
+    fn log_epoch(&mut self) -> Result<(), Error> {
+        let used = self.resources();
+        let (Some(log), Some(epoch)) = (&mut self.log, self.history.last()) else { return Ok(()) };
+        log.write(&Line::Epoch {
+            epoch,
+            peak_memory_bytes: used.peak_memory_bytes,
+            cpu_seconds: used.cpu_seconds,
+            joules: used.energy.joules,
+        })
     }
 
     fn seconds(&self) -> f64 {
@@ -282,10 +455,12 @@ impl<'a> Run<'a> {
         earlier + self.meter.read().wall_seconds
     }
 
-    /// Whether another epoch, as long as the longest so far, would overrun the time limit.
-    fn time_is_up(&self) -> bool {
+    /// Whether another epoch, as long as the longest so far, would overrun the time limit, by rank 0's clock.
+    fn time_is_up(&mut self) -> Result<bool, Error> {
         let longest = self.history.iter().map(|epoch| epoch.seconds).fold(0.0, f64::max);
-        self.job.training.max_minutes.is_some_and(|minutes| self.seconds() + longest > 60.0 * minutes)
+        let Some(minutes) = self.job.training.max_minutes else { return Ok(false) };
+        let up = self.seconds() + longest > 60.0 * minutes;
+        Ok(self.world.follow(vec![u8::from(up)])? == [1])
     }
 
     fn progress(&self, phase: Phase, learning_rate: f64, jets_per_second: f64) -> Progress<'_> {
@@ -310,17 +485,20 @@ impl<'a> Run<'a> {
             jets_per_second,
             left: Duration::try_from_secs_f64(left).ok(),
             history: &self.history,
+            started: self.started.as_ref(),
         }
     }
 
     fn resources(&self) -> Resources {
-        let now = self.meter.read();
+        let mut now = self.meter.read();
+        self.others.iter().for_each(|other| now.add_process(other));
         self.earlier.as_ref().map_or_else(|| now.clone(), |earlier| earlier.plus(&now))
     }
 
     fn save(&mut self) -> Result<(), Error> {
         self.saved = Instant::now();
         let resources = self.resources();
+        let log_bytes = self.log.as_mut().map_or(Ok(0), Log::synced)?;
         let Some(checkpoints) = &mut self.checkpoints else { return Ok(()) };
         let position = Position {
             epochs_done: self.epochs_done,
@@ -329,13 +507,20 @@ impl<'a> Run<'a> {
             best_loss: self.best.loss,
             stopped: self.stopped,
             sessions: self.sessions,
+            log_bytes,
             running: self.running,
             resources,
             history: self.history.clone(),
         };
         let (weights, optimiser) = (self.network.to_safetensors()?, self.optimiser.to_bytes()?);
-        let best = self.best_weights.as_deref();
-        let numbers = Numbers { weights: weights.as_slice(), optimiser: optimiser.as_slice(), best };
+        let average = self.average.as_ref().map(|average| average.network(&self.network).to_safetensors());
+        let average = average.transpose()?;
+        let numbers = Numbers {
+            weights: weights.as_slice(),
+            optimiser: optimiser.as_slice(),
+            average: average.as_deref(),
+            best: self.best_weights.as_deref(),
+        };
         checkpoints.save(&self.identity, position, numbers)
     }
 
@@ -350,6 +535,7 @@ impl<'a> Run<'a> {
             best_epoch: self.best.epoch,
             stopped: self.stopped.unwrap_or(Stopped::Completed),
             parameters: network.parameters(),
+            started: self.started,
             train_jets: self.job.train.rows(),
             validation_jets: self.job.validation.rows(),
             sessions: self.sessions,
@@ -363,31 +549,20 @@ fn mean_loss(running: &Running) -> f64 {
     if running.weight > 0.0 { running.loss / running.weight } else { 0.0 }
 }
 
-fn optimiser_config(training: &Training) -> OptimiserConfig {
-    OptimiserConfig {
-        weight_decay: training.weight_decay,
-        gradient_clip: training.gradient_clip,
-        label_smoothing: training.label_smoothing,
-        // Another seed than that of the first weights, which come from the same generator.
-        seed: training.seed ^ 0x6472_6f70_6f75_7421,
-        ..OptimiserConfig::default()
-    }
-}
-
 /// The factor in the loss for each class.
-fn class_factors(job: &Job<'_>) -> Result<Vec<f32>, Error> {
-    let weights = &job.training.class_weights;
-    if let Some(unknown) = weights.keys().find(|name| !job.classes.contains(name)) {
+pub(crate) fn class_factors(training: &Training, classes: &[String]) -> Result<Vec<f32>, Error> {
+    let weights = &training.class_weights;
+    if let Some(unknown) = weights.keys().find(|name| !classes.contains(name)) {
         return Err(Error::Setting {
             field: "training.class_weights",
             value: format!("{{ {unknown} = ... }}"),
             reason: "the view has no such class",
         });
     }
-    Ok(job.classes.iter().map(|name| weights.get(name).copied().unwrap_or(1.0) as f32).collect())
+    Ok(classes.iter().map(|name| weights.get(name).copied().unwrap_or(1.0) as f32).collect())
 }
 
-fn check_data(split: &'static str, tensors: &Tensors, class_factors: &[f32]) -> Result<(), Error> {
+pub(crate) fn check_data(split: &'static str, tensors: &Tensors, class_factors: &[f32]) -> Result<(), Error> {
     let classes = class_factors.len();
     let refuse = |reason: String| Err(Error::Data { split, reason });
     let rows = tensors.rows();
@@ -413,55 +588,4 @@ fn check_data(split: &'static str, tensors: &Tensors, class_factors: &[f32]) -> 
         return refuse(format!("its weights add up to {total}: the sum must be positive"));
     }
     Ok(())
-}
-
-/// What a checkpoint must share with a job. The time limit is left out: it may be raised.
-fn identity(job: &Job<'_>) -> Result<Identity, Error> {
-    let mut training = job.training.clone();
-    training.max_minutes = None;
-    let configuration = serde_json::to_vec(&(job.model, &training, job.classes)).map_err(|error| {
-        Error::Setting { field: "model", value: error.to_string(), reason: "it cannot be written as JSON" }
-    })?;
-    Ok(Identity {
-        configuration: files::sha256(&configuration),
-        data: data_hash(&[job.train, job.validation], job.sampler),
-        code: code_version().to_owned(),
-    })
-}
-
-/// Name and version of the code that trains.
-pub(crate) fn code_version() -> &'static str {
-    concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"))
-}
-
-/// The SHA-256 of all numbers that a training reads, with their shapes.
-fn data_hash(splits: &[&Tensors], sampler: Option<&Sampler>) -> String {
-    use sha2::{Digest, Sha256};
-    let mut hash = Sha256::new();
-    let mut buffer = Vec::new();
-    let mut feed = |numbers: &mut dyn Iterator<Item = [u8; 4]>| {
-        buffer.clear();
-        buffer.extend(numbers.flatten());
-        hash.update((buffer.len() as u64).to_le_bytes());
-        hash.update(&buffer);
-    };
-    for tensors in splits {
-        for group in &tensors.groups {
-            let shape = [group.variables as u32, group.length as u32, group.name.len() as u32];
-            feed(&mut shape.into_iter().map(u32::to_le_bytes));
-            feed(&mut group.name.bytes().map(|byte| u32::from(byte).to_le_bytes()));
-            for part in group.data.chunks(1 << 20) {
-                feed(&mut part.iter().map(|value| value.to_le_bytes()));
-            }
-        }
-        feed(&mut tensors.labels.iter().map(|label| label.to_le_bytes()));
-        feed(&mut tensors.weights.iter().map(|weight| weight.to_le_bytes()));
-        let halves = |id: &u64| [*id as u32, (*id >> 32) as u32];
-        feed(&mut tensors.row_ids.iter().flat_map(halves).map(u32::to_le_bytes));
-    }
-    if let Some(sampler) = sampler.filter(|sampler| !sampler.draws_every_row_once()) {
-        feed(&mut sampler.probabilities().iter().map(|probability| (*probability as f32).to_le_bytes()));
-        feed(&mut sampler.buckets().iter().map(|bucket| bucket.to_le_bytes()));
-    }
-    files::hex(&hash.finalize())
 }

@@ -5,18 +5,21 @@
 //! | [`Recipe`] | the TOML file that says which model is trained on which data, and how |
 //! | [`train`] | a recipe, a view and a dataset to a model directory |
 //! | [`fit`] | the loop itself, on tensors |
+//! | [`world`] | several processes at one training |
+//! | [`plan`] | what a training will need, before it starts |
 //! | [`predict`] | the probability of each class for each jet |
+//! | [`Model`] | what was trained: a network or boosted trees |
 //! | [`SavedModel`] | a model directory: weights, view, standardisation, card |
 //! | [`resources`] | wall time, processor time, peak memory and energy |
 //!
-//! A training gives the same bytes whenever it is run with the same recipe, data and code, at any number of threads, and
-//! whether or not it was interrupted. It knows nothing of tasks, of metrics beyond loss and accuracy, and it prints
+//! A training gives the same bytes whenever it is run with the same recipe, data and code, at any number of threads and
+//! of processes, and whether or not it was interrupted. It knows nothing of tasks, of metrics beyond loss and accuracy, and it prints
 //! nothing: who calls it gets a [`Progress`] after each step.
 //!
 //! ```
-//! use fiducial_train::Schedule;
+//! use fiducial_train::Training;
 //!
-//! let schedule = Schedule { peak: 1e-3, last: 1e-5, warmup_steps: 10, steps: 100 };
+//! let schedule = Training::new(10, 512, 1e-3).schedule(10); // 10 epochs of 10 steps
 //! assert_eq!(schedule.learning_rate(9), 1e-3);
 //! assert!(schedule.learning_rate(99) < 2e-5);
 //! ```
@@ -27,20 +30,34 @@ mod checkpoint;
 mod error;
 mod files;
 mod fit;
+mod identity;
+mod log;
+mod model;
+mod pattern;
+pub mod plan;
 mod predict;
 mod recipe;
 mod report;
 pub mod resources;
 mod saved_model;
 mod schedule;
+mod start;
+mod step;
 mod train;
+mod training;
+mod trees;
+pub mod world;
 
 pub use error::Error;
 pub use files::Faults;
-pub use fit::{FitOptions, Fitted, Job, fit};
+pub use fit::{FitOptions, Fitted, Job, fit, fit_in};
+pub use model::Model;
 pub use predict::{PREDICTION_BATCH, predict};
-pub use recipe::{DataSource, RECIPE_FORMAT, Recipe, Training};
+pub use recipe::{DataSource, RECIPE_FORMAT, Recipe, Start};
 pub use report::{Epoch, Phase, Progress, Stopped, TrainReport};
 pub use saved_model::{MODEL_FORMAT, ModelInfo, SavedModel};
-pub use schedule::Schedule;
-pub use train::{model_config, train};
+pub use schedule::{Decay, Schedule};
+pub use start::{StartWeights, Started};
+pub use train::{model_config, train, train_in};
+pub use training::Training;
+pub use world::World;

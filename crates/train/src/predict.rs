@@ -1,6 +1,8 @@
 //! Scores of a trained network.
-use fiducial_data::batches::{Batch, Tensors};
-use fiducial_models::{Inputs, Network, PaddedGroups};
+use std::ops::Range;
+
+use fiducial_data::batches::{Batch, GroupTensor, Tensors};
+use fiducial_models::{Inputs, ModelConfig, Network, PaddedGroups};
 
 use crate::Error;
 
@@ -14,8 +16,20 @@ pub const PREDICTION_BATCH: usize = 512;
 /// # Errors
 /// Tensors that lack what the network reads.
 pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec<f64>, Error> {
-    let mut scores = Vec::with_capacity(tensors.rows() * network.config().classes());
-    each_batch(network, tensors, batch, |logits, classes, _| {
+    probabilities(tensors, batch, network.config().outputs(), |batch, jets| {
+        Ok(network.logits(&inputs(batch, jets, network.config())?)?)
+    })
+}
+
+/// As [`predict`], for whatever gives logits.
+pub(crate) fn probabilities(
+    tensors: &Tensors,
+    batch: usize,
+    classes: usize,
+    logits: impl Fn(&Batch, usize) -> Result<Vec<f32>, Error>,
+) -> Result<Vec<f64>, Error> {
+    let mut scores = Vec::with_capacity(tensors.rows() * classes);
+    each_batch(tensors, 0..tensors.rows(), batch, logits, |logits| {
         for row in logits.chunks_exact(classes) {
             let (largest, sum) = softmax_parts(row);
             scores.extend(row.iter().map(|logit| (f64::from(*logit) - largest).exp() / sum));
@@ -24,7 +38,7 @@ pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec
     Ok(scores)
 }
 
-/// How good a network is on a split.
+/// How good a model is on a split.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Quality {
     /// `sum_i w_i l_i / sum_i |w_i|` as in training.
@@ -38,31 +52,76 @@ pub(crate) fn weights<'a>(tensors: &'a Tensors, class_factors: &'a [f32]) -> imp
     tensors.weights.iter().zip(&tensors.labels).map(|(weight, label)| weight * class_factors[*label as usize])
 }
 
-pub(crate) fn quality(network: &Network, tensors: &Tensors, class_factors: &[f32]) -> Result<Quality, Error> {
-    let (mut loss, mut loss_weight, mut correct, mut total) = (0.0, 0.0, 0.0, 0.0);
-    let (mut done, mut broken) = (0, None);
-    each_batch(network, tensors, PREDICTION_BATCH, |logits, classes, batch| {
-        for ((row, label), weight) in logits.chunks_exact(classes).zip(&batch.labels).zip(&batch.weights) {
-            if broken.is_none() && row.iter().any(|logit| !logit.is_finite()) {
-                broken = Some(done);
-            }
-            done += 1;
-            let label = *label as usize;
-            let (largest, sum) = softmax_parts(row);
-            let weight_in_loss = f64::from(weight * class_factors[label]);
-            loss += weight_in_loss * (sum.ln() + largest - f64::from(row[label]));
-            loss_weight += weight_in_loss.abs();
-            // A tie goes to the first class, as it does in NumPy.
-            let highest = row.iter().position(|logit| f64::from(*logit) == largest);
-            correct += if highest == Some(label) { f64::from(*weight) } else { 0.0 };
-            total += f64::from(*weight);
-        }
+/// What the quality of a split is put together from: sums over a batch of [`PREDICTION_BATCH`] jets.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Sums {
+    pub(crate) loss: f64,
+    pub(crate) loss_weight: f64,
+    pub(crate) correct: f64,
+    pub(crate) total: f64,
+}
+
+/// How many [`Sums`] a split has.
+pub(crate) fn pieces(tensors: &Tensors) -> usize {
+    tensors.rows().div_ceil(PREDICTION_BATCH)
+}
+
+/// The sums of some pieces of a split.
+pub(crate) fn sums(
+    network: &Network,
+    tensors: &Tensors,
+    class_factors: &[f32],
+    pieces: Range<usize>,
+) -> Result<Vec<Sums>, Error> {
+    let first = pieces.start * PREDICTION_BATCH;
+    let end = tensors.rows().min(pieces.end * PREDICTION_BATCH);
+    let mut found = Vec::with_capacity(pieces.len());
+    let logits = |batch: &Batch, jets| Ok(network.logits(&inputs(batch, jets, network.config())?)?);
+    each_batch(tensors, first..end, PREDICTION_BATCH, logits, |logits| {
+        found.push(sums_of(logits, tensors, first + found.len() * PREDICTION_BATCH, class_factors));
     })?;
-    if let Some(row) = broken {
-        let reason = format!("the network's scores are not finite for row id {}", tensors.row_ids[row]);
-        return Err(Error::Data { split: "validation", reason });
+    found.into_iter().collect()
+}
+
+/// How good the logits of a split, `(n, classes)`, are.
+pub(crate) fn quality_of(logits: &[f32], tensors: &Tensors, class_factors: &[f32]) -> Result<Quality, Error> {
+    let pieces = logits.chunks(PREDICTION_BATCH * class_factors.len()).enumerate();
+    let sums =
+        pieces.map(|(piece, logits)| sums_of(logits, tensors, piece * PREDICTION_BATCH, class_factors));
+    Ok(Quality::of(&sums.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// The sums over the rows from `first` on, which have these logits.
+fn sums_of(logits: &[f32], tensors: &Tensors, first: usize, class_factors: &[f32]) -> Result<Sums, Error> {
+    let mut sums = Sums::default();
+    for (number, row) in logits.chunks_exact(class_factors.len()).enumerate() {
+        let number = first + number;
+        if row.iter().any(|logit| !logit.is_finite()) {
+            let reason = format!("the model's scores are not finite for row id {}", tensors.row_ids[number]);
+            return Err(Error::Data { split: "validation", reason });
+        }
+        let (label, weight) = (tensors.labels[number] as usize, tensors.weights[number]);
+        let (largest, sum) = softmax_parts(row);
+        let weight_in_loss = f64::from(weight * class_factors[label]);
+        sums.loss += weight_in_loss * (sum.ln() + largest - f64::from(row[label]));
+        sums.loss_weight += weight_in_loss.abs();
+        // A tie goes to the first class, as it does in NumPy.
+        let highest = row.iter().position(|logit| f64::from(*logit) == largest);
+        sums.correct += if highest == Some(label) { f64::from(weight) } else { 0.0 };
+        sums.total += f64::from(weight);
     }
-    Ok(Quality { loss: loss / loss_weight, accuracy: correct / total })
+    Ok(sums)
+}
+
+impl Quality {
+    /// Of a split from the sums of its pieces, in their order.
+    pub(crate) fn of(sums: &[Sums]) -> Self {
+        let add = |field: fn(&Sums) -> f64| sums.iter().map(field).sum::<f64>();
+        Self {
+            loss: add(|sums| sums.loss) / add(|sums| sums.loss_weight),
+            accuracy: add(|sums| sums.correct) / add(|sums| sums.total),
+        }
+    }
 }
 
 /// The largest logit `m`, and `sum_k exp(z_k - m)`.
@@ -72,34 +131,47 @@ fn softmax_parts(row: &[f32]) -> (f64, f64) {
 }
 
 fn each_batch(
-    network: &Network,
     tensors: &Tensors,
+    rows: Range<usize>,
     batch: usize,
-    mut take: impl FnMut(&[f32], usize, &Batch),
+    logits: impl Fn(&Batch, usize) -> Result<Vec<f32>, Error>,
+    mut take: impl FnMut(&[f32]),
 ) -> Result<(), Error> {
-    let rows: Vec<u32> = (0..tensors.rows() as u32).collect();
+    let rows: Vec<u32> = rows.map(|row| row as u32).collect();
     for rows in rows.chunks(batch.max(1)) {
-        let batch = tensors.gather(rows);
-        let logits = network.logits(&inputs(&batch, rows.len())?)?;
-        take(&logits, network.config().classes(), &batch);
+        take(&logits(&tensors.gather(rows), rows.len())?);
     }
     Ok(())
 }
 
-/// A batch as the networks read it.
-pub(crate) fn inputs(batch: &Batch, jets: usize) -> Result<Inputs, Error> {
-    let group = |name: &str| batch.groups.iter().find(|group| group.name == name);
-    let features = group("features").ok_or_else(|| missing("features"))?;
+/// A batch as a network reads it: the groups that it asks for, and no others.
+pub(crate) fn inputs(batch: &Batch, jets: usize, config: &ModelConfig) -> Result<Inputs, Error> {
+    let reads = config.reads();
+    let group = |name: &str, read: bool| match batch.groups.iter().find(|group| read && group.name == name) {
+        None if read => {
+            Err(Error::Data { split: "given", reason: format!("the view has no group \"{name}\"") })
+        }
+        group => Ok(group),
+    };
+    let points = group("points", reads.points)?;
+    let features = group("features", reads.features)?;
+    let vectors = group("vectors", reads.vectors)?;
+    let constituents = features.or(points).or(vectors);
+    let mask = batch.groups.iter().find(|group| constituents.is_some() && group.name == "mask");
     Ok(Inputs::pack(&PaddedGroups {
         jets,
-        length: features.length,
-        points: group("points").map(|group| group.data.as_slice()),
-        features: &features.data,
-        vectors: group("vectors").map(|group| group.data.as_slice()),
-        mask: group("mask").map(|group| group.data.as_slice()),
+        length: constituents.map_or(0, |group| group.length),
+        points: points.map(values),
+        features: features.map(values).unwrap_or_default(),
+        vectors: vectors.map(values),
+        mask: mask.map(values),
+        globals: group("globals", config.shape.globals > 0)?.map(values),
+        parameters: group("parameters", reads.parameters)?.map(values),
+        images: group("images", reads.images)?.map(values),
+        image: config.shape.image,
     })?)
 }
 
-fn missing(name: &str) -> Error {
-    Error::Data { split: "given", reason: format!("the view has no group \"{name}\"") }
+fn values(group: &GroupTensor) -> &[f32] {
+    &group.data
 }

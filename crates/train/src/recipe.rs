@@ -1,10 +1,9 @@
 //! Recipes: the TOML file that says which model is trained on which data, and how.
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::{Error, files};
+use crate::{Error, Training, files, pattern, trees};
 
 /// The format that a recipe has to name.
 pub const RECIPE_FORMAT: &str = "fiducial-recipe/1";
@@ -50,8 +49,21 @@ pub struct Recipe {
     pub data: Option<DataSource>,
     /// The model's configuration, without what the view gives.
     pub model: toml::Table,
+    /// The weights to start from; none if they are drawn.
+    pub start: Option<Start>,
     /// The settings of the training.
     pub training: Training,
+}
+
+/// The `[start]` table of a recipe: fine-tuning.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// A model directory, whose standardisation then is used too, or a safetensors file.
+    pub from: PathBuf,
+    /// Parameters, by names with stars, that are drawn anew: they may have another shape there, or not be there.
+    #[serde(default)]
+    pub fresh: Vec<String>,
 }
 
 /// Where a recipe's data comes from.
@@ -63,63 +75,6 @@ pub enum DataSource {
     Files(Vec<PathBuf>),
 }
 
-/// The `[training]` table of a recipe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Training {
-    /// How many times the training split is gone through, if nothing stops it before.
-    pub epochs: usize,
-    /// Jets in a batch. What is left at an epoch's end makes a smaller batch.
-    pub batch_size: usize,
-    /// The highest learning rate.
-    pub learning_rate: f64,
-    /// The learning rate at the end of the cosine decay, as a part of the highest one.
-    #[serde(default = "defaults::last_learning_rate")]
-    pub last_learning_rate: f64,
-    /// Epochs of linear warm-up; may be a fraction.
-    #[serde(default = "defaults::warmup_epochs")]
-    pub warmup_epochs: f64,
-    /// The decoupled weight decay of AdamW (Loshchilov and Hutter, arXiv:1711.05101).
-    #[serde(default = "defaults::weight_decay")]
-    pub weight_decay: f64,
-    /// The largest norm of the gradient over all weights together; larger gradients are scaled down to it. None: no
-    /// clipping.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gradient_clip: Option<f64>,
-    /// Epochs without a better validation loss after which the training stops. None: it goes on to the last epoch. The
-    /// weights of the best epoch are kept in either case.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub patience: Option<usize>,
-    /// A factor in the loss for each class by name, beside the view's weights; 1 for those not named.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub class_weights: BTreeMap<String, f64>,
-    /// The share of each target that is spread over all classes.
-    #[serde(default)]
-    pub label_smoothing: f64,
-    /// Fixes the first weights, the order of the jets and the dropout.
-    #[serde(default = "defaults::seed")]
-    pub seed: u64,
-    /// A limit of time, looked at when an epoch ends. It changes neither the learning rates nor the order, but where it
-    /// strikes, the result depends on the machine's speed: the record says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_minutes: Option<f64>,
-}
-
-mod defaults {
-    pub(super) fn last_learning_rate() -> f64 {
-        0.01
-    }
-    pub(super) fn warmup_epochs() -> f64 {
-        1.0
-    }
-    pub(super) fn weight_decay() -> f64 {
-        0.01
-    }
-    pub(super) fn seed() -> u64 {
-        20
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -128,6 +83,7 @@ struct Written {
     dataset: Option<PathBuf>,
     files: Option<Vec<PathBuf>>,
     model: toml::Table,
+    start: Option<Start>,
     training: Training,
 }
 
@@ -147,8 +103,11 @@ impl Recipe {
     /// makes no sense.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Recipe { path: path.to_path_buf(), reason };
-        let written: Written =
-            toml::from_str(text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
+        let wrong = |error: toml::de::Error| refuse(error.to_string().trim_end().to_owned());
+        let written: Written = match for_trees(text).map_err(refuse)? {
+            Some(table) => table.try_into().map_err(wrong)?,
+            None => toml::from_str(text).map_err(wrong)?,
+        };
         if written.format != RECIPE_FORMAT {
             return Err(refuse(format!("format is \"{}\", not \"{RECIPE_FORMAT}\"", written.format)));
         }
@@ -174,91 +133,32 @@ impl Recipe {
             view: written.view.map(near),
             data,
             model: written.model,
+            start: written.start.map(|start| Start { from: near(start.from), ..start }),
             training: written.training,
         })
     }
 }
 
-impl Training {
-    /// Looks whether each setting makes sense.
-    ///
-    /// # Errors
-    /// Names the first setting that does not.
-    pub fn check(&self) -> Result<(), Error> {
-        match self.first_mistake() {
-            Some((field, value, reason)) => Err(Error::Setting { field, value, reason }),
-            None => Ok(()),
+/// A recipe of boosted trees, whose `[training]` says nothing of batches and of the other things that networks alone have: all
+/// jets are one batch. None for a network's.
+fn for_trees(text: &str) -> Result<Option<toml::Table>, String> {
+    // What is no TOML is refused, with its place, by who reads it next.
+    let Ok(mut table) = toml::from_str::<toml::Table>(text) else { return Ok(None) };
+    let kind = table.get("model").and_then(|model| model.get("kind")).and_then(toml::Value::as_str);
+    if kind != Some(trees::KIND) {
+        return Ok(None);
+    }
+    if let Some(training) = table.get_mut("training").and_then(toml::Value::as_table_mut) {
+        if let Some(key) = training.keys().find(|key| !trees::TRAINING_KEYS.contains(&key.as_str())) {
+            let keys = trees::TRAINING_KEYS.join(", ");
+            return Err(format!("`training.{key}` is nothing that {} have; they have {keys}", trees::KIND));
         }
+        // A training without warm-up or decay: each round is scaled down alike.
+        training.insert("batch_size".to_owned(), toml::Value::Integer(u32::MAX.into()));
+        training.insert("warmup_epochs".to_owned(), toml::Value::Float(0.0));
+        training.insert("last_learning_rate".to_owned(), toml::Value::Float(1.0));
     }
-
-    fn first_mistake(&self) -> Option<(&'static str, String, &'static str)> {
-        let positive = "it must be a positive number";
-        let not_negative = "it must be a number from 0 on";
-        let at_least_one = "it must be at least 1";
-        let is_positive = |value: f64| value.is_finite() && value > 0.0;
-        let is_not_negative = |value: f64| value.is_finite() && value >= 0.0;
-        let rules: [(&'static str, String, bool, &'static str); 12] = [
-            ("training.epochs", self.epochs.to_string(), self.epochs >= 1, at_least_one),
-            ("training.batch_size", self.batch_size.to_string(), self.batch_size >= 1, at_least_one),
-            (
-                "training.learning_rate",
-                self.learning_rate.to_string(),
-                is_positive(self.learning_rate),
-                positive,
-            ),
-            (
-                "training.last_learning_rate",
-                self.last_learning_rate.to_string(),
-                (0.0..=1.0).contains(&self.last_learning_rate),
-                "it is a part of the highest one: from 0 to 1",
-            ),
-            (
-                "training.warmup_epochs",
-                self.warmup_epochs.to_string(),
-                is_not_negative(self.warmup_epochs),
-                not_negative,
-            ),
-            (
-                "training.warmup_epochs",
-                self.warmup_epochs.to_string(),
-                self.warmup_epochs <= self.epochs as f64,
-                "it is longer than the training",
-            ),
-            (
-                "training.weight_decay",
-                self.weight_decay.to_string(),
-                is_not_negative(self.weight_decay),
-                not_negative,
-            ),
-            (
-                "training.gradient_clip",
-                format!("{:?}", self.gradient_clip),
-                self.gradient_clip.is_none_or(is_positive),
-                positive,
-            ),
-            (
-                "training.label_smoothing",
-                self.label_smoothing.to_string(),
-                (0.0..1.0).contains(&self.label_smoothing),
-                "it must be at least 0 and less than 1",
-            ),
-            ("training.patience", format!("{:?}", self.patience), self.patience != Some(0), at_least_one),
-            (
-                "training.max_minutes",
-                format!("{:?}", self.max_minutes),
-                self.max_minutes.is_none_or(is_positive),
-                positive,
-            ),
-            (
-                "training.class_weights",
-                format!("{:?}", self.class_weights),
-                self.class_weights.values().all(|weight| is_not_negative(*weight)),
-                "each must be a number from 0 on",
-            ),
-        ];
-        let (field, value, _, reason) = rules.into_iter().find(|(.., holds, _)| !holds)?;
-        Some((field, value, reason))
-    }
+    Ok(Some(table))
 }
 
 impl DataSource {
@@ -282,7 +182,7 @@ impl DataSource {
             let mut matches = Vec::new();
             for entry in std::fs::read_dir(directory).map_err(Error::io("read directory", directory))? {
                 let entry = entry.map_err(Error::io("read directory", directory))?;
-                if matches_pattern(&name, &entry.file_name().to_string_lossy()) {
+                if pattern::matches(&name, &entry.file_name().to_string_lossy()) {
                     matches.push(directory.join(entry.file_name()));
                 }
             }
@@ -295,20 +195,6 @@ impl DataSource {
         }
         Ok(found)
     }
-}
-
-/// Whether `name` is `pattern`, in which each `*` stands for any text.
-fn matches_pattern(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]
@@ -354,21 +240,6 @@ learning_rate = 1e-3
         check("files = [\"sample/*.root\"]", "files = []", "`files` is empty");
         check("files =", "dataset = \"d\"\nfiles =", "it has `dataset` and `files`");
         check("[training]", "classes = 2\n[training]", "`model.classes` is given by the view");
-    }
-
-    #[test]
-    fn stars_match_any_text() {
-        let check = |pattern, name, expected| {
-            assert_eq!(matches_pattern(pattern, name), expected, "{pattern} {name}");
-        };
-        check("*.root", "a.root", true);
-        check("*.root", "a.root.bak", false);
-        check("a*b*c", "a1b2c", true);
-        check("a*b*c", "acb", false);
-        check("aba*aba", "aba", false);
-        check("*", "", true);
-        check("a", "a", true);
-        check("a", "ab", false);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Started;
 use crate::resources::Resources;
 
 /// Where a training stands, for who wants to show it.
@@ -29,11 +30,15 @@ pub struct Progress<'a> {
     pub left: Option<Duration>,
     /// The epochs that are done.
     pub history: &'a [Epoch],
+    /// What the training started from, if the first weights were not drawn.
+    pub started: Option<&'a Started>,
 }
 
 /// What a training is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// Before the first step: data and weights are there.
+    Begun,
     /// Going through the training split.
     Training,
     /// An epoch has ended: its entry is the last one of the history.
@@ -95,13 +100,16 @@ pub struct TrainReport {
     pub stopped: Stopped,
     /// Trained numbers of the model.
     pub parameters: usize,
+    /// What it started from, if the first weights were not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Started>,
     /// Jets in the training split.
     pub train_jets: usize,
     /// Jets in the validation split.
     pub validation_jets: usize,
     /// How many processes worked on it: one more than its interruptions.
     pub sessions: usize,
-    /// What it used, over all of these. What a killed process used after its last checkpoint is not in it.
+    /// What it used, over all of these and, where several worked at once, over all of those. What a killed process used after its last checkpoint is not in it.
     pub resources: Resources,
 }
 

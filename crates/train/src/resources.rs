@@ -57,6 +57,16 @@ pub enum EnergyMethod {
 }
 
 impl Resources {
+    /// Adds what another process of the same job has used in the same time. Counters of energy are a whole machine's: where they
+    /// are read, this machine's are left as they are.
+    pub(crate) fn add_process(&mut self, other: &Self) {
+        self.cpu_seconds += other.cpu_seconds;
+        self.peak_memory_bytes = self.peak_memory_bytes.zip(other.peak_memory_bytes).map(|(a, b)| a + b);
+        if self.energy.method == EnergyMethod::Estimated {
+            self.energy.joules += other.cpu_seconds * WATTS_PER_CORE;
+        }
+    }
+
     /// The sum of two stretches of one job, such as before and after an interruption. Peak memory is the larger one,
     /// and energy counts as measured only where both were.
     #[must_use]

@@ -1,35 +1,37 @@
-//! Model directories: a network with everything that is needed to use it.
+//! Model directories: a model with everything that is needed to use it.
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use fiducial_data::batches::Standardisation;
 use fiducial_data::view::{Scaling, View};
-use fiducial_models::{ModelConfig, Network};
+use fiducial_models::{ModelConfig, Need, Network, Shape};
+use fiducial_trees::Booster;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, TrainReport, card, files};
+use crate::{Error, Model, TrainReport, card, files, trees};
 
 /// The format that a model directory's `model.json` names.
 pub const MODEL_FORMAT: &str = "fiducial-model/1";
 
 const INFO: &str = "model.json";
-const WEIGHTS: &str = "model.safetensors";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
+const TREES: &str = "trees.json";
 const CONFIG: &str = "model.toml";
 const VIEW: &str = "view.toml";
 const STANDARDISATION: &str = "standardisation.json";
 const TRAINING: &str = "training.json";
 const CARD: &str = "README.md";
 
-/// A trained network, the view that feeds it, and where it came from.
+/// A trained model, the view that feeds it, and where it came from.
 ///
-/// On disk it is a directory with `model.safetensors`, `model.toml` (the architecture), `view.toml`,
-/// `standardisation.json`, `training.json` (the record of the training), `README.md` (a model card) and `model.json`,
+/// On disk it is a directory with `model.safetensors` (of boosted trees `trees.json`, a file of XGBoost's), `model.toml` (the
+/// architecture; networks only), `view.toml`, `standardisation.json`, `training.json` (the record of the training), `README.md` (a model card) and `model.json`,
 /// which is written last and names the hashes of the others.
 #[derive(Debug)]
 pub struct SavedModel {
-    /// The network.
-    pub network: Network,
+    /// The network or the trees.
+    pub model: Model,
     /// How a dataset becomes its inputs.
     pub view: View,
     /// What was measured on the training split.
@@ -59,7 +61,7 @@ pub struct ModelInfo {
     pub format: String,
     /// A short name.
     pub name: String,
-    /// The kind of network, such as `particle-net`.
+    /// The kind of model, such as `particle-net`.
     pub kind: String,
     /// Trained numbers.
     pub parameters: usize,
@@ -96,13 +98,16 @@ impl SavedModel {
             }
             _ => {}
         }
-        let config = toml::to_string(self.network.config());
-        let contents = [
-            (WEIGHTS, self.network.to_safetensors()?),
-            (CONFIG, config.map_err(|error| Error::damaged(&directory.join(CONFIG), error))?.into_bytes()),
-            (VIEW, self.view.text().as_bytes().to_vec()),
-            (STANDARDISATION, json(&directory.join(STANDARDISATION), &self.standardisation)?),
-        ];
+        let mut contents = match &self.model {
+            Model::Network(network) => {
+                let config = toml::to_string(network.config());
+                let config = config.map_err(|error| Error::damaged(&directory.join(CONFIG), error))?;
+                vec![(WEIGHTS, network.to_safetensors()?), (CONFIG, config.into_bytes())]
+            }
+            Model::Trees(booster) => vec![(TREES, booster.to_json())],
+        };
+        contents.push((VIEW, self.view.text().as_bytes().to_vec()));
+        contents.push((STANDARDISATION, json(&directory.join(STANDARDISATION), &self.standardisation)?));
         self.info.files.clear();
         for (name, bytes) in &contents {
             files::write_whole(&directory.join(name), bytes)?;
@@ -150,12 +155,21 @@ impl SavedModel {
         let text = |name: &str| -> Result<String, Error> {
             String::from_utf8(read(name)?).map_err(|error| Error::damaged(&directory.join(name), error))
         };
-        let weights = directory.join(WEIGHTS);
-        let network = Network::from_safetensors(&weights.display().to_string(), &read(WEIGHTS)?)?;
-        if ModelConfig::from_toml(&text(CONFIG)?)? != *network.config() {
-            return Err(Error::damaged(&weights, format!("its configuration is not that of {CONFIG}")));
-        }
         let view = View::parse(&text(VIEW)?)?;
+        let model = if info.kind == trees::KIND {
+            let path = directory.join(TREES);
+            let booster = Booster::from_json(&path.display().to_string(), &read(TREES)?)?;
+            trees::check_view(&view, &booster)?;
+            Model::Trees(booster)
+        } else {
+            let weights = directory.join(WEIGHTS);
+            let network = Network::from_safetensors(&weights.display().to_string(), &read(WEIGHTS)?)?;
+            if ModelConfig::from_toml(&text(CONFIG)?)? != *network.config() {
+                return Err(Error::damaged(&weights, format!("its configuration is not that of {CONFIG}")));
+            }
+            check_view(&view, network.config())?;
+            Model::Network(network)
+        };
         let path = directory.join(STANDARDISATION);
         let standardisation: Standardisation =
             serde_json::from_slice(&read(STANDARDISATION)?).map_err(|error| Error::damaged(&path, error))?;
@@ -165,10 +179,9 @@ impl SavedModel {
                 return Err(Error::damaged(&path, format!("it lacks the variable {}", variable.name)));
             }
         }
-        check_view(&view, network.config())?;
         let path = directory.join(TRAINING);
         let training = path.exists().then(|| read_training(&path)).transpose()?;
-        Ok(Self { network, view, standardisation, info, training })
+        Ok(Self { model, view, standardisation, info, training })
     }
 }
 
@@ -184,38 +197,95 @@ fn read_training(path: &Path) -> Result<TrainReport, Error> {
     }
 }
 
-/// Whether a view gives what a network reads.
+/// Whether a view gives what a network reads, in the sizes that the network has.
 pub(crate) fn check_view(view: &View, config: &ModelConfig) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Fit { kind: config.kind(), reason });
-    if view.classes().len() != config.classes() {
+    check_groups(view, config)?;
+    if view.classes().len() != config.outputs() {
         return refuse(format!(
             "the view has {} classes, the network {}",
             view.classes().len(),
-            config.classes()
+            config.outputs()
         ));
     }
-    let groups = [
-        ("features", config.features(), true),
-        ("points", 2, config.needs_points()),
-        ("vectors", 4, config.needs_vectors()),
-        ("mask", 1, false),
-    ];
-    let length = view.input("features").and_then(|group| group.length);
-    for (name, variables, needed) in groups {
-        match view.input(name) {
-            None if needed => return refuse(format!("the view has no input group \"{name}\"")),
-            None => {}
-            Some(group) if group.variables.len() != variables => {
-                let found = group.variables.len();
-                return refuse(format!("the view's group \"{name}\" has {found} variables, not {variables}"));
-            }
-            Some(group) if group.length.is_none() || group.length != length => {
-                return refuse(format!("the view's group \"{name}\" needs the length of \"features\""));
-            }
-            Some(_) => {}
+    let Shape { features, globals, parameters, image: [channels, height, width], .. } = config.shape;
+    for (name, variables) in
+        [("features", features), ("globals", globals), ("parameters", parameters), ("images", channels)]
+    {
+        let found = view.input(name).map_or(0, |group| group.variables.len());
+        if variables > 0 && found != variables {
+            return refuse(format!("the view's group \"{name}\" has {found} variables, not {variables}"));
         }
     }
+    let found = view.input("images").and_then(|group| group.shape).unwrap_or_default();
+    if channels > 0 && found != [height, width] {
+        return refuse(format!(
+            "the view's images are {found:?} pixels, the network reads {:?}",
+            [height, width]
+        ));
+    }
     Ok(())
+}
+
+/// Whether a view has the groups that a kind of network reads, in their form.
+pub(crate) fn check_groups(view: &View, config: &ModelConfig) -> Result<(), Error> {
+    let refuse = |reason: String| Err(Error::Fit { kind: config.kind(), reason });
+    let reads = config.reads();
+    let constituents = [
+        ("features", None, reads.features),
+        ("points", Some(2), reads.points),
+        ("vectors", Some(4), reads.vectors),
+        ("mask", Some(1), false),
+    ];
+    // Groups that are not read may have any form, but for the mask, which goes with all of them.
+    let read = constituents.iter().filter(|(.., needed)| *needed);
+    let length = read.clone().find_map(|(name, ..)| view.input(name)).and_then(|group| group.length);
+    let any = read.count() > 0;
+    for (name, variables, needed) in constituents {
+        let Some(group) = view.input(name) else {
+            if needed {
+                return refuse(format!("the view has no input group \"{name}\""));
+            }
+            continue;
+        };
+        if !needed && !(any && name == "mask") {
+            continue;
+        }
+        let found = group.variables.len();
+        if variables.is_some_and(|variables| found != variables) {
+            let variables = variables.unwrap_or_default();
+            return refuse(format!("the view's group \"{name}\" has {found} variables, not {variables}"));
+        }
+        if group.length.is_none() {
+            return refuse(format!("the view's group \"{name}\" needs a length"));
+        }
+        if group.length != length {
+            let (found, expected) = (group.length.unwrap_or_default(), length.unwrap_or_default());
+            return refuse(format!(
+                "the view's group \"{name}\" has the length {found}, others that the network reads have {expected}"
+            ));
+        }
+    }
+    for (name, need) in [("globals", reads.globals), ("parameters", reads.parameters.into())] {
+        match view.input(name) {
+            None if need == Need::Yes => {
+                return refuse(format!("the view has no input group \"{name}\""));
+            }
+            Some(group) if need != Need::No && group.length.is_some() => {
+                return refuse(format!(
+                    "the view's group \"{name}\" has a length: it must have one value a jet"
+                ));
+            }
+            _ => {}
+        }
+    }
+    match view.input("images") {
+        None if reads.images => refuse("the view has no input group \"images\"".to_owned()),
+        Some(group) if reads.images && group.shape.is_none() => {
+            refuse("the view's group \"images\" needs a shape: [height, width]".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, Error> {

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // the helpers of tests are tests too
 use std::path::Path;
 
-use fiducial_models::Network;
-use fiducial_train::{Error, FitOptions, Phase, Stopped, Training, fit, predict};
+use fiducial_models::{Network, OptimiserKind};
+use fiducial_train::{Decay, Error, FitOptions, Phase, StartWeights, Stopped, Training, fit, predict};
 
 mod toy;
 use toy::Toy;
@@ -82,7 +82,7 @@ fn class_weights_move_the_scores() {
 fn a_loss_that_is_not_finite_names_the_rows_and_keeps_the_checkpoint() {
     let mut toy = Toy::new(toy::flow());
     toy.training.learning_rate = 1e35;
-    toy.training.warmup_epochs = 0.0;
+    toy.training.warmup_epochs = Some(0.0);
     let dir = tempfile::tempdir().unwrap();
     let options = FitOptions {
         checkpoints: Some(dir.path().into()),
@@ -132,4 +132,138 @@ fn a_checkpoint_directory_that_cannot_be_made_is_named() {
         FitOptions { checkpoints: Some(Path::new(&file).join("checkpoint")), ..FitOptions::default() };
     let error = fit(&toy.job(), &options, &mut |_| {}).unwrap_err().to_string();
     assert!(error.starts_with("create directory") && error.contains("file/checkpoint"), "{error}");
+}
+
+#[test]
+fn a_poisoned_row_is_named() {
+    let mut toy = Toy::new(toy::flow());
+    // Finite, so that it is no bad input; but the network overflows on it.
+    toy::poison(&mut toy.train, 77);
+    let error = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap_err();
+    let Error::NotFinite { ref rows, ref suspects, .. } = error else { panic!("{error}") };
+    assert!(rows.contains(&77) && rows.len() == 32);
+    assert_eq!(*suspects, [77]);
+    assert!(error.to_string().contains("scores that are not finite come from row ids 77"), "{error}");
+
+    let mut toy = Toy::new(toy::flow());
+    toy.train.groups[1].data[78 * 3 * toy::LENGTH] = f32::NAN;
+    let error = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("train on the train split: row id 78: ") && error.contains("is NaN"), "{error}");
+}
+
+#[test]
+fn each_optimiser_and_schedule_learns() {
+    let kinds = [
+        (OptimiserKind::AdamW, 3e-3),
+        (OptimiserKind::Lion, 1e-3),
+        (OptimiserKind::Muon, 3e-3),
+        (OptimiserKind::Ranger, 1e-2),
+    ];
+    let decays = [Decay::Linear, Decay::Constant, Decay::FlatThenExponential, Decay::OneCycle];
+    for ((optimiser, learning_rate), schedule) in kinds.into_iter().zip(decays) {
+        let mut toy = Toy::new(toy::flow());
+        toy.train = toy::tensors(1500, 0);
+        toy.validation = toy::tensors(500, 1 << 40);
+        toy.training = Training {
+            epochs: 20,
+            batch_size: 100,
+            micro_batches: 2,
+            optimiser,
+            learning_rate,
+            schedule,
+            warmup_epochs: None,
+            ema_decay: (optimiser == OptimiserKind::AdamW).then_some(0.95),
+            ..toy.training
+        };
+        let fitted = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap();
+        let (first, last) = (&fitted.report.history[0], fitted.report.history.last().unwrap());
+        assert!(
+            last.train_loss + 0.02 < first.train_loss,
+            "{optimiser:?} {schedule:?}: {first:?} to {last:?}"
+        );
+    }
+}
+
+#[test]
+fn the_average_is_what_is_validated_and_kept() {
+    let mut toy = Toy::new(toy::net());
+    toy.training.epochs = 3;
+    let raw = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap();
+    toy.training.ema_decay = Some(0.9);
+    let averaged = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap();
+    // The steps are the same, what is judged is not.
+    for (one, other) in raw.report.history.iter().zip(&averaged.report.history) {
+        assert_eq!(one.train_loss, other.train_loss);
+        assert_ne!(one.validation_loss, other.validation_loss);
+    }
+    let scores = predict(&averaged.network, &toy.validation, 64).unwrap();
+    let (mut loss, mut weight) = (0.0, 0.0);
+    for (row, (label, w)) in
+        scores.chunks_exact(2).zip(toy.validation.labels.iter().zip(&toy.validation.weights))
+    {
+        let w = f64::from(*w) * if *label == 1 { 1.5 } else { 1.0 };
+        loss -= w * row[*label as usize].ln();
+        weight += w;
+    }
+    let best = averaged.report.best().unwrap();
+    assert!((loss / weight - best.validation_loss).abs() < 1e-6);
+}
+
+#[test]
+fn fine_tuning_starts_from_weights_and_moves_what_it_may() {
+    let mut toy = Toy::new(toy::flow());
+    let before = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap();
+    let start = |fresh: &[&str]| StartWeights {
+        name: "before".into(),
+        bytes: toy::bytes(&before),
+        fresh: fresh.iter().map(|&pattern| pattern.to_owned()).collect(),
+    };
+    // Of a training that moves nothing, the start is left.
+    toy.start = Some(start(&[]));
+    toy.training.freeze = vec!["*".into()];
+    let frozen = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap();
+    assert!(toy::bytes(&frozen) == toy::bytes(&before));
+    let started = frozen.report.started.unwrap();
+    assert_eq!((started.loaded, started.fresh.len(), started.unused.len()), (8, 0, 0));
+
+    // A head for another number of classes.
+    let mut other = Toy::new(toy::model_of(3));
+    other.classes.push("w".into());
+    other.start = Some(start(&[]));
+    let error = fit(&other.job(), &FitOptions::default(), &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("[16, 2] there and [16, 3] here"), "{error}");
+    other.start = Some(start(&["head.output.*"]));
+    other.training.freeze = vec!["phi.*".into()];
+    other.training.learning_rate_factors.insert("head.hidden.*".into(), 0.1);
+    let mut seen = None;
+    let fitted = fit(&other.job(), &FitOptions::default(), &mut |progress| {
+        seen = seen.take().or_else(|| progress.started.cloned());
+    })
+    .unwrap();
+    let started = fitted.report.started.clone().unwrap();
+    assert_eq!(started.fresh, ["head.output.bias", "head.output.weight"]);
+    assert_eq!(seen, Some(started));
+    other.training.freeze = vec!["psi.*".into()];
+    let error = fit(&other.job(), &FitOptions::default(), &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("training.freeze = psi.*: no parameter has such a name"), "{error}");
+}
+
+#[test]
+fn a_plan_of_patterns_is_checked() {
+    let check = |change: fn(&mut Training), message: &str| {
+        let mut toy = Toy::new(toy::flow());
+        change(&mut toy.training);
+        let error = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains(message), "{error} lacks {message}");
+    };
+    check(|training| training.micro_batches = 0, "training.micro_batches = 0");
+    check(|training| training.micro_batches = 33, "a batch has not so many jets");
+    check(|training| training.betas = Some([0.9, 1.0]), "training.betas");
+    check(|training| training.epsilon = Some(0.0), "training.epsilon");
+    check(|training| training.ema_decay = Some(1.0), "training.ema_decay");
+    check(|training| training.schedule = Decay::OneCycle, "one cycle has a rise of its own");
+    check(
+        |training| training.learning_rate_factors = [("*".into(), -1.0)].into(),
+        "training.learning_rate_factors",
+    );
 }

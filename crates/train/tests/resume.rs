@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fiducial_models::OptimiserKind;
 use fiducial_train::{Error, Faults, FitOptions, Fitted, Stopped, fit};
 
 mod toy;
@@ -16,8 +17,22 @@ fn options(directory: &Path) -> FitOptions {
         checkpoints: Some(directory.to_path_buf()),
         // A checkpoint after each step, so that steps within an epoch are resumed too.
         checkpoint_every: Duration::ZERO,
+        log: Some(directory.join("log.jsonl")),
+        log_every: 3,
         ..FitOptions::default()
     }
+}
+
+/// The lines of a log without what depends on the machine's speed.
+fn log(directory: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(directory.join("log.jsonl")).unwrap();
+    let clocks = ["seconds", "jets_per_second", "cpu_seconds", "joules", "peak_memory_bytes"];
+    let mut lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for line in &mut lines {
+        clocks.iter().for_each(|key| drop(line.as_object_mut().unwrap().remove(*key)));
+    }
+    lines
 }
 
 fn unbroken(toy: &Toy) -> Fitted {
@@ -44,8 +59,15 @@ fn same(toy: &Toy, resumed: &Fitted, expected: &Fitted, what: &str) {
 #[test]
 fn a_fault_anywhere_changes_nothing() {
     for (name, model) in [("flow", toy::flow()), ("net", toy::net()), ("transformer", toy::transformer())] {
-        let toy = Toy::new(model);
+        let mut toy = Toy::new(model);
+        toy.training.micro_batches = 3;
+        toy.training.ema_decay = (name != "flow").then_some(0.9);
+        toy.training.optimiser = if name == "net" { OptimiserKind::Ranger } else { OptimiserKind::Muon };
         let expected = unbroken(&toy);
+        let whole = tempfile::tempdir().unwrap();
+        same(&toy, &fit(&toy.job(), &options(whole.path()), &mut |_| {}).unwrap(), &expected, name);
+        // The start, each third of 20 steps, each epoch.
+        assert_eq!(log(whole.path()).len(), 1 + 6 + 4);
         // 4 epochs of 5 steps. Each run fails at the n-th time that it comes to a point; the next one starts there.
         for point in ["step", "write weights", "rename optimiser", "sync best", "rename manifest", "clean"] {
             // The best weights are written when the validation loss improves: for certain once, after the first epoch.
@@ -67,6 +89,7 @@ fn a_fault_anywhere_changes_nothing() {
                 };
                 assert!(failures > 0, "{name} never came to {point} {nth}");
                 same(&toy, &fitted, &expected, &format!("{name}, {point} {nth}"));
+                assert_eq!(log(dir.path()), log(whole.path()), "{name}, {point} {nth}: the log");
             }
         }
     }
@@ -171,4 +194,14 @@ fn another_training_is_refused_or_begun_afresh() {
         let error = fit(&other.job(), &options(dir.path()), &mut |_| {}).unwrap_err().to_string();
         assert!(error.contains("checkpoint.toml: it was written with") && error.contains(what), "{error}");
     }
+}
+
+#[test]
+fn a_log_that_is_shorter_than_its_checkpoint_says_is_damaged() {
+    let toy = Toy::new(toy::flow());
+    let dir = tempfile::tempdir().unwrap();
+    fit(&toy.job(), &options(dir.path()), &mut |_| {}).unwrap();
+    std::fs::write(dir.path().join("log.jsonl"), "{}\n").unwrap();
+    let error = fit(&toy.job(), &options(dir.path()), &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("log.jsonl: it has 3 bytes, where the checkpoint says"), "{error}");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use fiducial_data::batches::Standardisation;
 use fiducial_data::view::View;
 use fiducial_models::{ModelConfig, Network};
-use fiducial_train::{MODEL_FORMAT, ModelInfo, Recipe, SavedModel, model_config};
+use fiducial_train::{MODEL_FORMAT, Model, ModelInfo, Recipe, SavedModel, model_config};
 
 const VIEW: &str = r#"
 format = "fiducial-view/1"
@@ -42,7 +42,8 @@ fn saved(view: &str) -> SavedModel {
         files: Default::default(),
     };
     let standardisation = Standardisation::default();
-    SavedModel { network, view: View::parse(view).unwrap(), standardisation, info, training: None }
+    let model = Model::Network(network);
+    SavedModel { model, view: View::parse(view).unwrap(), standardisation, info, training: None }
 }
 
 #[test]
@@ -54,7 +55,8 @@ fn it_comes_back_as_it_was() {
     assert_eq!(back.info, model.info);
     assert_eq!(back.info.files.len(), 4);
     assert_eq!(back.view.text(), VIEW);
-    assert_eq!(back.network.to_safetensors().unwrap(), model.network.to_safetensors().unwrap());
+    let weights = |saved: &SavedModel| saved.model.network("weights").unwrap().to_safetensors().unwrap();
+    assert_eq!(weights(&back), weights(&model));
     let card = fs::read_to_string(dir.path().join("README.md")).unwrap();
     assert!(card.starts_with("---\nlibrary_name: fiducial\n"), "{card}");
     assert!(
@@ -109,7 +111,7 @@ fn a_view_that_does_not_feed_the_network_is_refused() {
     check(
         "length = 8\nvariables = [\"one\"]",
         "length = 9\nvariables = [\"one\"]",
-        "\"mask\" needs the length",
+        "\"mask\" has the length 9, others that the network reads have 8",
     );
     check(", top =", ", b = \"label == 2\", top =", "the view has 3 classes, the network 2");
     check(
@@ -129,7 +131,7 @@ fn a_recipe_and_a_view_make_a_configuration() {
     };
     let view = View::parse(VIEW).unwrap();
     let config = model_config(&recipe(MODEL), &view).unwrap();
-    assert_eq!((config.features(), config.classes()), (3, 2));
+    assert_eq!((config.features(), config.outputs()), (3, 2));
     let check = |model: &str, message: &str| {
         let error = model_config(&recipe(model), &view).unwrap_err().to_string();
         assert!(error.contains(message), "{error} lacks {message}");

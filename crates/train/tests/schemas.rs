@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fiducial_data::batches::Standardisation;
 use fiducial_data::view::View;
-use fiducial_train::{FitOptions, MODEL_FORMAT, ModelInfo, Recipe, SavedModel, fit, model_config};
+use fiducial_train::{FitOptions, MODEL_FORMAT, Model, ModelInfo, Recipe, SavedModel, fit, model_config};
 use serde_json::Value;
 
 mod toy;
@@ -91,10 +91,27 @@ fn toml_value(path: &Path) -> Value {
 #[test]
 fn files_follow_their_schemas() {
     let dir = tempfile::tempdir().unwrap();
-    let toy = Toy::new(toy::flow());
-    let options = FitOptions { checkpoints: Some(dir.path().into()), ..FitOptions::default() };
+    let mut toy = Toy::new(toy::flow());
+    toy.training.ema_decay = Some(0.9);
+    let log = dir.path().join("log.jsonl");
+    let options = FitOptions {
+        checkpoints: Some(dir.path().into()),
+        log: Some(log.clone()),
+        log_every: 6,
+        ..FitOptions::default()
+    };
     let fitted = fit(&toy.job(), &options, &mut |_| {}).unwrap();
     conforms("checkpoint-1.json", &toml_value(&dir.path().join("checkpoint.toml")));
+
+    let lines = schema("log-1.json");
+    let mut seen = Vec::new();
+    for line in fs::read_to_string(log).unwrap().lines() {
+        let value: Value = serde_json::from_str(line).unwrap();
+        let event = value["event"].as_str().unwrap().to_owned();
+        assert_eq!(problems(&lines, &lines["$defs"][&event], &value, "line"), Vec::<String>::new());
+        seen.push(event);
+    }
+    assert_eq!(seen, ["start", "epoch", "step", "epoch", "step", "epoch", "step", "epoch"]);
 
     let view = "format = \"fiducial-view/1\"\n[inputs.features]\nlength = 6\nvariables = [\"a\", \"b\", \"c\"]\n\
                 [labels]\nclasses = { qcd = \"x == 0\", top = \"x == 1\" }";
@@ -112,7 +129,7 @@ fn files_follow_their_schemas() {
         files: Default::default(),
     };
     let mut saved = SavedModel {
-        network: fitted.network,
+        model: Model::Network(fitted.network),
         view: View::parse(view).unwrap(),
         standardisation: Standardisation::default(),
         info,
@@ -132,15 +149,49 @@ fn files_follow_their_schemas() {
     }
 }
 
+/// Each recipe in the guide can be read, and so can each key of its table.
+#[test]
+fn the_recipes_of_the_guide_are_sound() {
+    let guide = fs::read_to_string(root().join("docs/guides/training.md")).unwrap();
+    let blocks: Vec<&str> =
+        guide.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 4, "{}", blocks.len());
+    for block in blocks {
+        // What shows some tables only stands for the rest too.
+        let mut text = block.to_owned();
+        for (key, filling) in [
+            ("format =", "format = \"fiducial-recipe/1\"\n"),
+            ("[training]", "[training]\nepochs = 10\nbatch_size = 256\nlearning_rate = 1e-3\n"),
+            ("[model]", "[model]\nkind = \"particle-flow-network\"\n"),
+        ] {
+            if !block.contains(key) {
+                text =
+                    if key == "format =" { format!("{filling}{text}") } else { format!("{text}\n{filling}") };
+            }
+        }
+        let recipe = Recipe::parse(&text, Path::new("guide.toml"));
+        assert!(recipe.is_ok(), "{}\n{text}", recipe.unwrap_err());
+        let table: toml::Table = toml::from_str(&text).unwrap();
+        conforms("recipe-1.json", &serde_json::to_value(table).unwrap());
+    }
+    let keys = schema("recipe-1.json")["properties"]["training"]["properties"].as_object().unwrap().clone();
+    for key in keys.keys() {
+        assert!(guide.contains(&format!("| `{key}` |")), "the guide says nothing of {key}");
+    }
+}
+
 #[test]
 fn the_recipes_of_the_benchmarks_are_sound() {
     let top = root().join("benchmarks/jet-tagging/top");
     let view = View::read(top.join("view.toml")).unwrap();
-    for name in ["pfn", "particlenet", "part"] {
+    let names = ["pfn", "particlenet", "part", "efn", "transformer", "lorentznet", "lgatr-slim", "trees"];
+    for name in names {
         let path = top.join("recipes").join(format!("{name}.toml"));
         conforms("recipe-1.json", &toml_value(&path));
         let recipe = Recipe::load(&path).unwrap();
-        model_config(&recipe, &view).unwrap();
+        if name != "trees" {
+            model_config(&recipe, &view).unwrap();
+        }
         let files = recipe.data.unwrap().files().unwrap();
         assert!(!files.is_empty() && files.iter().all(|file| file.is_file()), "{name}: {files:?}");
         assert!(recipe.view.unwrap().is_file());

@@ -12,3 +12,4 @@ pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod train;
 pub(crate) mod view;
+pub(crate) mod workers;

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use fiducial_data::dataset::{About, Dataset};
 use fiducial_data::prepare::{PrepareOptions, prepare_or_reuse};
 use fiducial_data::view::View;
-use fiducial_train::{DataSource, FitOptions, Recipe};
+use fiducial_train::{DataSource, FitOptions, Phase, Recipe, Started};
 
+use super::workers;
 use crate::arguments::Train;
 use crate::failure::Failure;
 use crate::progress::Display;
-use crate::tables::count;
+use crate::tables::{bytes, count, duration};
+
+pub(crate) use super::workers::threads;
 
 pub(crate) fn run(options: &Train, quiet: bool) -> Result<(), Failure> {
     let mut recipe = Recipe::load(&options.recipe)?;
@@ -21,11 +24,21 @@ pub(crate) fn run(options: &Train, quiet: bool) -> Result<(), Failure> {
     let output = options.output.clone().unwrap_or_else(|| PathBuf::from(name));
     let mut display = Display::new(quiet);
     let (view, dataset) = view_and_dataset(&recipe, options.dataset.as_deref(), &output, &mut display)?;
-    let saved =
-        fiducial_train::train(&recipe, &view, &dataset, &output, &FitOptions::default(), &mut |progress| {
-            display.training(progress);
-        })?;
+    if options.plan {
+        return plan(&recipe, &view, &dataset);
+    }
+    let (mut world, _workers) = workers::world(options, dataset.path(), &output)?;
+    let fit = FitOptions { log_every: u64::from(options.log_every), ..FitOptions::default() };
+    let mut progress = |progress: &fiducial_train::Progress<'_>| match (progress.phase, progress.started) {
+        (Phase::Begun, Some(started)) => say_started(&display, started),
+        (Phase::Begun, None) => {}
+        _ => display.training(progress),
+    };
+    let saved = fiducial_train::train_in(&mut world, &recipe, &view, &dataset, &output, &fit, &mut progress)?;
     display.done();
+    if world.rank() > 0 {
+        return Ok(());
+    }
     if let Some(training) = &saved.training {
         display.say(&format!("  {}; best epoch {}", training.stopped.describe(), training.best_epoch));
     }
@@ -34,6 +47,44 @@ pub(crate) fn run(options: &Train, quiet: bool) -> Result<(), Failure> {
         saved.info.kind,
         count(saved.info.parameters as u64),
         output.display()
+    ))
+}
+
+/// What was and what was not taken from the weights that a training starts from.
+fn say_started(display: &Display, started: &Started) {
+    display.say(&format!("  starts from {}: {} tensors taken", started.from, started.loaded));
+    if !started.fresh.is_empty() {
+        display.say(&format!("  drawn anew: {}", started.fresh.join(", ")));
+    }
+    if !started.unused.is_empty() {
+        display.say(&format!("  not used of it: {}", started.unused.join(", ")));
+    }
+}
+
+fn plan(recipe: &Recipe, view: &View, dataset: &Dataset) -> Result<(), Failure> {
+    let plan = fiducial_train::plan::plan(recipe, view, dataset)?;
+    let kept = plan.kept;
+    let peak = plan.peak_memory_bytes.map_or_else(|| "not told by this system".to_owned(), bytes);
+    crate::print(&format!(
+        "{} with {} parameters
+data           {} jets to train on, {} to validate on
+steps          {} an epoch, {} epochs
+kept in memory {} data, {} weights, {} optimiser
+peak memory    {peak}, measured in a few steps, the largest batches among them
+time           {} in all: {:.3} s a step, {:.3} s to validate, measured here and now
+",
+        plan.kind,
+        count(plan.parameters as u64),
+        count(plan.train_jets as u64),
+        count(plan.validation_jets as u64),
+        count(plan.steps_per_epoch as u64),
+        plan.epochs,
+        bytes(kept.data as u64),
+        bytes(kept.weights as u64),
+        bytes(kept.optimiser as u64),
+        duration(plan.seconds),
+        plan.step_seconds,
+        plan.validation_seconds,
     ))
 }
 

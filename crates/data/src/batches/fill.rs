@@ -32,6 +32,7 @@ pub(super) struct Loaded<'a> {
 struct Target<'a> {
     groups: Vec<&'a mut [f32]>,
     labels: &'a mut [u32],
+    targets: &'a mut [f32],
     weights: &'a mut [f32],
 }
 
@@ -66,8 +67,10 @@ pub(super) fn fill<'a>(
         data.push(vec![0.0; size]);
     }
     let mut labels = vec![0; if has_labels { rows } else { 0 }];
+    let number = if plan.labels == Labels::Required { plan.view.targets().len() } else { 0 };
+    let mut found = vec![0.0; rows.saturating_mul(number)];
     let mut weights = vec![1.0; rows];
-    let targets = targets(plan, sizes, &mut data, &mut labels, &mut weights);
+    let targets = targets(plan, sizes, &mut data, (&mut labels, &mut found, &mut weights));
     let done: Vec<Result<Done, Error>> = targets
         .into_par_iter()
         .enumerate()
@@ -105,6 +108,7 @@ pub(super) fn fill<'a>(
     Ok(Tensors {
         groups: groups.collect(),
         labels,
+        targets: found,
         weights,
         row_ids,
         observers,
@@ -119,8 +123,7 @@ fn targets<'a>(
     plan: &Plan<'_>,
     sizes: &[usize],
     data: &'a mut [Vec<f32>],
-    mut labels: &'a mut [u32],
-    mut weights: &'a mut [f32],
+    (mut labels, mut found, mut weights): (&'a mut [u32], &'a mut [f32], &'a mut [f32]),
 ) -> Vec<Target<'a>> {
     let mut rest: Vec<&mut [f32]> = data.iter_mut().map(Vec::as_mut_slice).collect();
     let mut targets = Vec::with_capacity(sizes.len());
@@ -131,7 +134,13 @@ fn targets<'a>(
             .map(|(rest, group)| take(rest, size * group.row_size()))
             .collect();
         let count = size.min(labels.len());
-        targets.push(Target { groups, labels: take(&mut labels, count), weights: take(&mut weights, size) });
+        let values = if found.is_empty() { 0 } else { size * plan.view.targets().len() };
+        targets.push(Target {
+            groups,
+            labels: take(&mut labels, count),
+            targets: take(&mut found, values),
+            weights: take(&mut weights, size),
+        });
     }
     targets
 }
@@ -198,6 +207,8 @@ impl Block<'_> {
                 let labels = view.labels_of(&self.environment).map_err(|error| self.view_error(error))?;
                 target.labels[start..start + rows].copy_from_slice(&labels);
             }
+            let places = &mut target.targets[start * view.targets().len()..];
+            self.fill_targets(&mut places[..rows * view.targets().len()])?;
             let weights = view.weights_of(&self.environment).map_err(|error| self.view_error(error))?;
             for (target, weight) in target.weights[start..start + rows].iter_mut().zip(weights) {
                 *target = weight as f32;
@@ -228,6 +239,9 @@ impl Block<'_> {
                 );
                 return Err(Error::column(self.path, variable.name, reason));
             };
+            if group.group.shape.is_some() {
+                self.check_pixels(group, length, variable.name, offsets)?;
+            }
             match &first {
                 None => {
                     for (row, ends) in offsets.windows(2).enumerate() {
@@ -298,6 +312,28 @@ impl Block<'_> {
         Ok(clipped)
     }
 
+    /// What a regression is to find, (rows, targets).
+    fn fill_targets(&self, data: &mut [f32]) -> Result<(), Error> {
+        let targets = self.plan.view.targets();
+        for (index, (name, expr)) in targets.iter().enumerate() {
+            let values =
+                expr.evaluate(&self.environment).map_err(Error::expression("a target", self.path))?;
+            let numbers = values.event_numbers(self.environment.rows()).ok_or_else(|| {
+                let reason = format!("the target `{name}` must give one number per row");
+                Error::settings("evaluate a view", reason)
+            })?;
+            for (row, (place, number)) in
+                data.iter_mut().skip(index).step_by(targets.len()).zip(&numbers).enumerate()
+            {
+                *place = *number as f32;
+                if !place.is_finite() {
+                    return Err(self.value_error(format!("the target `{name}` is {number}"), row));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn values(&self, variable: &VariablePlan<'_>) -> Result<Values, Error> {
         let values = self.plan.view.variable(variable.name, &self.environment);
         let values = values.map_err(|error| self.view_error(error))?;
@@ -308,6 +344,25 @@ impl Block<'_> {
                 Err(self.value_error(reason, row))
             }
             None => Ok(values),
+        }
+    }
+
+    /// An image has all of its pixels.
+    fn check_pixels(
+        &self,
+        group: &GroupPlan<'_>,
+        pixels: usize,
+        name: &str,
+        offsets: &OffsetBuffer<i32>,
+    ) -> Result<(), Error> {
+        let mut found = offsets.windows(2).map(|ends| (ends[1] - ends[0]) as usize);
+        match found.clone().position(|found| found != pixels) {
+            None => Ok(()),
+            Some(row) => {
+                let (found, shape) = (found.nth(row).unwrap_or(0), group.group.shape.unwrap_or_default());
+                let reason = format!("`{name}` has {found} values, images of shape {shape:?} have {pixels}");
+                Err(self.value_error(reason, row))
+            }
         }
     }
 

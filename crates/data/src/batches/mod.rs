@@ -58,6 +58,9 @@ pub struct Tensors {
     pub groups: Vec<GroupTensor>,
     /// The class of each row, as its place among the view's classes; empty with [`Labels::Absent`] and without classes.
     pub labels: Vec<u32>,
+    /// `(n, targets)`: what a regression is to find, in the order of the view's targets and in their units; empty with
+    /// [`Labels::Absent`] and without targets.
+    pub targets: Vec<f32>,
     /// The weight of each row.
     pub weights: Vec<f32>,
     /// The `row_id` of each row.
@@ -92,6 +95,8 @@ pub struct Batch {
     pub groups: Vec<GroupTensor>,
     /// The class of each row; empty where the tensors have none.
     pub labels: Vec<u32>,
+    /// `(n, targets)`; empty where the tensors have none.
+    pub targets: Vec<f32>,
     /// The weight of each row.
     pub weights: Vec<f32>,
 }
@@ -238,7 +243,10 @@ impl Tensors {
             false => indices.iter().map(|index| self.labels[*index as usize]).collect(),
         };
         let groups = self.groups.iter().map(|group| group.gather(indices)).collect();
-        Batch { groups, labels, weights: pick(&self.weights) }
+        let each = self.targets.len() / self.rows().max(1);
+        let target_rows = indices.iter().map(|index| *index as usize * each..(*index as usize + 1) * each);
+        let targets = target_rows.flat_map(|row| &self.targets[row]).copied().collect();
+        Batch { groups, labels, targets, weights: pick(&self.weights) }
     }
 }
 

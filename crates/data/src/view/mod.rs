@@ -125,6 +125,9 @@ pub struct Group {
     pub name: String,
     /// Number of particles to which lists are cut or padded. Without it the variables have one value per row.
     pub length: Option<usize>,
+    /// Height and width of a group of images: each variable is a channel, a list of exactly `height * width` values per
+    /// row, line after line. Their product is then the `length`.
+    pub shape: Option<[usize; 2]>,
     /// What fills places beyond the last particle.
     pub pad: Pad,
     /// The variables, in order.

@@ -73,6 +73,8 @@ pub(super) struct RawGroup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) length: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shape: Option<[usize; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pad: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) standardise: Option<String>,

@@ -145,6 +145,14 @@ fn input(name: &str, raw: &RawGroup) -> Result<Group> {
     if raw.variables.is_empty() {
         return wrong(key("variables"), "there are none");
     }
+    let length = match (raw.length, raw.shape) {
+        (Some(_), Some(_)) => return wrong(key("shape"), "give this or `length`, but not both"),
+        (length, None) => length,
+        (None, Some([height, width])) => match height.checked_mul(width) {
+            Some(pixels) if (1..=MAX_LENGTH).contains(&pixels) => Some(pixels),
+            _ => return wrong(key("shape"), format!("it must have between 1 and {MAX_LENGTH} pixels")),
+        },
+    };
     if raw.length.is_some_and(|length| !(1..=MAX_LENGTH).contains(&length)) {
         return wrong(key("length"), format!("it must be between 1 and {MAX_LENGTH}"));
     }
@@ -180,7 +188,7 @@ fn input(name: &str, raw: &RawGroup) -> Result<Group> {
         }
         variables.push(self::variable(&key, variable, measure)?);
     }
-    Ok(Group { name: name.to_owned(), length: raw.length, pad, variables })
+    Ok(Group { name: name.to_owned(), length, shape: raw.shape, pad, variables })
 }
 
 fn standardise(key: &str, value: Option<&str>) -> Result<Option<bool>> {

@@ -4,11 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::dense::{exp, gelu as gelu_of, gelu_derivative};
+use super::dense::exp;
 use super::glue::Operand;
-use super::kernel::{Matrix, TILE, build, multiply, ranges, split, vectorised};
+use super::kernel::{Matrix, multiply, scratch, split, vectorised, zeros};
+use super::rows::{dot, largest, sum, with_vectors};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -19,7 +21,7 @@ fn jets_of(offsets: &[usize]) -> Vec<Range<usize>> {
     offsets.windows(2).map(|pair| pair[0]..pair[1]).collect()
 }
 
-/// The number of unordered pairs, each constituent with itself too, up to each jet.
+/// The number of unordered pairs, each constituent with itself too, up to each jet; pairs (i, j <= i) follow i, then j.
 pub(crate) fn pair_offsets(offsets: &[usize]) -> Vec<usize> {
     let mut pairs = vec![0];
     for jet in offsets.windows(2) {
@@ -27,13 +29,6 @@ pub(crate) fn pair_offsets(offsets: &[usize]) -> Vec<usize> {
         pairs.push(pairs[pairs.len() - 1] + n * (n + 1) / 2);
     }
     pairs
-}
-
-/// The place of an unordered pair among those of its jet.
-#[inline(always)]
-fn pair(i: usize, j: usize) -> usize {
-    let (low, high) = if i < j { (i, j) } else { (j, i) };
-    high * (high + 1) / 2 + low
 }
 
 /// `softmax(q k^T / sqrt(width) + bias) v` for each jet and head.
@@ -47,207 +42,334 @@ pub(crate) fn attention(
     keys: &Offsets,
     heads: usize,
 ) -> Result<Tensor<2>, Error> {
-    let plan = Plan {
-        heads,
-        queries: Arc::clone(queries),
-        keys: Arc::clone(keys),
-        pairs: if bias.is_some() { pair_offsets(queries) } else { vec![0; queries.len()] },
-    };
+    let places = [0, 1, 2].map(|array| Place { array, start: 0 });
+    let plan = Plan::new(heads, q.dims()[1], places, bias.is_some(), queries, keys);
     let [q, k, v] = [Operand::new(q)?, Operand::new(k)?, Operand::new(v)?];
     match bias {
-        Some(bias) => apply([q, k, v, Operand::new(bias)?], |[q, k, v, bias], tracked| {
-            let (output, weights) = plan.forward([&q, &k, &v], Some(&bias), tracked);
-            (output, tracked.then(|| Attention { plan, q, k, v, weights }))
-        }),
-        None => apply([q, k, v], |[q, k, v], tracked| {
-            let (output, weights) = plan.forward([&q, &k, &v], None, tracked);
-            (output, tracked.then(|| Attention { plan, q, k, v, weights }))
-        }),
+        Some(bias) => plan.run([q, k, v, Operand::new(bias)?]),
+        None => plan.run([q, k, v]),
     }
+}
+
+/// [`attention`] of constituents to each other, with q, k and v beside each other in `packed`, (constituents, 3 channels).
+pub(crate) fn self_attention(
+    packed: Tensor<2>,
+    bias: Option<Tensor<2>>,
+    offsets: &Offsets,
+    heads: usize,
+) -> Result<Tensor<2>, Error> {
+    let channels = packed.dims()[1] / 3;
+    let places = [0, 1, 2].map(|part| Place { array: 0, start: part * channels });
+    let plan = Plan::new(heads, channels, places, bias.is_some(), offsets, offsets);
+    let packed = Operand::new(packed)?;
+    match bias {
+        Some(bias) => plan.run([packed, Operand::new(bias)?]),
+        None => plan.run([packed]),
+    }
+}
+
+/// [`attention`] with k and v beside each other in `packed`, (keys, 2 channels).
+pub(crate) fn cross_attention(
+    q: Tensor<2>,
+    packed: Tensor<2>,
+    queries: &Offsets,
+    keys: &Offsets,
+    heads: usize,
+) -> Result<Tensor<2>, Error> {
+    let channels = q.dims()[1];
+    let place = |array, start| Place { array, start };
+    let places = [place(0, 0), place(1, 0), place(1, channels)];
+    Plan::new(heads, channels, places, false, queries, keys).run([Operand::new(q)?, Operand::new(packed)?])
+}
+
+/// Where q, k or v lies: the operand, and its first column there.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    array: usize,
+    start: usize,
 }
 
 #[derive(Clone, Debug)]
 struct Plan {
     heads: usize,
+    channels: usize,
+    /// Of q, k and v.
+    places: [Place; 3],
+    /// Whether the last operand is the bias.
+    bias: bool,
     queries: Offsets,
     keys: Offsets,
     pairs: Vec<usize>,
 }
 
 impl Plan {
+    fn new(
+        heads: usize,
+        channels: usize,
+        places: [Place; 3],
+        bias: bool,
+        queries: &Offsets,
+        keys: &Offsets,
+    ) -> Self {
+        let pairs = if bias { pair_offsets(queries) } else { vec![0; queries.len()] };
+        let (queries, keys) = (Arc::clone(queries), Arc::clone(keys));
+        Self { heads, channels, places, bias, queries, keys, pairs }
+    }
+
+    fn run<const N: usize>(self, operands: [Operand; N]) -> Result<Tensor<2>, Error> {
+        apply(operands, |arrays, tracked| {
+            let (output, weights) = self.forward(&arrays, tracked);
+            (output, tracked.then(|| Attention { plan: self, arrays: arrays.into(), weights }))
+        })
+    }
+
     /// Where the weights of each jet lie: heads x queries x keys.
     fn weights(&self) -> Vec<Range<usize>> {
         let mut next = 0;
-        jets_of(&self.queries)
-            .iter()
-            .zip(jets_of(&self.keys))
+        let sizes = jets_of(&self.queries).into_iter().zip(jets_of(&self.keys));
+        sizes
             .map(|(queries, keys)| {
-                let start = next;
                 next += self.heads * queries.len() * keys.len();
-                start..next
+                next - self.heads * queries.len() * keys.len()..next
             })
             .collect()
     }
 
-    fn forward(&self, [q, k, v]: [&Array; 3], bias: Option<&Array>, keep: bool) -> (Array, Arc<Vec<f32>>) {
-        let channels = q.columns();
-        let width = channels / self.heads;
+    /// The columns of one head of q, k or v, in rows of one jet.
+    #[inline(always)]
+    fn head<'a>(&self, arrays: &'a [Array], part: usize, head: usize, rows: &Range<usize>) -> Matrix<'a> {
+        let Place { array, start } = self.places[part];
+        let (width, stride) = (self.channels / self.heads, arrays[array].columns());
+        let values = &arrays[array].values()[rows.start * stride..rows.end * stride];
+        Matrix::columns(values, stride, start + head * width, width)
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / ((self.channels / self.heads) as f32).sqrt()
+    }
+
+    fn forward(&self, arrays: &[Array], keep: bool) -> (Array, Arc<Vec<f32>>) {
+        let channels = self.channels;
         let (queries, keys) = (jets_of(&self.queries), jets_of(&self.keys));
         let places = self.weights();
-        let mut output = vec![0.0; q.rows() * channels];
-        let mut weights = vec![0.0; if keep { places.last().map_or(0, |place| place.end) } else { 0 }];
+        let rows = queries.last().map_or(0, |jet| jet.end);
+        let mut output = zeros(rows * channels);
+        let mut weights = zeros(if keep { places.last().map_or(0, |place| place.end) } else { 0 });
         let kept: Vec<&mut [f32]> = if keep {
             split(&mut weights, &places, 1)
         } else {
             places.iter().map(|_| [].as_mut_slice()).collect()
         };
-        let scale = 1.0 / (width as f32).sqrt();
         split(&mut output, &queries, channels).into_par_iter().zip(kept).enumerate().for_each(
             |(jet, (output, kept))| {
-                let (nq, nk) = (queries[jet].len(), keys[jet].len());
-                if nq == 0 || nk == 0 {
+                let (queries, keys) = (&queries[jet], &keys[jet]);
+                if queries.is_empty() || keys.is_empty() {
                     return;
                 }
-                let q = &q.values()[queries[jet].start * channels..queries[jet].end * channels];
-                let k = &k.values()[keys[jet].start * channels..keys[jet].end * channels];
-                let v = &v.values()[keys[jet].start * channels..keys[jet].end * channels];
-                let mut scratch = vec![0.0; if keep { 0 } else { nq * nk }];
-                vectorised(|| {
-                    for head in 0..self.heads {
-                        let weights = if keep {
-                            &mut kept[head * nq * nk..(head + 1) * nq * nk]
-                        } else {
-                            &mut scratch[..]
-                        };
-                        let column = |data| Matrix::columns(data, channels, head * width, width);
-                        multiply(column(q), column(k).t(), weights, nk, false, scale);
-                        if let Some(bias) = bias {
-                            let bias = &bias.values()
-                                [self.pairs[jet] * self.heads..self.pairs[jet + 1] * self.heads];
-                            for i in 0..nq {
-                                for j in 0..nk {
-                                    weights[i * nk + j] += bias[pair(i, j) * self.heads + head];
-                                }
-                            }
-                        }
-                        for row in weights.chunks_exact_mut(nk) {
-                            softmax(row);
-                        }
-                        let weights = Matrix::new(weights, nk);
-                        if let Some(output) = output.get_mut(head * width..) {
-                            multiply(weights, column(v), output, channels, false, 1.0);
-                        }
-                    }
-                });
+                let bias = self.pairs[jet] * self.heads..self.pairs[jet + 1] * self.heads;
+                let bias = if self.bias { &arrays[arrays.len() - 1].values()[bias] } else { &[] };
+                let mut work =
+                    |weights: &mut [f32]| self.forward_jet(arrays, bias, queries, keys, weights, output);
+                if keep { work(kept) } else { scratch(places[jet].len(), work) }
             },
         );
-        (Array::new(output, [q.rows(), channels]), Arc::new(weights))
+        (Array::new(output, [rows, channels]), Arc::new(weights))
+    }
+
+    fn forward_jet(
+        &self,
+        arrays: &[Array],
+        bias: &[f32],
+        queries: &Range<usize>,
+        keys: &Range<usize>,
+        weights: &mut [f32],
+        output: &mut [f32],
+    ) {
+        let (nq, nk, width) = (queries.len(), keys.len(), self.channels / self.heads);
+        for (head, scores) in weights.chunks_exact_mut(nq * nk).enumerate() {
+            let (q, k) = (self.head(arrays, 0, head, queries), self.head(arrays, 1, head, keys));
+            multiply(q, k.t(), scores, nk, false, self.scale());
+        }
+        vectorised(
+            #[inline(always)]
+            || add_bias(bias, weights, nq),
+        );
+        with_vectors(Softmax { rows: weights, width: nk });
+        for (head, weights) in weights.chunks_exact(nq * nk).enumerate() {
+            let v = self.head(arrays, 2, head, keys);
+            multiply(Matrix::new(weights, nk), v, &mut output[head * width..], self.channels, false, 1.0);
+        }
     }
 }
 
-#[inline(always)]
-fn softmax(row: &mut [f32]) {
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for value in &mut *row {
-        *value = exp(*value - largest);
-        sum += *value;
+/// The softmax of each row.
+struct Softmax<'a> {
+    rows: &'a mut [f32],
+    width: usize,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for row in self.rows.chunks_exact_mut(self.width) {
+            let largest = largest(simd, row);
+            row.iter_mut().for_each(|value| *value = exp(*value - largest));
+            let scale = 1.0 / sum(simd, row);
+            row.iter_mut().for_each(|value| *value *= scale);
+        }
     }
-    let scale = 1.0 / sum;
-    row.iter_mut().for_each(|value| *value *= scale);
+}
+
+/// The gradient before the softmax of each row, from that after it, in its place.
+struct SoftmaxBackward<'a> {
+    gradients: &'a mut [f32],
+    weights: &'a [f32],
+    width: usize,
+}
+
+impl WithSimd for SoftmaxBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let rows = self.gradients.chunks_exact_mut(self.width);
+        for (gradients, weights) in rows.zip(self.weights.chunks_exact(self.width)) {
+            let sum = dot(simd, gradients, weights);
+            for (gradient, weight) in gradients.iter_mut().zip(weights) {
+                *gradient = weight * (*gradient - sum);
+            }
+        }
+    }
+}
+
+/// Adds the bias of each pair, (pairs, heads), to the scores of both its constituents, (heads, n, n).
+#[inline(always)]
+fn add_bias(bias: &[f32], scores: &mut [f32], n: usize) {
+    if bias.is_empty() {
+        return;
+    }
+    let heads = scores.len() / (n * n);
+    let mut pairs = bias.chunks_exact(heads);
+    for i in 0..n {
+        for j in 0..=i {
+            let Some(bias) = pairs.next() else { return };
+            for (head, bias) in bias.iter().enumerate() {
+                scores[(head * n + i) * n + j] += bias;
+                if i != j {
+                    scores[(head * n + j) * n + i] += bias;
+                }
+            }
+        }
+    }
+}
+
+/// The gradient of the bias from that of the scores.
+#[inline(always)]
+fn bias_gradient(scores: &[f32], bias: &mut [f32], n: usize) {
+    if bias.is_empty() {
+        return;
+    }
+    let heads = scores.len() / (n * n);
+    let mut pairs = bias.chunks_exact_mut(heads);
+    for i in 0..n {
+        for j in 0..=i {
+            let Some(bias) = pairs.next() else { return };
+            for (head, bias) in bias.iter_mut().enumerate() {
+                let one = scores[(head * n + i) * n + j];
+                *bias = if i == j { one } else { one + scores[(head * n + j) * n + i] };
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
 struct Attention {
     plan: Plan,
-    q: Array,
-    k: Array,
-    v: Array,
+    arrays: Vec<Array>,
     weights: Arc<Vec<f32>>,
 }
 
 impl Attention {
-    fn backward(&self, output: &Array, with_bias: bool) -> [Vec<f32>; 4] {
-        let Plan { heads, queries, keys, pairs } = &self.plan;
-        let heads = *heads;
-        let channels = self.q.columns();
-        let width = channels / heads;
-        let (queries, keys) = (jets_of(queries), jets_of(keys));
-        let places = self.plan.weights();
-        let biases: Vec<Range<usize>> = pairs.windows(2).map(|pair| pair[0]..pair[1]).collect();
-        let mut dq = vec![0.0; self.q.rows() * channels];
-        let mut dk = vec![0.0; self.k.rows() * channels];
-        let mut dv = vec![0.0; self.k.rows() * channels];
-        let mut dbias = vec![0.0; if with_bias { pairs.last().copied().unwrap_or(0) * heads } else { 0 }];
-        let scale = 1.0 / (width as f32).sqrt();
-        split(&mut dq, &queries, channels)
-            .into_par_iter()
-            .zip(split(&mut dk, &keys, channels))
-            .zip(split(&mut dv, &keys, channels))
-            .zip(split(&mut dbias, &biases, heads))
-            .enumerate()
-            .for_each(|(jet, (((dq, dk), dv), dbias))| {
-                let (nq, nk) = (queries[jet].len(), keys[jet].len());
-                let rows = |array: &'_ Array, rows: &Range<usize>| {
-                    rows.start * array.columns()..rows.end * array.columns()
-                };
-                let q = &self.q.values()[rows(&self.q, &queries[jet])];
-                let gradient = &output.values()[rows(&self.q, &queries[jet])];
-                let k = &self.k.values()[rows(&self.k, &keys[jet])];
-                let v = &self.v.values()[rows(&self.k, &keys[jet])];
-                let weights = &self.weights[places[jet].clone()];
-                let mut scores = vec![0.0; nq * nk];
-                if nq == 0 || nk == 0 {
-                    return;
-                }
-                vectorised(|| {
-                    for head in 0..heads {
-                        let weights = &weights[head * nq * nk..(head + 1) * nq * nk];
-                        let column = |data| Matrix::columns(data, channels, head * width, width);
-                        let place = head * width..;
-                        multiply(
-                            Matrix::new(weights, nk).t(),
-                            column(gradient),
-                            &mut dv[place.clone()],
-                            channels,
-                            false,
-                            1.0,
-                        );
-                        multiply(column(gradient), column(v).t(), &mut scores, nk, false, 1.0);
-                        for (scores, weights) in scores.chunks_exact_mut(nk).zip(weights.chunks_exact(nk)) {
-                            let sum: f32 =
-                                scores.iter().zip(weights).map(|(score, weight)| score * weight).sum();
-                            for (score, weight) in scores.iter_mut().zip(weights) {
-                                *score = weight * (*score - sum);
-                            }
-                        }
-                        if !dbias.is_empty() {
-                            for i in 0..nq {
-                                for j in 0..nk {
-                                    dbias[pair(i, j) * heads + head] += scores[i * nk + j];
-                                }
-                            }
-                        }
-                        let scores = Matrix::new(&scores, nk);
-                        multiply(scores, column(k), &mut dq[place.clone()], channels, false, scale);
-                        multiply(scores.t(), column(q), &mut dk[place], channels, false, scale);
-                    }
-                });
+    /// The gradient of each operand.
+    fn backward(&self, output: &Array) -> Vec<Vec<f32>> {
+        let plan = &self.plan;
+        let (queries, keys) = (jets_of(&plan.queries), jets_of(&plan.keys));
+        let pairs = jets_of(&plan.pairs);
+        let weights = plan.weights();
+        let mut gradients: Vec<Vec<f32>> =
+            self.arrays.iter().map(|array| zeros(array.values().len())).collect();
+        let mut jets: Vec<Vec<&mut [f32]>> = queries.iter().map(|_| Vec::new()).collect();
+        for (index, (gradient, array)) in gradients.iter_mut().zip(&self.arrays).enumerate() {
+            let rows = if plan.bias && index + 1 == self.arrays.len() {
+                &pairs
+            } else if plan.places[0].array == index {
+                &queries
+            } else {
+                &keys
+            };
+            for (jet, part) in jets.iter_mut().zip(split(gradient, rows, array.columns())) {
+                jet.push(part);
+            }
+        }
+        jets.into_par_iter().enumerate().for_each(|(jet, mut gradients)| {
+            let (queries, keys) = (&queries[jet], &keys[jet]);
+            if queries.is_empty() || keys.is_empty() {
+                return;
+            }
+            let output = &output.values()[queries.start * plan.channels..queries.end * plan.channels];
+            let weights = &self.weights[weights[jet].clone()];
+            scratch(weights.len(), |scores| {
+                self.backward_jet(output, weights, queries, keys, scores, &mut gradients);
             });
-        [dq, dk, dv, dbias]
+        });
+        gradients
+    }
+
+    fn backward_jet(
+        &self,
+        output: &[f32],
+        weights: &[f32],
+        queries: &Range<usize>,
+        keys: &Range<usize>,
+        all_scores: &mut [f32],
+        gradients: &mut [&mut [f32]],
+    ) {
+        let plan = &self.plan;
+        let (nq, nk, width) = (queries.len(), keys.len(), plan.channels / plan.heads);
+        let mut store = |part: usize, head: usize, a: Matrix<'_>, b: Matrix<'_>, scale: f32| {
+            let Place { array, start } = plan.places[part];
+            let place = &mut gradients[array][start + head * width..];
+            multiply(a, b, place, self.arrays[array].columns(), false, scale);
+        };
+        for (head, scores) in all_scores.chunks_exact_mut(nq * nk).enumerate() {
+            let weights = &weights[head * nq * nk..(head + 1) * nq * nk];
+            let gradient = Matrix::columns(output, plan.channels, head * width, width);
+            let [q, k, v] = [(0, queries), (1, keys), (2, keys)]
+                .map(|(part, rows)| plan.head(&self.arrays, part, head, rows));
+            store(2, head, Matrix::new(weights, nk).t(), gradient, 1.0);
+            multiply(gradient, v.t(), scores, nk, false, 1.0);
+            with_vectors(SoftmaxBackward { gradients: scores, weights, width: nk });
+            let scores = Matrix::new(scores, nk);
+            store(0, head, scores, k, plan.scale());
+            store(1, head, scores.t(), q, plan.scale());
+        }
+        if plan.bias
+            && let Some(bias) = gradients.last_mut()
+        {
+            vectorised(
+                #[inline(always)]
+                || bias_gradient(all_scores, bias, nq),
+            );
+        }
     }
 }
 
-impl Gradient<4> for Attention {
-    fn gradients(self, output: Array, _: [bool; 4]) -> [Option<Vec<f32>>; 4] {
-        self.backward(&output, true).map(Some)
-    }
-}
-
-impl Gradient<3> for Attention {
-    fn gradients(self, output: Array, _: [bool; 3]) -> [Option<Vec<f32>>; 3] {
-        let [dq, dk, dv, _] = self.backward(&output, false);
-        [Some(dq), Some(dk), Some(dv)]
+impl<const N: usize> Gradient<N> for Attention {
+    fn gradients(self, output: Array, _: [bool; N]) -> [Option<Vec<f32>>; N] {
+        let mut gradients = self.backward(&output).into_iter();
+        std::array::from_fn(|_| gradients.next())
     }
 }
 
@@ -284,44 +406,5 @@ impl Gradient<2> for Prepend {
             rest = later;
         }
         [Some(first), Some(x)]
-    }
-}
-
-/// x Phi(x) of each number.
-pub(crate) fn gelu(x: Tensor<2>) -> Result<Tensor<2>, Error> {
-    apply([Operand::new(x)?], |[x], tracked| {
-        let shape = [x.rows(), x.columns()];
-        let tiles = ranges(x.rows(), TILE);
-        let (output, _) = build(&tiles, shape[1], |tile, output| {
-            let x = &x.values()[tiles[tile].start * shape[1]..tiles[tile].end * shape[1]];
-            vectorised(|| {
-                for (output, x) in output.iter_mut().zip(x) {
-                    *output = gelu_of(*x);
-                }
-            });
-        });
-        (Array::new(output, shape), tracked.then_some(Gelu { x }))
-    })
-}
-
-#[derive(Clone, Debug)]
-struct Gelu {
-    x: Array,
-}
-
-impl Gradient<1> for Gelu {
-    fn gradients(self, output: Array, _: [bool; 1]) -> [Option<Vec<f32>>; 1] {
-        let columns = self.x.columns();
-        let tiles = ranges(self.x.rows(), TILE);
-        let (dx, _) = build(&tiles, columns, |tile, dx| {
-            let place = tiles[tile].start * columns..tiles[tile].end * columns;
-            let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
-            vectorised(|| {
-                for ((dx, x), gradient) in dx.iter_mut().zip(x).zip(gradient) {
-                    *dx = gradient * gelu_derivative(*x);
-                }
-            });
-        });
-        [Some(dx)]
     }
 }

@@ -198,16 +198,25 @@ fn evaluate(
             for (layer, affine) in layers.iter().zip(affines) {
                 let (from, to) = (edges * layer.inputs, edges * layer.outputs);
                 if layer.weight.is_empty() {
-                    vectorised(|| gather(graph, projected.values(), layer.outputs, nodes, &mut next[..to]));
+                    vectorised(
+                        #[inline(always)]
+                        || gather(graph, projected.values(), layer.outputs, nodes, &mut next[..to]),
+                    );
                 } else {
                     let weight = Matrix::new(&parameters.values()[layer.weight.clone()], layer.outputs);
                     let x = Matrix::new(&now[..from], layer.inputs);
                     multiply(x, weight, &mut next[..to], layer.outputs, false, 1.0);
                 }
-                vectorised(|| rectify_in_place(&mut next[..to], affine));
+                vectorised(
+                    #[inline(always)]
+                    || rectify_in_place(&mut next[..to], affine),
+                );
                 std::mem::swap(&mut now, &mut next);
             }
-            vectorised(|| average(graph, nodes, &now[..edges * width], width, output));
+            vectorised(
+                #[inline(always)]
+                || average(graph, nodes, &now[..edges * width], width, output),
+            );
         });
     });
     output
@@ -248,7 +257,10 @@ impl EdgeConv {
                 tiles
                     .map(|tile| {
                         scratch(self.tiles.largest() * width, |scratch| {
-                            vectorised(|| Moments::of_tile(self.output(0, tile, scratch), width))
+                            vectorised(
+                                #[inline(always)]
+                                || Moments::of_tile(self.output(0, tile, scratch), width),
+                            )
                         })
                     })
                     .collect()
@@ -259,7 +271,10 @@ impl EdgeConv {
                     self.rectified(index - 1, tile, affine, |rectified| {
                         multiply(Matrix::new(rectified, layer.inputs), weight, output, width, false, 1.0);
                     });
-                    vectorised(|| Moments::of_tile(output, width))
+                    vectorised(
+                        #[inline(always)]
+                        || Moments::of_tile(output, width),
+                    )
                 });
                 self.outputs.push(Array::new(output, [self.graph.edges(), width]));
                 moments
@@ -274,7 +289,10 @@ impl EdgeConv {
         let width = self.layers[last].outputs;
         let (output, _) = build(&self.tiles.nodes, width, |tile, output| {
             self.rectified(last, tile, &self.affines[last], |rectified| {
-                vectorised(|| average(&self.graph, &self.tiles.nodes[tile], rectified, width, output));
+                vectorised(
+                    #[inline(always)]
+                    || average(&self.graph, &self.tiles.nodes[tile], rectified, width, output),
+                );
             });
         });
         output
@@ -285,7 +303,10 @@ impl EdgeConv {
         let length = self.tiles.edges[tile].len() * self.layers[layer].outputs;
         scratch(2 * length, |both| {
             let (gathered, rectified) = both.split_at_mut(length);
-            vectorised(|| rectify(self.output(layer, tile, gathered), affine, rectified));
+            vectorised(
+                #[inline(always)]
+                || rectify(self.output(layer, tile, gathered), affine, rectified),
+            );
             work(rectified);
         });
     }
@@ -295,6 +316,7 @@ impl EdgeConv {
     fn spread(&self, gradient: &[f32], tile: usize, x: &[f32], output: &mut [f32]) {
         let affine = &self.affines[self.layers.len() - 1];
         let width = affine.scale.len();
+        let (scale, shift) = (&affine.scale[..width], &affine.shift[..width]);
         let mut rows = output.chunks_exact_mut(width).zip(x.chunks_exact(width));
         for node in self.tiles.nodes[tile].clone() {
             let gradient = &gradient[node * width..(node + 1) * width];
@@ -302,8 +324,9 @@ impl EdgeConv {
             let share = 1.0 / degree as f32;
             for (row, x) in rows.by_ref().take(degree) {
                 for channel in 0..width {
-                    let passes = x[channel] * affine.scale[channel] + affine.shift[channel] > 0.0;
-                    row[channel] = if passes { gradient[channel] * share } else { 0.0 };
+                    let passes = x[channel] * scale[channel] + shift[channel] > 0.0;
+                    let mask = u32::from(passes).wrapping_neg();
+                    row[channel] = f32::from_bits((gradient[channel] * share).to_bits() & mask);
                 }
             }
         }
@@ -318,14 +341,17 @@ impl EdgeConv {
             let mut sums = vec![0.0; 2 * width];
             scratch(2 * size, |both| {
                 let (gathered, spread) = both.split_at_mut(size);
-                vectorised(|| {
-                    for tile in tiles {
-                        let x = self.output(last, tile, gathered);
-                        let spread = &mut spread[..x.len()];
-                        self.spread(gradient, tile, x, spread);
-                        add_sums(&mut sums, spread, x, &self.affines[last]);
-                    }
-                });
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for tile in tiles {
+                            let x = self.output(last, tile, gathered);
+                            let spread = &mut spread[..x.len()];
+                            self.spread(gradient, tile, x, spread);
+                            add_sums(&mut sums, spread, x, &self.affines[last]);
+                        }
+                    },
+                );
             });
             sums
         });
@@ -456,25 +482,41 @@ impl EdgeConv {
                         }
                         None => {
                             let top = &mut top[..rows * outputs];
-                            vectorised(|| self.spread(output, tile, x, top));
+                            vectorised(
+                                #[inline(always)]
+                                || self.spread(output, tile, x, top),
+                            );
                             top
                         }
                     };
-                    vectorised(|| norm.apply(above, gradient, x));
+                    vectorised(
+                        #[inline(always)]
+                        || norm.apply(above, gradient, x),
+                    );
                     let gradient = Matrix::new(gradient, outputs);
                     let lent = &mut gathered[..];
-                    let x = vectorised(move || self.output(index - 1, tile, lent));
+                    let x = vectorised(
+                        #[inline(always)]
+                        move || self.output(index - 1, tile, lent),
+                    );
                     let rectified = &mut rectified[..rows * inputs];
-                    vectorised(|| rectify(x, below, rectified));
+                    vectorised(
+                        #[inline(always)]
+                        || rectify(x, below, rectified),
+                    );
                     multiply(Matrix::new(rectified, inputs).t(), gradient, &mut dw, outputs, true, 1.0);
                     let (now, later) = std::mem::take(&mut part).split_at_mut(rows * inputs);
                     multiply(gradient, weight.t(), now, inputs, false, 1.0);
-                    vectorised(|| {
-                        for (value, output) in now.iter_mut().zip(&*rectified) {
-                            *value = if *output > 0.0 { *value } else { 0.0 };
-                        }
-                        add_sums(&mut sums, now, x, below);
-                    });
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for (value, output) in now.iter_mut().zip(&*rectified) {
+                                let mask = u32::from(*output > 0.0).wrapping_neg();
+                                *value = f32::from_bits(value.to_bits() & mask);
+                            }
+                            add_sums(&mut sums, now, x, below);
+                        },
+                    );
                     part = later;
                 }
             });
@@ -497,44 +539,49 @@ impl EdgeConv {
             let nodes = &nodes[part];
             let mut edge = vec![0.0_f32; width];
             let mut own = vec![0.0_f32; width];
-            vectorised(|| {
-                for node in nodes.clone() {
-                    own.fill(0.0);
-                    let a = &projected[node * 2 * width..node * 2 * width + width];
-                    let edges = graph.starts[node]..graph.starts[node + 1];
-                    let share = 1.0 / edges.len() as f32;
-                    for index in edges {
-                        let target = graph.targets[index] as usize;
-                        let b = &projected[target * 2 * width + width..(target + 1) * 2 * width];
-                        match upper {
-                            Some(upper) => edge.copy_from_slice(&upper[index * width..(index + 1) * width]),
-                            // A single layer: its gradient comes from the mean.
-                            None => {
-                                let output = &output[node * width..(node + 1) * width];
-                                for channel in 0..width {
-                                    let x = a[channel] + b[channel];
-                                    let passes = x * affine.scale[channel] + affine.shift[channel] > 0.0;
-                                    edge[channel] = if passes { output[channel] * share } else { 0.0 };
+            vectorised(
+                #[inline(always)]
+                || {
+                    for node in nodes.clone() {
+                        own.fill(0.0);
+                        let a = &projected[node * 2 * width..node * 2 * width + width];
+                        let edges = graph.starts[node]..graph.starts[node + 1];
+                        let share = 1.0 / edges.len() as f32;
+                        for index in edges {
+                            let target = graph.targets[index] as usize;
+                            let b = &projected[target * 2 * width + width..(target + 1) * 2 * width];
+                            match upper {
+                                Some(upper) => {
+                                    edge.copy_from_slice(&upper[index * width..(index + 1) * width]);
+                                }
+                                // A single layer: its gradient comes from the mean.
+                                None => {
+                                    let output = &output[node * width..(node + 1) * width];
+                                    for channel in 0..width {
+                                        let x = a[channel] + b[channel];
+                                        let passes = x * affine.scale[channel] + affine.shift[channel] > 0.0;
+                                        edge[channel] = if passes { output[channel] * share } else { 0.0 };
+                                    }
                                 }
                             }
+                            let place = (target - nodes.start) * 2 * width + width;
+                            let far = &mut gradient[place..place + width];
+                            let (scale, slope) = (&affine.scale[..width], &norm.slope[..width]);
+                            let (constant, edge) = (&norm.constant[..width], &edge[..width]);
+                            let (a, b, own) = (&a[..width], &b[..width], &mut own[..width]);
+                            for channel in 0..width {
+                                let value = scale[channel] * edge[channel]
+                                    + slope[channel] * (a[channel] + b[channel])
+                                    + constant[channel];
+                                own[channel] += value;
+                                far[channel] += value;
+                            }
                         }
-                        let place = (target - nodes.start) * 2 * width + width;
-                        let far = &mut gradient[place..place + width];
-                        let (scale, slope) = (&affine.scale[..width], &norm.slope[..width]);
-                        let (constant, edge) = (&norm.constant[..width], &edge[..width]);
-                        let (a, b, own) = (&a[..width], &b[..width], &mut own[..width]);
-                        for channel in 0..width {
-                            let value = scale[channel] * edge[channel]
-                                + slope[channel] * (a[channel] + b[channel])
-                                + constant[channel];
-                            own[channel] += value;
-                            far[channel] += value;
-                        }
+                        let place = (node - nodes.start) * 2 * width;
+                        gradient[place..place + width].copy_from_slice(&own);
                     }
-                    let place = (node - nodes.start) * 2 * width;
-                    gradient[place..place + width].copy_from_slice(&own);
-                }
-            });
+                },
+            );
         });
         gradient
     }

@@ -7,7 +7,9 @@ use rayon::prelude::*;
 
 /// Runs `operation` compiled for the widest vectors of this processor.
 ///
-/// The crate itself is compiled for any x86-64, so loops outside of this use half or a quarter of the width.
+/// The crate itself is compiled for any x86-64, so loops outside of this use half or a quarter of the width. So do loops
+/// inside of it that the compiler leaves in a function of their own, and it does that with all but the shortest closures:
+/// write `vectorised(#[inline(always)] || ...)`, and mark the functions that it calls likewise.
 #[inline(always)]
 pub(crate) fn vectorised<R>(operation: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(operation)
@@ -148,6 +150,11 @@ pub(crate) fn build<R: Send>(
     (data, results)
 }
 
+/// Zeros, written by all threads.
+pub(crate) fn zeros(length: usize) -> Vec<f32> {
+    build(&ranges(length, 1 << 16), 1, |_, _| ()).0
+}
+
 thread_local! {
     static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
@@ -185,13 +192,16 @@ pub(crate) fn sum_in_order(partials: Vec<Vec<f32>>, length: usize) -> Vec<f32> {
     let rest: Vec<Vec<f32>> = partials.collect();
     // Each element is the same sum in the same order, whichever thread adds it.
     total.par_chunks_mut(4096).enumerate().for_each(|(chunk, total)| {
-        vectorised(|| {
-            for partial in &rest {
-                for (sum, value) in total.iter_mut().zip(&partial[chunk * 4096..]) {
-                    *sum += value;
+        vectorised(
+            #[inline(always)]
+            || {
+                for partial in &rest {
+                    for (sum, value) in total.iter_mut().zip(&partial[chunk * 4096..]) {
+                        *sum += value;
+                    }
                 }
-            }
-        });
+            },
+        );
     });
     total
 }

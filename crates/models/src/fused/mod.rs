@@ -10,12 +10,17 @@ pub(crate) mod kernel;
 
 pub(crate) mod attention;
 pub(crate) mod dense;
+pub(crate) mod dropout;
 pub(crate) mod edge_conv;
+pub(crate) mod gather;
 pub(crate) mod loss;
+pub(crate) mod minkowski;
 pub(crate) mod neighbours;
 pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod residual;
+mod rows;
+pub(crate) mod spline;
 
 pub(crate) use dense::Activation;
 pub(crate) use glue::{Array, Gradient, apply, device, from_values, values};

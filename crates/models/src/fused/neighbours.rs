@@ -54,11 +54,14 @@ pub(crate) fn nearest(points: &[f32], dimensions: usize, offsets: &[usize], k: u
         .map(|jets| {
             let mut targets = Vec::new();
             let mut search = Search::default();
-            vectorised(|| {
-                for jet in jets {
-                    search.jet(points, dimensions, offsets[jet]..offsets[jet + 1], k, &mut targets);
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for jet in jets {
+                        search.jet(points, dimensions, offsets[jet]..offsets[jet + 1], k, &mut targets);
+                    }
+                },
+            );
             targets
         })
         .collect();

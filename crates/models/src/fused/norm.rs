@@ -1,11 +1,14 @@
 //! Batch norm and layer norm.
 
 use burn::tensor::Tensor;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::dense::{gelu, gelu_derivative, rectify};
 use super::glue::Operand;
 use super::kernel::{TILE, build, piece_of, ranges, sum_in_order, vectorised};
-use super::{Array, Gradient, apply};
+use super::rows::{products, square_deviation, sum, with_vectors};
+use super::{Activation, Array, Gradient, apply};
 use crate::Error;
 
 /// Added to variances before the root, as in the papers' codes.
@@ -76,7 +79,12 @@ impl Moments {
     fn of(values: &[f32], channels: usize) -> Self {
         let parts: Vec<Self> = values
             .par_chunks(TILE * channels)
-            .map(|tile| vectorised(|| Self::of_tile(tile, channels)))
+            .map(|tile| {
+                vectorised(
+                    #[inline(always)]
+                    || Self::of_tile(tile, channels),
+                )
+            })
             .collect();
         Self::merged(&parts, channels)
     }
@@ -125,13 +133,23 @@ impl Affine {
         affine
     }
 
+    /// `map(x scale + shift)` of rows.
+    #[inline(always)]
+    fn rows<'a>(&self, rows: impl Iterator<Item = (&'a mut [f32], &'a [f32])>, map: impl Fn(f32) -> f32) {
+        for (output, x) in rows {
+            for (((output, x), scale), shift) in output.iter_mut().zip(x).zip(&self.scale).zip(&self.shift) {
+                *output = map(x * scale + shift);
+            }
+        }
+    }
+
     pub(crate) fn running(mean: &[f32], variance: &[f32], gamma: &[f32], beta: &[f32]) -> Self {
         let double = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
         Self::new(&double(mean), &double(variance), gamma, beta)
     }
 }
 
-/// Normalises each channel of `x`, (rows, channels), over the rows.
+/// Normalises each channel of `x`, (rows, channels), over the rows; then comes the activation.
 ///
 /// With [`Statistics::Batch`] the moments of the batch come back too.
 pub(crate) fn batch_norm(
@@ -139,6 +157,7 @@ pub(crate) fn batch_norm(
     gamma: Tensor<1>,
     beta: Tensor<1>,
     statistics: &Statistics,
+    activation: Activation,
 ) -> Result<(Tensor<2>, Option<Moments>), Error> {
     let mut moments = None;
     let inputs = [Operand::new(x)?, Operand::new(gamma)?, Operand::new(beta)?];
@@ -158,18 +177,25 @@ pub(crate) fn batch_norm(
         let tiles = ranges(rows, TILE);
         let (output, _) = build(&tiles, channels, |tile, output| {
             let x = &x.values()[tiles[tile].start * channels..tiles[tile].end * channels];
-            vectorised(|| {
-                for (output, x) in output.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                    for (((output, x), scale), shift) in
-                        output.iter_mut().zip(x).zip(&affine.scale).zip(&affine.shift)
-                    {
-                        *output = x * scale + shift;
+            vectorised(
+                #[inline(always)]
+                || {
+                    let rows = output.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
+                    match activation {
+                        Activation::Identity => affine.rows(
+                            rows,
+                            #[inline(always)]
+                            |y| y,
+                        ),
+                        Activation::Relu => affine.rows(rows, rectify),
+                        Activation::Gelu => affine.rows(rows, gelu),
                     }
-                }
-            });
+                },
+            );
         });
         let batch = matches!(statistics, Statistics::Batch);
-        (Array::new(output, [rows, channels]), tracked.then_some(BatchNorm { x, affine, batch }))
+        let state = tracked.then_some(BatchNorm { x, affine, batch, activation });
+        (Array::new(output, [rows, channels]), state)
     })?;
     Ok((output, moments))
 }
@@ -179,6 +205,33 @@ struct BatchNorm {
     x: Array,
     affine: Affine,
     batch: bool,
+    activation: Activation,
+}
+
+impl BatchNorm {
+    /// The gradient before the activation, computed anew: cheaper than to keep it between the two sweeps over the rows.
+    #[inline(always)]
+    fn before(&self, gradient: &[f32], x: &[f32], output: &mut [f32]) {
+        let channels = output.len();
+        let (gradient, x) = (&gradient[..channels], &x[..channels]);
+        let (scale, shift) = (&self.affine.scale[..channels], &self.affine.shift[..channels]);
+        match self.activation {
+            Activation::Identity => output.copy_from_slice(gradient),
+            Activation::Relu => {
+                for channel in 0..channels {
+                    let passes = x[channel] * scale[channel] + shift[channel] > 0.0;
+                    let mask = u32::from(passes).wrapping_neg();
+                    output[channel] = f32::from_bits(gradient[channel].to_bits() & mask);
+                }
+            }
+            Activation::Gelu => {
+                for channel in 0..channels {
+                    let argument = x[channel] * scale[channel] + shift[channel];
+                    output[channel] = gradient[channel] * gelu_derivative(argument);
+                }
+            }
+        }
+    }
 }
 
 impl Gradient<3> for BatchNorm {
@@ -192,16 +245,23 @@ impl Gradient<3> for BatchNorm {
             .map(|(gradient, x)| {
                 let mut sums = vec![0.0_f32; 2 * channels];
                 let (dgamma, dbeta) = sums.split_at_mut(channels);
-                vectorised(|| {
-                    for (gradient, x) in gradient.chunks_exact(channels).zip(x.chunks_exact(channels)) {
-                        for channel in 0..channels {
-                            let normal =
-                                (x[channel] - self.affine.mean[channel]) * self.affine.inverse[channel];
-                            dgamma[channel] += gradient[channel] * normal;
-                            dbeta[channel] += gradient[channel];
+                let mut before = vec![0.0_f32; channels];
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let (mean, inverse) =
+                            (&self.affine.mean[..channels], &self.affine.inverse[..channels]);
+                        for (gradient, x) in gradient.chunks_exact(channels).zip(x.chunks_exact(channels)) {
+                            self.before(gradient, x, &mut before);
+                            let gradient = &before[..channels];
+                            for channel in 0..channels {
+                                let normal = (x[channel] - mean[channel]) * inverse[channel];
+                                dgamma[channel] += gradient[channel] * normal;
+                                dbeta[channel] += gradient[channel];
+                            }
                         }
-                    }
-                });
+                    },
+                );
                 sums
             })
             .collect();
@@ -210,23 +270,29 @@ impl Gradient<3> for BatchNorm {
         let dx = wanted[0].then(|| {
             let share = if self.batch { 1.0 / rows.max(1) as f32 } else { 0.0 };
             let Affine { mean, inverse, scale, .. } = &self.affine;
+            let (mean, inverse, scale) = (&mean[..channels], &inverse[..channels], &scale[..channels]);
+            let (dgamma, dbeta) = (&dgamma[..channels], &dbeta[..channels]);
             let tiles = ranges(rows, TILE);
             let (dx, _) = build(&tiles, channels, |tile, dx| {
                 let place = tiles[tile].start * channels..tiles[tile].end * channels;
                 let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
-                vectorised(|| {
-                    for ((dx, gradient), x) in dx
-                        .chunks_exact_mut(channels)
-                        .zip(gradient.chunks_exact(channels))
-                        .zip(x.chunks_exact(channels))
-                    {
-                        for channel in 0..channels {
-                            let normal = (x[channel] - mean[channel]) * inverse[channel];
-                            let common = (dbeta[channel] + normal * dgamma[channel]) * share;
-                            dx[channel] = scale[channel] * (gradient[channel] - common);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((dx, gradient), x) in dx
+                            .chunks_exact_mut(channels)
+                            .zip(gradient.chunks_exact(channels))
+                            .zip(x.chunks_exact(channels))
+                        {
+                            self.before(gradient, x, dx);
+                            for channel in 0..channels {
+                                let normal = (x[channel] - mean[channel]) * inverse[channel];
+                                let common = (dbeta[channel] + normal * dgamma[channel]) * share;
+                                dx[channel] = scale[channel] * (dx[channel] - common);
+                            }
                         }
-                    }
-                });
+                    },
+                );
             });
             dx
         });
@@ -238,40 +304,82 @@ impl Gradient<3> for BatchNorm {
 pub(crate) fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Result<Tensor<2>, Error> {
     apply([Operand::new(x)?, Operand::new(gamma)?, Operand::new(beta)?], |[x, gamma, beta], tracked| {
         let (rows, channels) = (x.rows(), x.columns());
-        let (gains, shifts) = (gamma.values(), beta.values());
         let tiles = ranges(rows, TILE);
         let (output, _) = build(&tiles, channels, |tile, output| {
             let x = &x.values()[tiles[tile].start * channels..tiles[tile].end * channels];
-            vectorised(|| {
-                for (output, x) in output.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                    let (mean, inverse) = row_moments(x);
-                    for (((output, x), gain), shift) in output.iter_mut().zip(x).zip(gains).zip(shifts) {
-                        *output = (x - mean) * inverse * gain + shift;
-                    }
-                }
-            });
+            with_vectors(Normalise { x, gains: gamma.values(), shifts: beta.values(), output });
         });
         (Array::new(output, [rows, channels]), tracked.then_some(LayerNorm { x, gamma: gamma.clone() }))
     })
 }
 
-/// Mean and 1 / sqrt(variance + eps) of a row, summed in eight lanes.
+/// Mean and 1 / sqrt(variance + eps) of a row.
 #[inline(always)]
-fn row_moments(row: &[f32]) -> (f32, f32) {
+fn row_moments<S: Simd>(simd: S, row: &[f32]) -> (f32, f32) {
     let scale = 1.0 / row.len().max(1) as f32;
-    let mean = lanes(row.iter().copied()) * scale;
-    let variance = lanes(row.iter().map(|value| (value - mean) * (value - mean))) * scale;
-    let inverse = 1.0 / (variance + EPSILON as f32).sqrt();
-    (mean, inverse)
+    let mean = sum(simd, row) * scale;
+    let variance = square_deviation(simd, row, mean) * scale;
+    (mean, 1.0 / (variance + EPSILON as f32).sqrt())
 }
 
-#[inline(always)]
-fn lanes(values: impl Iterator<Item = f32>) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    for (index, value) in values.enumerate() {
-        sums[index % 8] += value;
+/// The layer norm of some rows.
+struct Normalise<'a> {
+    x: &'a [f32],
+    gains: &'a [f32],
+    shifts: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.gains.len();
+        for (output, x) in self.output.chunks_exact_mut(channels).zip(self.x.chunks_exact(channels)) {
+            let (mean, inverse) = row_moments(simd, x);
+            for (((output, x), gain), shift) in output.iter_mut().zip(x).zip(self.gains).zip(self.shifts) {
+                *output = (x - mean) * inverse * gain + shift;
+            }
+        }
     }
-    sums.iter().sum()
+}
+
+/// The backward of the layer norm of some rows; `sums` are those for the gains, then those for the shifts.
+struct NormaliseBackward<'a> {
+    x: &'a [f32],
+    gains: &'a [f32],
+    gradient: &'a [f32],
+    dx: &'a mut [f32],
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for NormaliseBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.gains.len();
+        let share = 1.0 / channels.max(1) as f32;
+        let (dgains, dshifts) = self.sums.split_at_mut(channels);
+        let rows = self.gradient.chunks_exact(channels).zip(self.x.chunks_exact(channels));
+        for ((gradient, x), dx) in rows.zip(self.dx.chunks_exact_mut(channels)) {
+            let (mean, inverse) = row_moments(simd, x);
+            for (normal, x) in dx.iter_mut().zip(x) {
+                *normal = (x - mean) * inverse;
+            }
+            let (a, b) = products(simd, gradient, self.gains, dx);
+            let (a, b) = (a * share, b * share);
+            let (dgains, dshifts) = (&mut dgains[..channels], &mut dshifts[..channels]);
+            let (gains, gradient, dx) = (&self.gains[..channels], &gradient[..channels], &mut dx[..channels]);
+            for channel in 0..channels {
+                let normal = dx[channel];
+                dgains[channel] += gradient[channel] * normal;
+                dshifts[channel] += gradient[channel];
+                dx[channel] = inverse * (gradient[channel] * gains[channel] - a - normal * b);
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -283,34 +391,12 @@ struct LayerNorm {
 impl Gradient<3> for LayerNorm {
     fn gradients(self, output: Array, wanted: [bool; 3]) -> [Option<Vec<f32>>; 3] {
         let (rows, channels) = (self.x.rows(), self.x.columns());
-        let gamma = self.gamma.values();
-        let share = 1.0 / channels.max(1) as f32;
         let pieces = ranges(rows, piece_of(rows, TILE));
         let (dx, sums) = build(&pieces, channels, |piece, dx| {
             let place = pieces[piece].start * channels..pieces[piece].end * channels;
             let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
             let mut sums = vec![0.0_f32; 2 * channels];
-            let (dgamma, dbeta) = sums.split_at_mut(channels);
-            vectorised(|| {
-                for ((gradient, x), dx) in gradient
-                    .chunks_exact(channels)
-                    .zip(x.chunks_exact(channels))
-                    .zip(dx.chunks_exact_mut(channels))
-                {
-                    let (mean, inverse) = row_moments(x);
-                    for channel in 0..channels {
-                        dgamma[channel] += gradient[channel] * (x[channel] - mean) * inverse;
-                        dbeta[channel] += gradient[channel];
-                    }
-                    let products = gradient.iter().zip(gamma).map(|(gradient, gamma)| gradient * gamma);
-                    let a = lanes(products.clone()) * share;
-                    let b = lanes(products.zip(x).map(|(product, x)| product * (x - mean) * inverse)) * share;
-                    for channel in 0..channels {
-                        let normal = (x[channel] - mean) * inverse;
-                        dx[channel] = inverse * (gradient[channel] * gamma[channel] - a - normal * b);
-                    }
-                }
-            });
+            with_vectors(NormaliseBackward { x, gains: self.gamma.values(), gradient, dx, sums: &mut sums });
             sums
         });
         let sums = sum_in_order(sums, 2 * channels);

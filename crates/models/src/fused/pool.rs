@@ -19,18 +19,21 @@ pub(crate) fn pool(x: Tensor<2>, offsets: &[usize], mean: bool) -> Result<Tensor
         let values = x.values();
         let chunks = ranges(jets, JETS);
         let (output, _) = build(&chunks, channels, |chunk, output| {
-            vectorised(|| {
-                for (jet, output) in chunks[chunk].clone().zip(output.chunks_exact_mut(channels)) {
-                    let rows = &values[offsets[jet] * channels..offsets[jet + 1] * channels];
-                    for row in rows.chunks_exact(channels) {
-                        for (sum, value) in output.iter_mut().zip(row) {
-                            *sum += value;
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (jet, output) in chunks[chunk].clone().zip(output.chunks_exact_mut(channels)) {
+                        let rows = &values[offsets[jet] * channels..offsets[jet + 1] * channels];
+                        for row in rows.chunks_exact(channels) {
+                            for (sum, value) in output.iter_mut().zip(row) {
+                                *sum += value;
+                            }
                         }
+                        let scale = scale(offsets, jet, mean);
+                        output.iter_mut().for_each(|sum| *sum *= scale);
                     }
-                    let scale = scale(offsets, jet, mean);
-                    output.iter_mut().for_each(|sum| *sum *= scale);
-                }
-            });
+                },
+            );
         });
         let state = tracked.then(|| Pool { offsets: offsets.to_vec(), channels, mean });
         (Array::new(output, [jets, channels]), state)
@@ -57,18 +60,21 @@ impl Gradient<1> for Pool {
         let chunks = ranges(jets, JETS);
         let rows: Vec<_> = chunks.iter().map(|chunk| offsets[chunk.start]..offsets[chunk.end]).collect();
         let (dx, _) = build(&rows, channels, |chunk, part| {
-            vectorised(|| {
-                let mut part = part.chunks_exact_mut(channels);
-                for jet in chunks[chunk].clone() {
-                    let gradient = &output.values()[jet * channels..(jet + 1) * channels];
-                    let scale = scale(&offsets, jet, mean);
-                    for row in part.by_ref().take(offsets[jet + 1] - offsets[jet]) {
-                        for (value, gradient) in row.iter_mut().zip(gradient) {
-                            *value = scale * gradient;
+            vectorised(
+                #[inline(always)]
+                || {
+                    let mut part = part.chunks_exact_mut(channels);
+                    for jet in chunks[chunk].clone() {
+                        let gradient = &output.values()[jet * channels..(jet + 1) * channels];
+                        let scale = scale(&offsets, jet, mean);
+                        for row in part.by_ref().take(offsets[jet + 1] - offsets[jet]) {
+                            for (value, gradient) in row.iter_mut().zip(gradient) {
+                                *value = scale * gradient;
+                            }
                         }
                     }
-                }
-            });
+                },
+            );
         });
         [Some(dx)]
     }

@@ -1,10 +1,10 @@
-//! The sum of a layer and its shortcut, rectified.
+//! The sum of a layer and its shortcut.
 
 use burn::tensor::Tensor;
 
 use super::dense::rectify;
 use super::glue::Operand;
-use super::kernel::{TILE, build, ranges, vectorised};
+use super::kernel::{TILE, build, piece_of, ranges, sum_in_order, vectorised};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -16,11 +16,14 @@ pub(crate) fn add_rectify(a: Tensor<2>, b: Tensor<2>) -> Result<Tensor<2>, Error
         let (output, _) = build(&tiles, columns, |tile, output| {
             let place = tiles[tile].start * columns..tiles[tile].end * columns;
             let (a, b) = (&a.values()[place.clone()], &b.values()[place]);
-            vectorised(|| {
-                for ((output, a), b) in output.iter_mut().zip(a).zip(b) {
-                    *output = rectify(a + b);
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((output, a), b) in output.iter_mut().zip(a).zip(b) {
+                        *output = rectify(a + b);
+                    }
+                },
+            );
         });
         let output = Array::new(output, [rows, columns]);
         (output.clone(), tracked.then_some(AddRectify { output }))
@@ -39,12 +42,108 @@ impl Gradient<2> for AddRectify {
         let (gradient, _) = build(&tiles, columns, |tile, part| {
             let place = tiles[tile].start * columns..tiles[tile].end * columns;
             let (kept, gradient) = (&self.output.values()[place.clone()], &output.values()[place]);
-            vectorised(|| {
-                for ((part, kept), gradient) in part.iter_mut().zip(kept).zip(gradient) {
-                    *part = if *kept > 0.0 { *gradient } else { 0.0 };
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((part, kept), gradient) in part.iter_mut().zip(kept).zip(gradient) {
+                        let mask = u32::from(*kept > 0.0).wrapping_neg();
+                        *part = f32::from_bits(gradient.to_bits() & mask);
+                    }
+                },
+            );
         });
         [wanted[0].then(|| gradient.clone()), wanted[1].then_some(gradient)]
+    }
+}
+
+/// `x + residual * gain` with a gain for each column, or `x + residual`.
+pub(crate) fn add_scaled(
+    x: Tensor<2>,
+    residual: Tensor<2>,
+    gain: Option<Tensor<1>>,
+) -> Result<Tensor<2>, Error> {
+    let (x, residual) = (Operand::new(x)?, Operand::new(residual)?);
+    match gain {
+        Some(gain) => apply([x, residual, Operand::new(gain)?], |[x, residual, gain], tracked| {
+            let output = sum_of(&x, &residual, Some(&gain));
+            (output, tracked.then(|| AddScaled { scaled: Some((residual, gain)) }))
+        }),
+        None => apply([x, residual], |[x, residual], tracked| {
+            (sum_of(&x, &residual, None), tracked.then_some(AddScaled { scaled: None }))
+        }),
+    }
+}
+
+fn sum_of(x: &Array, residual: &Array, gain: Option<&Array>) -> Array {
+    let (rows, columns) = (x.rows(), x.columns());
+    let tiles = ranges(rows, TILE);
+    let (output, _) = build(&tiles, columns, |tile, output| {
+        let place = tiles[tile].start * columns..tiles[tile].end * columns;
+        let (x, residual) = (&x.values()[place.clone()], &residual.values()[place]);
+        vectorised(
+            #[inline(always)]
+            || match gain {
+                None => {
+                    for ((output, x), residual) in output.iter_mut().zip(x).zip(residual) {
+                        *output = x + residual;
+                    }
+                }
+                Some(gain) => {
+                    let rows = output.chunks_exact_mut(columns).zip(x.chunks_exact(columns));
+                    for ((output, x), residual) in rows.zip(residual.chunks_exact(columns)) {
+                        for (((output, x), residual), gain) in
+                            output.iter_mut().zip(x).zip(residual).zip(gain.values())
+                        {
+                            *output = x + residual * gain;
+                        }
+                    }
+                }
+            },
+        );
+    });
+    Array::new(output, [rows, columns])
+}
+
+#[derive(Clone, Debug)]
+struct AddScaled {
+    /// The residual and its gain, where there is one.
+    scaled: Option<(Array, Array)>,
+}
+
+impl Gradient<2> for AddScaled {
+    fn gradients(self, output: Array, wanted: [bool; 2]) -> [Option<Vec<f32>>; 2] {
+        wanted.map(|wanted| wanted.then(|| output.values().to_vec()))
+    }
+}
+
+impl Gradient<3> for AddScaled {
+    fn gradients(self, output: Array, wanted: [bool; 3]) -> [Option<Vec<f32>>; 3] {
+        let Some((residual, gain)) = self.scaled else { return [None, None, None] };
+        let (rows, columns) = (output.rows(), output.columns());
+        let pieces = ranges(rows, piece_of(rows, TILE));
+        let (scaled, sums) = build(&pieces, columns, |piece, scaled| {
+            let place = pieces[piece].start * columns..pieces[piece].end * columns;
+            let (residual, output) = (&residual.values()[place.clone()], &output.values()[place]);
+            let mut sums = vec![0.0_f32; columns];
+            vectorised(
+                #[inline(always)]
+                || {
+                    let rows = scaled.chunks_exact_mut(columns).zip(residual.chunks_exact(columns));
+                    for ((scaled, residual), output) in rows.zip(output.chunks_exact(columns)) {
+                        let (gain, sums) = (&gain.values()[..columns], &mut sums[..columns]);
+                        for column in 0..columns {
+                            scaled[column] = output[column] * gain[column];
+                            sums[column] += output[column] * residual[column];
+                        }
+                    }
+                },
+            );
+            sums
+        });
+        [
+            wanted[0].then(|| output.values().to_vec()),
+            wanted[1].then_some(scaled),
+            wanted[2].then(|| sum_in_order(sums, columns)),
+        ]
     }
 }

@@ -6,7 +6,8 @@ use fiducial_models::{Inputs, ModelConfig, Network, PaddedGroups};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub(crate) const CONFIGS: [(&str, &str); 3] = [
+/// Networks that read constituents: three features each, two of them their points, and four-vectors.
+pub(crate) const CONFIGS: [(&str, &str); 11] = [
     (
         "particle flow network",
         "kind = \"particle-flow-network\"\nfeatures = 3\nclasses = 2\nphi = [20, 24]\nhead = [10]\ndropout = 0.2",
@@ -19,7 +20,41 @@ pub(crate) const CONFIGS: [(&str, &str); 3] = [
         "Particle Transformer",
         "kind = \"particle-transformer\"\nfeatures = 3\nclasses = 2\nembed = [10, 12]\npair_embed = [6]\nheads = 3\nblocks = 2\nclass_blocks = 1\nexpansion = 2",
     ),
+    ("energy flow network", "kind = \"energy-flow-network\"\noutputs = 2\nphi = [20, 24]\nhead = [10]"),
+    (
+        "transformer",
+        "kind = \"transformer\"\nfeatures = 3\noutputs = 2\nembed = [10, 12]\nheads = 3\nblocks = 2\ndropout = 0.1",
+    ),
+    (
+        "gated transformer",
+        "kind = \"transformer\"\nfeatures = 3\noutputs = 2\nembed = [12]\nheads = 3\nblocks = 2\nexpansion = 2\n\
+         norm = \"root-mean-square\"\nactivation = \"swiglu\"\npooling = \"mean\"\nhead = [8]",
+    ),
+    (
+        "LorentzNet",
+        "kind = \"lorentz-net\"\noutputs = 2\nwidth = 10\nblocks = 2\nhead = [8]\nvector_weight = 0.01",
+    ),
+    (
+        "L-GATr-slim",
+        "kind = \"lgatr-slim\"\noutputs = 2\nscalar_channels = 12\nvector_channels = 6\nheads = 3\nblocks = 2\nunit = 1.0",
+    ),
+    (
+        "1-D convolutions",
+        "kind = \"convolution-1d\"\nfeatures = 3\noutputs = 2\nchannels = [8, 9]\nkernel = 3\nhead = [6]",
+    ),
+    (
+        "gated recurrent units",
+        "kind = \"recurrent-network\"\nfeatures = 3\noutputs = 2\nlayers = [8, 9]\nhead = [6]",
+    ),
+    (
+        "long short-term memory",
+        "kind = \"recurrent-network\"\nfeatures = 3\noutputs = 2\ncell = \"lstm\"\nlayers = [9]\nhead = []",
+    ),
 ];
+
+pub(crate) fn config_of(name: &str) -> &'static str {
+    CONFIGS.iter().find(|(other, _)| *other == name).unwrap().1
+}
 
 pub(crate) fn config(text: &str) -> ModelConfig {
     ModelConfig::from_toml(text).unwrap()
@@ -54,14 +89,53 @@ impl Jets {
         Self(vec![self.0[jet].clone()])
     }
 
+    pub(crate) fn some(&self, jets: std::ops::Range<usize>) -> Self {
+        Self(self.0[jets].to_vec())
+    }
+
     pub(crate) fn reversed(&self) -> Self {
         Self(self.0.iter().map(|jet| jet.iter().rev().copied().collect()).collect())
     }
 
-    /// Adds to the features of every other jet.
+    /// Adds to the features and to the masses of every other jet.
     pub(crate) fn shifted(mut self, by: f32) -> Self {
-        for jet in self.0.iter_mut().skip(1).step_by(2) {
-            jet.iter_mut().for_each(|constituent| constituent[..3].iter_mut().for_each(|value| *value += by));
+        for constituent in self.0.iter_mut().skip(1).step_by(2).flatten() {
+            constituent[..3].iter_mut().for_each(|value| *value += by);
+            constituent[6] += 4.0 * by;
+        }
+        self
+    }
+
+    /// Other four-vectors: px, py, pz, energy.
+    pub(crate) fn transformed(mut self, change: impl Fn([f64; 4]) -> [f64; 4]) -> Self {
+        for constituent in self.0.iter_mut().flatten() {
+            let p: [f32; 4] = std::array::from_fn(|component| constituent[3 + component]);
+            constituent[3..].copy_from_slice(&change(p.map(f64::from)).map(|value| value as f32));
+        }
+        self
+    }
+
+    /// Each constituent as two in the same direction, which share its momentum.
+    pub(crate) fn split(mut self, share: f32) -> Self {
+        let part = |constituent: Constituent, share: f32| {
+            let mut part = constituent;
+            part[3..].iter_mut().for_each(|value| *value *= share);
+            part
+        };
+        for jet in &mut self.0 {
+            *jet = jet.iter().flat_map(|&c| [part(c, share), part(c, 1.0 - share)]).collect();
+        }
+        self
+    }
+
+    /// With the constituents of `other` as well, whose momenta are scaled.
+    pub(crate) fn with(mut self, other: &Self, scale: f32) -> Self {
+        for (jet, more) in self.0.iter_mut().zip(&other.0) {
+            jet.extend(more.iter().map(|constituent| {
+                let mut constituent = *constituent;
+                constituent[3..].iter_mut().for_each(|value| *value *= scale);
+                constituent
+            }));
         }
         self
     }
@@ -91,6 +165,7 @@ impl Jets {
             features: &self.group(length, 0..3, padding),
             vectors: vectors.then_some(&momenta),
             mask: Some(&mask),
+            ..PaddedGroups::default()
         })
         .unwrap()
     }

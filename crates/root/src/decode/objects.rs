@@ -135,7 +135,7 @@ impl Decoder<'_> {
 
     /// Whether there is an object behind the pointer.
     pub(super) fn pointer(&mut self, item: &mut Nested, record: &Arc<Record>) -> Result<bool> {
-        let Pointer { end, tag, .. } = Pointer::read(&mut self.cursor, self.key_len)?;
+        let Pointer { end, tag, number } = Pointer::read(&mut self.cursor, self.key_len)?;
         let name = match tag {
             Tag::Null => {
                 self.spend(record.fields.iter().fold(1, |sum, (_, shape)| shape.cost().saturating_add(sum)))?;
@@ -150,10 +150,28 @@ impl Decoder<'_> {
                 Some((_, name)) => name,
                 None => return Err(self.cursor.error(format!("there is no class number {number}"))),
             },
-            Tag::Object(_) => {
-                return Err(self.cursor.error("a pointer to an object that another pointer has given"));
+            Tag::Object(number) => {
+                let Some((name, bytes)) = self.objects.get(&number).cloned() else {
+                    return Err(self
+                        .cursor
+                        .error("a pointer to an object that no earlier pointer has given"));
+                };
+                // Its bytes are read once more, which costs as much as if they stood here.
+                self.spend(bytes.len())?;
+                let after = self.cursor.pos();
+                self.cursor.seek(bytes.start)?;
+                self.pointee(item, record, name, Some(bytes.end))?;
+                self.cursor.seek(after)?;
+                return Ok(true);
             }
         };
+        let start = self.cursor.pos();
+        self.pointee(item, record, name, end)?;
+        self.objects.insert(number, (name, start..self.cursor.pos()));
+        Ok(true)
+    }
+
+    fn pointee(&mut self, item: &mut Nested, record: &Record, name: &[u8], end: Option<usize>) -> Result<()> {
         self.same(name, &record.class)?;
         let Nested::Struct { len, fields } = item else {
             return Err(self.cursor.error("a pointer where a value belongs"));
@@ -164,7 +182,7 @@ impl Decoder<'_> {
             Some(end) if end != self.cursor.pos() => {
                 Err(self.cursor.error(format!("an object behind a pointer should end at {end}")))
             }
-            _ => Ok(true),
+            _ => Ok(()),
         }
     }
 

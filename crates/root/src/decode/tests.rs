@@ -42,7 +42,7 @@ fn read(shape: &Shape, entries: &[&[u8]]) -> std::result::Result<ArrayRef, Strin
     let data: Vec<u8> = entries.concat();
     let basket = Basket::of_test(Cow::Owned(data), Some(offsets), entries.len(), 10, place.clone());
     let nested = super::basket(shape, &basket, &(0..entries.len())).map_err(|e| e.to_string())?;
-    nested.finish(shape, &place).map_err(|e| e.to_string())
+    nested.finish(shape, &place, &Default::default()).map_err(|e| e.to_string())
 }
 
 fn numbers<T: arrow_array::ArrowPrimitiveType>(array: &dyn Array) -> Vec<T::Native> {
@@ -140,6 +140,26 @@ fn pointers_are_null_or_objects() {
     other[16] = b'Q';
     let error = read(&shape, &[&other]).expect_err("it is another class");
     assert!(error.contains("class Qoint where Point is declared"), "{error}");
+}
+
+#[test]
+fn pointers_may_lead_to_one_object() {
+    let shape = list(Shape::Pointer(record("Point", Header::Versioned, &[("x", number(Prim::U8))])));
+    // The key has 10 bytes and the list a count of four: the first pointer has the number 16.
+    let object = b"\x40\0\0\x11\xFF\xFF\xFF\xFFPoint\0\x40\0\0\x03\0\x03\x07".as_slice();
+    let entry = [&[0, 0, 0, 3], object, &[0, 0, 0, 0], &[0, 0, 0, 16]].concat();
+    let array = read(&shape, &[&entry]).expect("this is right");
+    let points = array.as_list::<i32>().values().as_struct();
+    assert_eq!(numbers::<types::UInt8Type>(points.column(0)), [7, 0, 7]);
+    assert!(points.is_null(1) && points.is_valid(2));
+    let entry = [&[0, 0, 0, 2], object, &[0, 0, 0, 17]].concat();
+    let error = read(&shape, &[&entry]).expect_err("there is no such object");
+    assert!(error.contains("an object that no earlier pointer has given"), "{error}");
+    // Each is read again for a few bytes: that is bounded.
+    let mut entry = [&[0, 1, 0, 0], object].concat();
+    (1..1 << 16).for_each(|_| entry.extend_from_slice(&[0, 0, 0, 16]));
+    let error = read(&shape, &[&entry]).map(|array| array.len());
+    assert!(error.is_ok(), "seven bytes for four: {error:?}");
 }
 
 #[test]

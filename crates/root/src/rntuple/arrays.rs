@@ -15,6 +15,7 @@ use super::load::Span;
 use super::node::{Lists, Member, Node, variant_fields};
 use super::read::{Loaded, Work};
 use crate::build::booleans;
+use crate::decode;
 use crate::error::Result;
 use crate::prim::Prim;
 
@@ -54,6 +55,14 @@ pub(crate) fn array(ntuple: &Ntuple, work: &Work<'_>, loaded: &Loaded) -> Result
                     Ok(Arc::new(text.map_err(|e| ntuple.broken(format!("its text is not UTF-8: {e}")))?))
                 }
                 Lists::Optional => optional(ntuple, &offsets, values),
+                Lists::Streamed(shape) => {
+                    let (values, place) = (values.to_data(), &ntuple.place);
+                    decode::streamed(shape, &values.buffers()[0], &offsets, place)?.finish(
+                        shape,
+                        place,
+                        ntuple.blobs.file.pool(),
+                    )
+                }
             }
         }
         Node::Array { size, item } => {

@@ -12,6 +12,7 @@ use super::columns::{self, ColumnKind, Target};
 use super::pages::Page;
 use crate::compress;
 use crate::error::{Error, Place, Result};
+use crate::pool::Block;
 use crate::scratch::Scratch;
 
 /// The most bytes of a column in memory for each byte of the file. Pages of equal content are stored once, so that
@@ -91,7 +92,7 @@ pub(crate) fn load(ntuple: &Ntuple, loads: &[Load<'_>]) -> Result<Vec<Buffer>> {
     // Every page gets the place in its column's buffer that is its own.
     let mut targets = Vec::with_capacity(stored.len());
     for (buffer, plan) in buffers.iter_mut().zip(&plans) {
-        let mut rest: &mut [u8] = bytemuck::cast_slice_mut(&mut buffer.1);
+        let mut rest = buffer.numbers::<u8>();
         for piece in plan {
             let bytes = match piece {
                 Piece::Zeros(bytes) => *bytes,
@@ -99,17 +100,15 @@ pub(crate) fn load(ntuple: &Ntuple, loads: &[Load<'_>]) -> Result<Vec<Buffer>> {
             };
             let (target, after) = rest.split_at_mut(bytes);
             rest = after;
-            if matches!(piece, Piece::Part(_)) {
-                targets.push(target);
+            match piece {
+                Piece::Zeros(_) => target.fill(0),
+                Piece::Part(_) => targets.push(target),
             }
         }
     }
     let work: Vec<_> = parts().zip(stored).zip(targets).collect();
     work.into_par_iter().try_for_each(|((part, stored), target)| decode(ntuple, part, &stored, target))?;
-    Ok(buffers
-        .into_iter()
-        .map(|(bytes, words)| Buffer::from_vec(words).slice_with_length(0, bytes))
-        .collect())
+    Ok(buffers.into_iter().map(Block::finish).collect())
 }
 
 /// Decompresses all pages of some columns in the clusters that overlap a range, and drops them: the bytes that they hold.
@@ -202,9 +201,8 @@ pub(crate) fn primary(ntuple: &Ntuple, columns: &[u32], cluster: usize) -> Resul
     }
 }
 
-/// Zeroed memory for a load, if that much can be there: a number of bytes, in whole words, so that all kinds of numbers
-/// are aligned. The system hands it out untouched, to be written once, by the threads that decode.
-fn allocate(ntuple: &Ntuple, load: &Load<'_>, plan: &[Piece]) -> Result<(usize, Vec<u64>)> {
+/// Memory for a load, if that much can be there.
+fn allocate(ntuple: &Ntuple, load: &Load<'_>, plan: &[Piece]) -> Result<Block> {
     let bytes = plan.iter().try_fold(0usize, |sum, piece| {
         sum.checked_add(match piece {
             Piece::Zeros(bytes) => *bytes,
@@ -225,7 +223,7 @@ fn allocate(ntuple: &Ntuple, load: &Load<'_>, plan: &[Piece]) -> Result<(usize, 
             "take {bytes} bytes, for which there is no memory: read fewer entries at once"
         ));
     }
-    Ok((bytes, vec![0; bytes.div_ceil(8)]))
+    Ok(ntuple.blobs.file.pool().take::<u8>(bytes))
 }
 
 fn decode(ntuple: &Ntuple, part: &Part, stored: &[u8], out: &mut [u8]) -> Result<()> {

@@ -23,7 +23,7 @@ use self::anchor::{Anchor, Blobs};
 use self::envelope::{Envelope, Kind};
 use self::node::{Builder, Member, Node};
 use self::pages::{Cluster, Totals};
-use self::schema::Schema;
+use self::schema::{STREAMED, Schema};
 use crate::column::{Column, Columns};
 use crate::error::{Error, Place, Result};
 use crate::file::{KeyInfo, RootFile};
@@ -44,11 +44,12 @@ const NODES_PER_FIELD: usize = 32;
 /// | classes, `std::pair`, `std::tuple`, untyped records | `Struct`; members of base classes stand among the others |
 /// | `std::optional`, `std::unique_ptr` | the type itself, null where there is none |
 /// | `std::variant` | `Struct` of `tag` (which type it is, from 1; 0: none) and `_0`, `_1`, ..., null but for that type |
+/// | an object that a ROOT streamer wrote | as in a [`crate::Tree`] |
 /// | `ROOT::RNTupleCardinality` | `UInt32` or `UInt64` |
 ///
 /// Real numbers that are stored in fewer bits (16, truncated, quantised) are read into the field's own type, without loss.
 /// A variant is no Arrow union, since Parquet and most readers of Arrow have none. An optional optional value has one kind of
-/// null. Objects that a ROOT streamer wrote are listed with that reason.
+/// null.
 pub struct Ntuple {
     blobs: Blobs,
     name: Arc<str>,
@@ -91,10 +92,15 @@ impl Ntuple {
         let checksum = header.checksum;
         let clusters = pages::footer(&blobs, &anchor.footer, checksum, &mut schema, name)?;
 
+        // The list of streamers is read for objects alone: most ntuples have none.
+        let streamers = match schema.fields.iter().any(|field| field.role == STREAMED) {
+            true => file.streamers(),
+            false => Arc::default(),
+        };
         let mut listing = Listing {
             entries: clusters.last().map_or(0, |cluster| cluster.entries.end),
             totals: pages::totals(&clusters, &schema),
-            builder: Builder::new(&schema),
+            builder: Builder::new(&schema, &streamers),
             schema: &schema,
             columns: Vec::new(),
             nodes: Vec::new(),

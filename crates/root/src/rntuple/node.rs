@@ -1,14 +1,17 @@
 //! What the fields mean: from the schema to a tree of nodes that can be read, with their Arrow types.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields};
 
 use super::columns::{ColumnKind, Stored, Target};
-use super::schema::Schema;
+use super::schema::{STREAMED, Schema};
+use crate::classes::{Classes, is_collection};
 use crate::prim::Prim;
+use crate::shape::Shape;
+use crate::streamer::Streamers;
 
 /// Fields nest no deeper than this; a file that says otherwise is broken.
 const MAX_DEPTH: usize = 64;
@@ -37,13 +40,15 @@ pub(crate) enum Node {
 }
 
 /// What a row of items stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Lists {
     Items,
     /// Characters: a text.
     Text,
     /// One item or none.
     Optional,
+    /// Bytes: an object that a ROOT streamer wrote.
+    Streamed(Arc<Shape>),
 }
 
 /// A part of a record.
@@ -67,6 +72,7 @@ impl Node {
                 }
             }
             Self::List { of: Lists::Text, .. } => DataType::Utf8,
+            Self::List { of: Lists::Streamed(shape), .. } => shape.data_type(),
             Self::List { of: Lists::Optional, item, .. } => return (item.data_type().0, true),
             Self::List { item, .. } => DataType::List(item.field("item")),
             Self::Array { size, item } => DataType::FixedSizeList(item.field("item"), *size),
@@ -120,7 +126,7 @@ impl Node {
         match self {
             Self::Record(members) => members.clone(),
             Self::List { ends, item, of } => {
-                within(item, &|item| Self::List { ends: ends.clone(), item, of: *of })
+                within(item, &|item| Self::List { ends: ends.clone(), item, of: of.clone() })
             }
             Self::Array { size, item } => within(item, &|item| Self::Array { size: *size, item }),
             _ => Vec::new(),
@@ -143,12 +149,18 @@ pub(crate) struct Builder<'a> {
     /// Bytes left for names that are put together: they repeat in all that is below them, and a broken file could make
     /// that endless.
     names: Cell<usize>,
+    /// For what ROOT streamers wrote.
+    classes: RefCell<Classes<'a>>,
 }
 
 impl<'a> Builder<'a> {
-    pub(crate) fn new(schema: &'a Schema) -> Self {
+    pub(crate) fn new(schema: &'a Schema, streamers: &'a Streamers) -> Self {
         let bytes = schema.fields.iter().map(|field| field.name.len() + field.type_name.len());
-        Self { schema, names: Cell::new(bytes.sum::<usize>().saturating_mul(MAX_DEPTH)) }
+        Self {
+            schema,
+            names: Cell::new(bytes.sum::<usize>().saturating_mul(MAX_DEPTH)),
+            classes: RefCell::new(Classes::new(streamers)),
+        }
     }
 
     /// The node of a field.
@@ -189,10 +201,7 @@ impl<'a> Builder<'a> {
                 self.named(members).map(Node::Record)
             }
             3 => self.variant(id, depth),
-            4 => Err(format!(
-                "{} is an object that a ROOT streamer wrote: objects are not read",
-                self.name(id)
-            )),
+            STREAMED => self.streamed(id),
             role => Err(format!("{} has a structure that is not known ({role})", self.name(id))),
         }
     }
@@ -230,17 +239,30 @@ impl<'a> Builder<'a> {
             return Ok(Node::Lengths { ends, wide: name.contains("64") });
         }
         if name == "std::string" {
-            let [ends, characters] = self.columns::<2>(id)?;
-            self.check(id, &ends, Target::Index)?;
-            self.check(id, &characters, Target::Number(Prim::U8))?;
-            let item = Arc::new(Node::Number { columns: characters, prim: Prim::U8 });
-            return Ok(Node::List { ends, item, of: Lists::Text });
+            return self.bytes(id, Lists::Text);
         }
         // Enumerations and atomic values have no columns but a field that has.
         if self.schema.columns_of[id as usize].is_empty() && self.children(id).len() == 1 {
             return self.field(self.children(id)[0], depth + 1);
         }
         self.number(id, number_type(name))
+    }
+
+    /// Lists of bytes, that stand for something else.
+    fn bytes(&self, id: u32, of: Lists) -> Result<Node, String> {
+        let [ends, bytes] = self.columns::<2>(id)?;
+        self.check(id, &ends, Target::Index)?;
+        self.check(id, &bytes, Target::Number(Prim::U8))?;
+        let item = Arc::new(Node::Number { columns: bytes, prim: Prim::U8 });
+        Ok(Node::List { ends, item, of })
+    }
+
+    /// An object that a ROOT streamer wrote, as into a branch that is not split.
+    fn streamed(&self, id: u32) -> Result<Node, String> {
+        let name = self.schema.fields[id as usize].type_name.as_str();
+        let shape = self.classes.borrow_mut().value(name)?;
+        let shape = if is_collection(name) { Shape::Headed(Box::new(shape)) } else { shape };
+        self.bytes(id, Lists::Streamed(Arc::new(shape)))
     }
 
     fn number(&self, id: u32, prim: Option<Prim>) -> Result<Node, String> {

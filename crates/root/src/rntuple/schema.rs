@@ -3,6 +3,9 @@
 use super::envelope::Frame;
 use crate::error::Result;
 
+/// The role of a field that is an object which a ROOT streamer wrote.
+pub(crate) const STREAMED: u16 = 4;
+
 /// Flags of a field.
 const REPETITIVE: u16 = 1;
 const PROJECTED: u16 = 2;

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use fiducial_data::batches::{GroupTensor, Tensors};
 use fiducial_models::ModelConfig;
-use fiducial_train::{Fitted, Job, Training};
+use fiducial_train::{Fitted, Job, StartWeights, Training};
 
 pub(crate) const LENGTH: usize = 6;
 
@@ -49,6 +49,7 @@ pub(crate) fn tensors(rows: usize, first_row: u64) -> Tensors {
     Tensors {
         groups: vec![points, features, vectors, mask],
         labels,
+        targets: vec![],
         weights: (0..rows).map(|row| 0.5 + (row % 3) as f32 * 0.5).collect(),
         row_ids: (first_row..first_row + rows as u64).collect(),
         observers: RecordBatch::new_empty(Arc::new(Schema::empty())),
@@ -60,6 +61,23 @@ pub(crate) fn tensors(rows: usize, first_row: u64) -> Tensors {
 
 pub(crate) fn model(text: &str) -> ModelConfig {
     ModelConfig::from_toml(text).unwrap().with_shape(3, 2).unwrap()
+}
+
+/// Gives a row features of either sign that are finite and so large that a network's sums overflow.
+pub(crate) fn poison(tensors: &mut Tensors, row: usize) {
+    for place in 0..LENGTH {
+        for variable in 0..3 {
+            let sign = if place >> variable & 1 == 1 { 1.0 } else { -1.0 };
+            tensors.groups[1].data[(row * 3 + variable) * LENGTH + place] = sign * f32::MAX;
+        }
+        tensors.groups[3].data[row * LENGTH + place] = 1.0;
+    }
+}
+
+/// As [`flow`], for so many classes.
+pub(crate) fn model_of(classes: usize) -> ModelConfig {
+    let text = "kind = \"particle-flow-network\"\nphi = [16, 24]\nhead = [16]\ndropout = 0.2";
+    ModelConfig::from_toml(text).unwrap().with_shape(3, classes).unwrap()
 }
 
 pub(crate) fn flow() -> ModelConfig {
@@ -79,18 +97,11 @@ pub(crate) fn transformer() -> ModelConfig {
 
 pub(crate) fn training() -> Training {
     Training {
-        epochs: 4,
-        batch_size: 32,
-        learning_rate: 3e-3,
-        last_learning_rate: 0.01,
-        warmup_epochs: 0.5,
-        weight_decay: 0.01,
+        warmup_epochs: Some(0.5),
         gradient_clip: Some(1.0),
-        patience: None,
         class_weights: BTreeMap::from([("top".to_owned(), 1.5)]),
-        label_smoothing: 0.0,
         seed: 7,
-        max_minutes: None,
+        ..Training::new(4, 32, 3e-3)
     }
 }
 
@@ -98,6 +109,7 @@ pub(crate) fn training() -> Training {
 pub(crate) struct Toy {
     pub(crate) model: ModelConfig,
     pub(crate) training: Training,
+    pub(crate) start: Option<StartWeights>,
     pub(crate) train: Tensors,
     pub(crate) validation: Tensors,
     pub(crate) classes: Vec<String>,
@@ -108,6 +120,7 @@ impl Toy {
         Self {
             model,
             training: training(),
+            start: None,
             train: tensors(150, 0),
             validation: tensors(70, 1000),
             classes: vec!["qcd".into(), "top".into()],
@@ -118,6 +131,7 @@ impl Toy {
         Job {
             model: &self.model,
             training: &self.training,
+            start: self.start.as_ref(),
             train: &self.train,
             sampler: None,
             validation: &self.validation,

@@ -76,7 +76,10 @@ pub(super) fn inputs(raw: &RawWeaver, notes: &mut Vec<String>) -> Result<Ordered
             None => self::variable(&key, variable, automatic, input, pad.is_some()),
         };
         let variables = input.vars.iter().map(variable).collect::<Result<_>>()?;
-        groups.push((name.clone(), RawGroup { length: input.length, pad, standardise: None, variables }));
+        groups.push((
+            name.clone(),
+            RawGroup { length: input.length, shape: None, pad, standardise: None, variables },
+        ));
     }
     Ok(Ordered(groups))
 }

@@ -4,14 +4,84 @@ use std::sync::Arc;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
-use crate::config::ParticleNetConfig;
+use super::{Configuration, Forward};
+use crate::config::{at_most, probability, widths};
 use crate::fused::edge_conv::edge_conv;
 use crate::fused::neighbours::{Graph, nearest};
 use crate::fused::residual::add_rectify;
 use crate::fused::{Activation, pool::pool, values};
 use crate::layers::{BatchNorm, Dense, Head, Initialiser, Pass};
-use crate::{Error, Inputs};
+use crate::{Error, Inputs, Reads, Shape};
+
+/// Sizes of a ParticleNet (arXiv:1902.08570).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ParticleNetConfig {
+    /// Nearest neighbours of each constituent (k). Padding is never one. In a jet of n <= k constituents each has the
+    /// n - 1 others, and what is averaged over edges is averaged over those; a lone constituent has itself.
+    pub neighbours: usize,
+    /// One list of widths for each edge convolution.
+    pub convolutions: Vec<Vec<usize>>,
+    /// Widths of the layers after the average over constituents.
+    pub head: Vec<usize>,
+    /// Dropout after each layer of the head.
+    pub dropout: f64,
+}
+
+impl Default for ParticleNetConfig {
+    fn default() -> Self {
+        Self {
+            neighbours: 16,
+            convolutions: vec![vec![64; 3], vec![128; 3], vec![256; 3]],
+            head: vec![256],
+            dropout: 0.1,
+        }
+    }
+}
+
+impl ParticleNetConfig {
+    /// ParticleNet-Lite of the same paper: 7 neighbours, two convolutions of 32 and 64, head of 128.
+    pub fn lite() -> Self {
+        Self {
+            neighbours: 7,
+            convolutions: vec![vec![32; 3], vec![64; 3]],
+            head: vec![128],
+            ..Self::default()
+        }
+    }
+}
+
+impl Configuration for ParticleNetConfig {
+    type Module = ParticleNet;
+
+    fn reads(&self) -> Reads {
+        Reads { features: true, points: true, ..Reads::default() }
+    }
+
+    fn check(&self, _: &Shape) -> Result<(), String> {
+        at_most("neighbours", self.neighbours, 1)?;
+        at_most("the number of convolutions", self.convolutions.len(), 1)?;
+        for convolution in &self.convolutions {
+            widths("convolutions", convolution, 1)?;
+        }
+        widths("head", &self.head, 0)?;
+        probability("dropout", self.dropout)
+    }
+
+    fn build(&self, shape: &Shape, start: &mut Initialiser) -> ParticleNet {
+        let mut inputs = shape.features;
+        let norm = BatchNorm::new(inputs, start);
+        let mut convolutions = Vec::new();
+        for widths in &self.convolutions {
+            convolutions.push(EdgeConv::new(inputs, widths, start));
+            inputs = widths[widths.len() - 1];
+        }
+        let head = Head::new(inputs, &self.head, shape.outputs, self.dropout, start);
+        ParticleNet { norm, convolutions, head, neighbours: self.neighbours }
+    }
+}
 
 /// Edge convolutions, an average over constituents, and a head (figure 2 of the paper).
 ///
@@ -85,21 +155,8 @@ impl EdgeConv {
     }
 }
 
-impl ParticleNet {
-    pub(crate) fn new(config: &ParticleNetConfig, start: &mut Initialiser) -> Self {
-        let mut inputs = config.features;
-        let norm = BatchNorm::new(inputs, start);
-        let mut convolutions = Vec::new();
-        for widths in &config.convolutions {
-            convolutions.push(EdgeConv::new(inputs, widths, start));
-            inputs = widths[widths.len() - 1];
-        }
-        let head = Head::new(inputs, &config.head, config.classes, config.dropout, start);
-        Self { norm, convolutions, head, neighbours: config.neighbours }
-    }
-
-    /// All batch norms in the order of the forward pass.
-    pub(crate) fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
+impl Forward for ParticleNet {
+    fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
         let mut norms = vec![&mut self.norm];
         for convolution in &mut self.convolutions {
             norms.extend(&mut convolution.norms);
@@ -108,14 +165,9 @@ impl ParticleNet {
         norms
     }
 
-    pub(crate) fn forward(
-        &self,
-        features: Tensor<2>,
-        inputs: &Inputs,
-        pass: &mut Pass,
-    ) -> Result<Tensor<2>, Error> {
+    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
         let points = inputs.points.as_deref().unwrap_or(&[]);
-        let mut x = self.norm.forward(features, pass)?;
+        let mut x = self.norm.forward(inputs.features_tensor(&pass.device()), pass)?;
         for (index, convolution) in self.convolutions.iter().enumerate() {
             let graph = if index == 0 {
                 nearest(points, 2, &inputs.offsets, self.neighbours)

@@ -1,6 +1,6 @@
 """Training throughput beside PyTorch: interleaved runs, the median ratio and its spread.
 
-Usage: run.py [MODEL.toml] [--jets 512] [--length 64] [--steps 40] [--rounds 7] [--python PYTHON_WITH_TORCH]
+Usage: run.py [MODEL.toml] [--jets 512] [--length 64] [--steps 40] [--rounds 7] [--threads 2] [--python PYTHON_WITH_TORCH]
 Build first: cargo build --release -p fiducial-models --example train_throughput
 """
 
@@ -30,30 +30,33 @@ def main():
     parser.add_argument("--length", type=int, default=64)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", default="2")
     parser.add_argument("--python", default=sys.executable, help="a Python with torch and numpy")
     options = parser.parse_args()
     jets, length, steps = str(options.jets), str(options.length), str(options.steps)
-    ratios, ours, theirs = [], [], []
+    ratios, ours, theirs, processor = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for round_ in range(options.rounds):
-            rust = run([BINARY, options.model, jets, length, length, steps, folder], RAYON_NUM_THREADS="2")
+            rust = run([BINARY, options.model, jets, length, length, steps, folder], RAYON_NUM_THREADS=options.threads)
             # glibc's thresholds keep PyTorch's buffers mapped, as our allocator keeps ours.
             twin = run(
                 [options.python, HERE / "torch_twin.py", options.model, jets, length, steps, folder],
                 MALLOC_TRIM_THRESHOLD_="4294967296",
                 MALLOC_MMAP_THRESHOLD_="4294967296",
-                OMP_NUM_THREADS="2",
+                OMP_NUM_THREADS=options.threads,
             )
             ours.append(rust["jets_per_second"])
             theirs.append(twin["jets_per_second"])
             ratios.append(ours[-1] / theirs[-1])
-            print(f"round {round_ + 1}: {ours[-1]:9.1f} jets/s, PyTorch {theirs[-1]:9.1f}, ratio {ratios[-1]:.2f}")
+            processor.append(twin["processor_milliseconds"] / rust["processor_milliseconds"])
+            print(f"round {round_ + 1}: {ours[-1]:9.1f} jets/s, PyTorch {theirs[-1]:9.1f}, ratio {ratios[-1]:.2f}; of processor time {processor[-1]:.2f}")
     drift = max(abs(a - b) for a, b in zip(rust["losses"], twin["losses"]))
     print(f"logits differ by at most {twin['logits_differ_by']:.1e}, the first losses by {drift:.1e}")
     print(
         f"{Path(options.model).stem}, {jets} x {length}, PyTorch {twin['torch']}: medians"
         f" {statistics.median(ours):.0f} and {statistics.median(theirs):.0f} jets/s; ratio"
-        f" {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f}, {options.rounds} rounds)"
+        f" {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f}, {options.rounds} rounds);"
+        f" of processor time {statistics.median(processor):.2f} ({min(processor):.2f} to {max(processor):.2f})"
     )
 
 

@@ -5,12 +5,104 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::config::ParticleTransformerConfig;
-use crate::fused::attention::{Offsets, attention, gelu, pair_offsets, prepend};
+use super::{Configuration, Forward};
+use crate::config::{at_most, divides, probability, widths};
+use crate::fused::attention::{Offsets, cross_attention, pair_offsets, prepend, self_attention};
+use crate::fused::dense::dense;
+use crate::fused::residual::add_scaled;
 use crate::fused::{Activation, from_values};
-use crate::layers::{BatchNorm, Dense, Head, Initialiser, LayerNorm, Pass};
-use crate::{Error, Inputs};
+use crate::layers::{BatchNorm, Dense, Head, Initialiser, LayerNorm, Pass, side_by_side};
+use crate::{Error, Inputs, Reads, Shape};
+
+/// Sizes of a Particle Transformer (arXiv:2202.03772).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ParticleTransformerConfig {
+    /// Widths of the embedding of a constituent; the last is the width of the attention blocks.
+    pub embed: Vec<usize>,
+    /// Widths of the embedding of a pair, before the last layer to one number a head.
+    pub pair_embed: Vec<usize>,
+    /// Attention heads.
+    pub heads: usize,
+    /// Particle attention blocks.
+    pub blocks: usize,
+    /// Class attention blocks.
+    pub class_blocks: usize,
+    /// Width of the hidden layer of each block over the block's own width.
+    pub expansion: usize,
+    /// Widths of the layers between the class token and the classes.
+    pub head: Vec<usize>,
+    /// Dropout in the particle attention blocks (the class attention blocks have none).
+    pub dropout: f64,
+}
+
+impl Default for ParticleTransformerConfig {
+    fn default() -> Self {
+        Self {
+            embed: vec![128, 512, 128],
+            pair_embed: vec![64, 64, 64],
+            heads: 8,
+            blocks: 8,
+            class_blocks: 2,
+            expansion: 4,
+            head: vec![],
+            dropout: 0.1,
+        }
+    }
+}
+
+impl Configuration for ParticleTransformerConfig {
+    type Module = ParticleTransformer;
+
+    fn reads(&self) -> Reads {
+        Reads { features: true, vectors: true, ..Reads::default() }
+    }
+
+    fn check(&self, _: &Shape) -> Result<(), String> {
+        widths("embed", &self.embed, 1)?;
+        widths("pair_embed", &self.pair_embed, 0)?;
+        widths("head", &self.head, 0)?;
+        at_most("heads", self.heads, 1)?;
+        at_most("blocks", self.blocks, 0)?;
+        at_most("class_blocks", self.class_blocks, 1)?;
+        at_most("expansion", self.expansion, 1)?;
+        divides(self.heads, "the last width of embed", self.embed.last().copied().unwrap_or(0))?;
+        probability("dropout", self.dropout)
+    }
+
+    fn build(&self, shape: &Shape, start: &mut Initialiser) -> ParticleTransformer {
+        let norm = BatchNorm::new(shape.features, start);
+        let (mut embed_norms, mut embed) = (Vec::new(), Vec::new());
+        let mut width = shape.features;
+        for &next in &self.embed {
+            embed_norms.push(LayerNorm::new(width, start));
+            embed.push(Dense::new(width, next, true, start));
+            width = next;
+        }
+        let (mut pair_embed, mut pair_norms) = (Vec::new(), Vec::new());
+        let mut pair_width = PAIR_FEATURES;
+        for &next in self.pair_embed.iter().chain([&self.heads]) {
+            pair_embed.push(Dense::new(pair_width, next, true, start));
+            pair_norms.push(BatchNorm::new(next, start));
+            pair_width = next;
+        }
+        ParticleTransformer {
+            norm,
+            embed_norms,
+            embed,
+            pair_norm: BatchNorm::new(PAIR_FEATURES, start),
+            pair_embed,
+            pair_norms,
+            blocks: (0..self.blocks).map(|_| Block::new(self, width, self.dropout, start)).collect(),
+            class_token: start.uniform([1, width], 0.02),
+            class_blocks: (0..self.class_blocks).map(|_| Block::new(self, width, 0.0, start)).collect(),
+            output_norm: LayerNorm::new(width, start),
+            head: Head::new(width, &self.head, shape.outputs, 0.0, start),
+        }
+    }
+}
 
 /// Embeddings of constituents and of pairs, particle attention blocks whose scores the pairs bias, class attention blocks
 /// that a class token reads the jet with, and a head (figure 3 of the paper).
@@ -72,81 +164,61 @@ impl Block {
         }
     }
 
-    /// Attention of `q` to `x`, both with as many channels, and the perceptron after it, each around `residual`.
+    /// Constituents that read each other.
     fn forward(
         &self,
-        residual: Tensor<2>,
-        q: Tensor<2>,
         x: Tensor<2>,
-        bias: Option<Tensor<2>>,
-        (queries, keys): (&Offsets, &Offsets),
+        bias: Tensor<2>,
+        offsets: &Offsets,
         pass: &mut Pass,
     ) -> Result<Tensor<2>, Error> {
-        let q = self.query.forward(q, Activation::Identity)?;
-        let k = self.key.forward(x.clone(), Activation::Identity)?;
-        let v = self.value.forward(x, Activation::Identity)?;
-        let x = attention([q, k, v], bias, queries, keys, self.heads)?;
-        let mut x = self.mix.forward(x, Activation::Identity)?;
+        let normal = self.attention_norm.forward(x.clone())?;
+        let packed = side_by_side(&[&self.query, &self.key, &self.value], normal)?;
+        self.finish(x, self_attention(packed, Some(bias), offsets, self.heads)?, pass)
+    }
+
+    /// A token of each jet that reads itself and the constituents.
+    fn read(
+        &self,
+        token: Tensor<2>,
+        x: Tensor<2>,
+        constituents: &Offsets,
+        (jets, with_token): (&Offsets, &Offsets),
+        pass: &mut Pass,
+    ) -> Result<Tensor<2>, Error> {
+        let all = self.attention_norm.forward(prepend(token.clone(), x, constituents)?)?;
+        let packed = side_by_side(&[&self.key, &self.value], all)?;
+        let q = self.query.forward(token.clone(), Activation::Identity)?;
+        self.finish(token, cross_attention(q, packed, jets, with_token, self.heads)?, pass)
+    }
+
+    /// What follows the attention, around `residual`, and the perceptron, around that.
+    fn finish(&self, residual: Tensor<2>, x: Tensor<2>, pass: &mut Pass) -> Result<Tensor<2>, Error> {
         let [_, width] = x.dims();
+        // The gain of each head, taken into the layer before it.
         let gain = self.head_gain.val().reshape([self.heads, 1]).repeat_dim(1, width / self.heads);
-        x = x * gain.reshape([1, width]);
-        x = pass.dropout(self.after_attention_norm.forward(x)?, self.dropout);
-        let residual = x + residual;
+        let gain = gain.reshape([1, width]);
+        let bias = self.mix.bias.as_ref().map(|bias| bias.val() * gain.clone().reshape([width]));
+        let mut x = dense(x, self.mix.weight.val() * gain, bias, Activation::Identity)?;
+        x = pass.dropout(self.after_attention_norm.forward(x)?, self.dropout)?;
+        let residual = add_scaled(x, residual, None)?;
         let mut x = self.hidden_norm.forward(residual.clone())?;
-        x = pass.dropout(self.hidden.forward(x, Activation::Gelu)?, self.dropout);
+        x = pass.dropout(self.hidden.forward(x, Activation::Gelu)?, self.dropout)?;
         x = self.output.forward(self.after_hidden_norm.forward(x)?, Activation::Identity)?;
-        let gain = self.residual_gain.val().reshape([1, width]);
-        Ok(pass.dropout(x, self.dropout) + residual * gain)
+        add_scaled(pass.dropout(x, self.dropout)?, residual, Some(self.residual_gain.val()))
     }
 }
 
-impl ParticleTransformer {
-    pub(crate) fn new(config: &ParticleTransformerConfig, start: &mut Initialiser) -> Self {
-        let norm = BatchNorm::new(config.features, start);
-        let (mut embed_norms, mut embed) = (Vec::new(), Vec::new());
-        let mut width = config.features;
-        for &next in &config.embed {
-            embed_norms.push(LayerNorm::new(width, start));
-            embed.push(Dense::new(width, next, true, start));
-            width = next;
-        }
-        let (mut pair_embed, mut pair_norms) = (Vec::new(), Vec::new());
-        let mut pair_width = PAIR_FEATURES;
-        for &next in config.pair_embed.iter().chain([&config.heads]) {
-            pair_embed.push(Dense::new(pair_width, next, true, start));
-            pair_norms.push(BatchNorm::new(next, start));
-            pair_width = next;
-        }
-        Self {
-            norm,
-            embed_norms,
-            embed,
-            pair_norm: BatchNorm::new(PAIR_FEATURES, start),
-            pair_embed,
-            pair_norms,
-            blocks: (0..config.blocks).map(|_| Block::new(config, width, config.dropout, start)).collect(),
-            class_token: start.uniform([1, width], 0.02),
-            class_blocks: (0..config.class_blocks).map(|_| Block::new(config, width, 0.0, start)).collect(),
-            output_norm: LayerNorm::new(width, start),
-            head: Head::new(width, &config.head, config.classes, 0.0, start),
-        }
-    }
-
-    /// All batch norms in the order of the forward pass.
-    pub(crate) fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
+impl Forward for ParticleTransformer {
+    fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
         let mut norms = vec![&mut self.norm, &mut self.pair_norm];
         norms.extend(&mut self.pair_norms);
         norms
     }
 
-    pub(crate) fn forward(
-        &self,
-        features: Tensor<2>,
-        inputs: &Inputs,
-        pass: &mut Pass,
-    ) -> Result<Tensor<2>, Error> {
-        let device = features.device();
-        let mut x = self.norm.forward(features, pass)?;
+    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+        let device = pass.device();
+        let mut x = self.norm.forward(inputs.features_tensor(&device), pass)?;
         for (norm, layer) in self.embed_norms.iter().zip(&self.embed) {
             x = layer.forward(norm.forward(x)?, Activation::Gelu)?;
         }
@@ -155,17 +227,14 @@ impl ParticleTransformer {
         let rows = pairs.len() / PAIR_FEATURES;
         let mut bias = self.pair_norm.forward(from_values(pairs, [rows, PAIR_FEATURES], &device), pass)?;
         for (index, (layer, norm)) in self.pair_embed.iter().zip(&self.pair_norms).enumerate() {
-            bias = norm.forward(layer.forward(bias, Activation::Identity)?, pass)?;
-            if index + 1 < self.pair_embed.len() {
-                bias = gelu(bias)?;
-            }
+            let last = index + 1 == self.pair_embed.len();
+            let activation = if last { Activation::Identity } else { Activation::Gelu };
+            bias = norm.forward_to(layer.forward(bias, Activation::Identity)?, activation, pass)?;
         }
 
         let constituents: Offsets = Arc::new(inputs.offsets.clone());
         for block in &self.blocks {
-            let normal = block.attention_norm.forward(x.clone())?;
-            let both = (&constituents, &constituents);
-            x = block.forward(x, normal.clone(), normal, Some(bias.clone()), both, pass)?;
+            x = block.forward(x, bias.clone(), &constituents, pass)?;
         }
 
         let jets: Offsets = Arc::new((0..=inputs.jets()).collect());
@@ -173,9 +242,7 @@ impl ParticleTransformer {
             Arc::new(inputs.offsets.iter().enumerate().map(|(jet, offset)| jet + offset).collect());
         let mut token = self.class_token.val().repeat_dim(0, inputs.jets());
         for block in &self.class_blocks {
-            let all = prepend(token.clone(), x.clone(), &constituents)?;
-            let all = block.attention_norm.forward(all)?;
-            token = block.forward(token.clone(), token, all, None, (&jets, &with_token), pass)?;
+            token = block.read(token, x.clone(), &constituents, (&jets, &with_token), pass)?;
         }
         self.head.forward(self.output_norm.forward(token)?, pass)
     }

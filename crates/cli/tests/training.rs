@@ -1,0 +1,154 @@
+//! `fiducial train` in several processes, its plan, and fine-tuning.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod common;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::Sandbox;
+
+fn recipe(model: &str, training: &str) -> String {
+    format!(
+        "format = \"fiducial-recipe/1\"\n{model}\n[training]\nbatch_size = 512\nlearning_rate = 2e-3\n{training}\n"
+    )
+}
+
+const FLOW: &str = "[model]\nkind = \"particle-flow-network\"\nphi = [16, 16]\nhead = [16]";
+const NET: &str = "[model]\nkind = \"particle-net\"\nneighbours = 4\nconvolutions = [[8, 8]]\nhead = [8]";
+
+/// The sample as a dataset `top`.
+fn prepared() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let folder = common::benchmarks().join("jet-tagging/top");
+    let (view, sample) = (folder.join("view.toml"), folder.join("sample/top_tagging.root"));
+    sandbox.run(&["prepare", view.to_str().unwrap(), sample.to_str().unwrap(), "-o", "top"]).ok();
+    sandbox
+}
+
+#[test]
+fn the_number_of_processes_changes_no_byte() {
+    let sandbox = prepared();
+    let text = recipe(NET, "epochs = 1\nmicro_batches = 4\nema_decay = 0.99\noptimiser = \"ranger\"");
+    sandbox.write("net.toml", text.as_bytes());
+    let train = |out: &str, more: &[&str]| {
+        sandbox.run(&[&["train", "net.toml", "--dataset", "top", "-o", out], more].concat()).ok();
+        std::fs::read(sandbox.path(out).join("model.safetensors")).unwrap()
+    };
+    let one = train("one", &[]);
+    assert!(one == train("two", &["--processes", "2", "--threads", "1"]), "two processes");
+    assert!(one == train("three", &["--processes", "3"]), "three processes");
+
+    let refused = sandbox.run(&["train", "net.toml", "--dataset", "top", "-o", "x", "--processes", "5"]);
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    assert!(refused.stderr.contains("training.micro_batches = 4"), "{}", refused.stderr);
+}
+
+/// The processes that another has started.
+#[cfg(target_os = "linux")]
+fn children(parent: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |process: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        status
+            .lines()
+            .any(|line| line.strip_prefix("PPid:").is_some_and(|it| it.trim() == parent.to_string()))
+    };
+    numbers.filter(is_child).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_that_is_killed_or_hangs_is_named_and_the_training_goes_on_later() {
+    let sandbox = prepared();
+    let text = recipe(FLOW, "epochs = 1000\nmicro_batches = 2\nmax_minutes = 5.0");
+    sandbox.write("flow.toml", text.as_bytes());
+    for (signal, message) in [("-KILL", "rank 1 (process"), ("-STOP", "rank 1 has been silent for 2 s")] {
+        let log = sandbox.path("model/log.jsonl");
+        let lines = || std::fs::read_to_string(&log).unwrap_or_default().lines().count();
+        let before = lines();
+        let arguments = [
+            "train",
+            "flow.toml",
+            "--dataset",
+            "top",
+            "-o",
+            "model",
+            "--processes",
+            "2",
+            "--worker-timeout",
+            "2",
+        ];
+        let mut command = sandbox.command(&[&arguments[..], &["--log-every", "1"]].concat());
+        let mut main = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        // Once it trains, and has a checkpoint of an epoch.
+        while lines() < before.max(1) + 60 && begun.elapsed() < Duration::from_secs(120) {
+            assert!(main.try_wait().unwrap().is_none());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let workers = children(main.id());
+        assert_eq!(workers.len(), 1);
+        let sent = Command::new("kill").args([signal, &workers[0].to_string()]).status().unwrap();
+        assert!(sent.success());
+        let stopped = main.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&stopped.stderr);
+        assert_eq!(stopped.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(message), "{stderr}");
+        // Nobody is left behind.
+        assert!(!std::path::Path::new(&format!("/proc/{}", workers[0])).exists());
+    }
+    // Where it was, alone: the log tells no step twice.
+    let mut alone =
+        sandbox.command(&["train", "flow.toml", "--dataset", "top", "-o", "model", "--log-every", "1"]);
+    let mut alone = alone.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    alone.kill().unwrap();
+    alone.wait().unwrap();
+    let steps: Vec<u64> = sandbox
+        .read("model/log.jsonl")
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["step"].as_u64())
+        .collect();
+    assert!(steps.len() > 60 && steps.iter().enumerate().all(|(place, step)| *step == place as u64 + 1));
+}
+
+#[test]
+fn a_plan_comes_near_what_is_used() {
+    let sandbox = prepared();
+    for (name, model) in [("flow", FLOW), ("net", NET)] {
+        let file = format!("{name}.toml");
+        sandbox.write(&file, recipe(model, "epochs = 1").as_bytes());
+        let plan = sandbox.run(&["train", &file, "--dataset", "top", "-o", name, "--plan"]).ok();
+        assert!(!sandbox.path(name).exists(), "a plan writes nothing");
+        let line = plan.lines().find_map(|line| line.strip_prefix("peak memory")).unwrap();
+        let mut words = line.split_whitespace();
+        let (number, unit) = (words.next().unwrap().parse::<f64>().unwrap(), words.next().unwrap());
+        let planned = number * if unit.starts_with("GiB") { 1024.0 } else { 1.0 };
+        sandbox.run(&["train", &file, "--dataset", "top", "-o", name]).ok();
+        let training: serde_json::Value =
+            serde_json::from_str(&sandbox.read(&format!("{name}/training.json"))).unwrap();
+        let used = training["report"]["resources"]["peak_memory_bytes"].as_f64().unwrap() / 1_048_576.0;
+        assert!((planned / used - 1.0).abs() < 0.2, "{name}: {planned} MiB planned, {used} MiB used\n{plan}");
+    }
+}
+
+#[test]
+fn fine_tuning_says_what_it_took() {
+    let sandbox = prepared();
+    sandbox.write("first.toml", recipe(FLOW, "epochs = 1").as_bytes());
+    sandbox.run(&["train", "first.toml", "--dataset", "top", "-o", "first"]).ok();
+    let start = "[start]\nfrom = \"first\"\nfresh = [\"head.output.*\"]\n";
+    let text = recipe(&format!("{start}{FLOW}"), "epochs = 1\nfreeze = [\"phi.*\"]");
+    sandbox.write("second.toml", text.as_bytes());
+    let answer = sandbox.run(&["train", "second.toml", "--dataset", "top", "-o", "second"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("starts from first/model.safetensors: 6 tensors taken"),
+        "{}",
+        answer.stderr
+    );
+    assert!(answer.stderr.contains("drawn anew: head.output.bias, head.output.weight"), "{}", answer.stderr);
+    assert_eq!(sandbox.read("first/standardisation.json"), sandbox.read("second/standardisation.json"));
+}

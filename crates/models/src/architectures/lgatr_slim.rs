@@ -1,0 +1,283 @@
+//! L-GATr-slim: A. Petitjean, T. Plehn, J. Spinner, U. Köthe, arXiv:2512.17011: the Lorentz-equivariant geometric algebra
+//! transformer (J. Spinner et al., arXiv:2405.14806) with scalars and four-vectors alone.
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::activation::gelu;
+use serde::{Deserialize, Serialize};
+
+use super::{Configuration, Forward};
+use crate::config::{at_most, divides, positive, probability};
+use crate::fused::attention::{Offsets, attention};
+use crate::fused::pool::pool;
+use crate::fused::{Activation, from_values};
+use crate::layers::{Dense, Head, Initialiser, Pass};
+use crate::{Error, Inputs, Reads, Shape};
+
+/// Sizes of an L-GATr-slim (arXiv:2512.17011).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LgatrSlimConfig {
+    /// Channels of scalars.
+    pub scalar_channels: usize,
+    /// Channels of four-vectors.
+    pub vector_channels: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Blocks.
+    pub blocks: usize,
+    /// Channels of the hidden layer of each block over the block's own.
+    pub expansion: usize,
+    /// Whether the group `features` is read beside the mass of each constituent. What it holds must be scalars, such as
+    /// charges and types of particles; momenta and angles among them break the symmetry.
+    pub scalars: bool,
+    /// The unit of momenta in GeV: they are divided by it.
+    pub unit: f64,
+    /// Dropout of the scalars that each half of a block adds.
+    pub dropout: f64,
+}
+
+impl Default for LgatrSlimConfig {
+    fn default() -> Self {
+        Self {
+            scalar_channels: 96,
+            vector_channels: 32,
+            heads: 8,
+            blocks: 8,
+            expansion: 2,
+            scalars: false,
+            unit: 20.0,
+            dropout: 0.0,
+        }
+    }
+}
+
+impl Configuration for LgatrSlimConfig {
+    type Module = LgatrSlim;
+
+    fn reads(&self) -> Reads {
+        Reads { features: self.scalars, vectors: true, ..Reads::default() }
+    }
+
+    fn check(&self, _: &Shape) -> Result<(), String> {
+        at_most("scalar_channels", self.scalar_channels, 1)?;
+        at_most("vector_channels", self.vector_channels, 1)?;
+        at_most("heads", self.heads, 1)?;
+        at_most("blocks", self.blocks, 1)?;
+        at_most("expansion", self.expansion, 1)?;
+        divides(self.heads, "scalar_channels", self.scalar_channels)?;
+        divides(self.heads, "vector_channels", self.vector_channels)?;
+        positive("unit", self.unit)?;
+        probability("dropout", self.dropout)
+    }
+
+    fn build(&self, shape: &Shape, start: &mut Initialiser) -> LgatrSlim {
+        let channels = [self.scalar_channels, self.vector_channels];
+        LgatrSlim {
+            embed: Linear::new([1 + shape.features, 1], channels, start),
+            blocks: (0..self.blocks).map(|_| Block::new(self, start)).collect(),
+            head: Head::new(self.scalar_channels, &[], shape.outputs, 0.0, start),
+            scalars: self.scalars,
+            unit: self.unit,
+        }
+    }
+}
+
+/// Embedding, blocks, the mean of the scalars over constituents, and a head: the scores do not change when all momenta are
+/// boosted or rotated together.
+#[derive(Module, Debug)]
+pub(crate) struct LgatrSlim {
+    embed: Linear,
+    blocks: Vec<Block>,
+    head: Head,
+    scalars: bool,
+    unit: f64,
+}
+
+/// Scalars and four-vectors of constituents.
+#[derive(Clone)]
+struct Multi {
+    /// (constituents, channels)
+    scalars: Tensor<2>,
+    /// (constituents x 4, channels): px, py, pz, energy of each constituent.
+    vectors: Tensor<2>,
+}
+
+impl Multi {
+    fn plus(self, other: Self) -> Self {
+        Self { scalars: self.scalars + other.scalars, vectors: self.vectors + other.vectors }
+    }
+
+    fn channels(&self) -> [usize; 2] {
+        [self.scalars.dims()[1], self.vectors.dims()[1]]
+    }
+
+    /// Some channels of each.
+    fn narrow(&self, start: [usize; 2], [scalars, vectors]: [usize; 2]) -> Self {
+        Self {
+            scalars: self.scalars.clone().narrow(1, start[0], scalars),
+            vectors: self.vectors.clone().narrow(1, start[1], vectors),
+        }
+    }
+
+    /// Both divided by the root of the mean of squares of all channels of a constituent; of four-vectors the magnitude of
+    /// the square counts, which is invariant.
+    fn normalised(self) -> Self {
+        const EPSILON: f64 = 0.01;
+        let [scalars, vectors] = self.channels();
+        let squares = inner_products(&self.vectors, &self.vectors).abs().sum_dim(1);
+        let squares = squares + self.scalars.clone().powi_scalar(2).sum_dim(1);
+        let scale = (squares / (scalars + vectors) as f64 + EPSILON).sqrt().recip();
+        Self { scalars: self.scalars * scale.clone(), vectors: scaled(self.vectors, scale) }
+    }
+}
+
+/// The inner product of each channel under the metric (+, -, -, -): (constituents, channels).
+fn inner_products(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
+    let [rows, channels] = a.dims();
+    let products = (a.clone() * b.clone()).reshape([rows / 4, 4, channels]);
+    let energies = products.clone().narrow(1, 3, 1).reshape([rows / 4, channels]);
+    let momenta = products.narrow(1, 0, 3).sum_dim(1).reshape([rows / 4, channels]);
+    energies - momenta
+}
+
+/// Each four-vector times a number of its constituent, (constituents, channels or 1).
+fn scaled(vectors: Tensor<2>, by: Tensor<2>) -> Tensor<2> {
+    let [rows, channels] = vectors.dims();
+    let [constituents, each] = by.dims();
+    let product = vectors.reshape([constituents, 4, channels]) * by.reshape([constituents, 1, each]);
+    product.reshape([rows, channels])
+}
+
+/// A linear layer that mixes scalars with scalars and, by the same numbers for all components, four-vectors with
+/// four-vectors.
+#[derive(Module, Debug)]
+struct Linear {
+    scalars: Dense,
+    vectors: Dense,
+}
+
+impl Linear {
+    fn new(inputs: [usize; 2], outputs: [usize; 2], start: &mut Initialiser) -> Self {
+        Self {
+            scalars: Dense::new(inputs[0], outputs[0], true, start),
+            vectors: Dense::new(inputs[1], outputs[1], false, start),
+        }
+    }
+
+    fn forward(&self, x: Multi) -> Result<Multi, Error> {
+        Ok(Multi {
+            scalars: self.scalars.forward(x.scalars, Activation::Identity)?,
+            vectors: self.vectors.forward(x.vectors, Activation::Identity)?,
+        })
+    }
+}
+
+/// `x + attention(norm(x))`, then `x + perceptron(norm(x))`.
+#[derive(Module, Debug)]
+struct Block {
+    /// To query, key and value.
+    project: Linear,
+    mix: Linear,
+    /// To what the gates let through, and to the gates; those of four-vectors are inner products of two more.
+    gated: Linear,
+    output: Linear,
+    heads: usize,
+    dropout: f64,
+}
+
+impl Block {
+    fn new(config: &LgatrSlimConfig, start: &mut Initialiser) -> Self {
+        let channels = [config.scalar_channels, config.vector_channels];
+        let [scalars, vectors] = channels.map(|channels| channels * config.expansion);
+        Self {
+            project: Linear::new(channels, channels.map(|channels| 3 * channels), start),
+            mix: Linear::new(channels, channels, start),
+            gated: Linear::new(channels, [2 * scalars, 3 * vectors], start),
+            output: Linear::new([scalars, vectors], channels, start),
+            heads: config.heads,
+            dropout: config.dropout,
+        }
+    }
+
+    fn forward(&self, x: Multi, offsets: &Offsets, pass: &mut Pass) -> Result<Multi, Error> {
+        let attended = self.attention(x.clone().normalised(), offsets)?;
+        let x = x.plus(self.dropped(attended, pass)?);
+        let hidden = self.perceptron(x.clone().normalised())?;
+        Ok(x.plus(self.dropped(hidden, pass)?))
+    }
+
+    fn dropped(&self, x: Multi, pass: &mut Pass) -> Result<Multi, Error> {
+        Ok(Multi { scalars: pass.dropout(x.scalars, self.dropout)?, ..x })
+    }
+
+    /// The scores are inner products of scalars and, under the metric, of four-vectors.
+    fn attention(&self, x: Multi, offsets: &Offsets) -> Result<Multi, Error> {
+        let channels = x.channels();
+        let all = self.project.forward(x)?;
+        let part =
+            |index: usize| all.narrow(channels.map(|channels| index * channels), channels).normalised();
+        let query = self.beside_each_other(part(0), true);
+        let (key, value) = (self.beside_each_other(part(1), false), self.beside_each_other(part(2), false));
+        let x = attention([query, key, value], None, offsets, offsets, self.heads)?;
+        self.mix.forward(self.apart(x, channels))
+    }
+
+    /// (constituents, heads x (scalars + 4 x four-vectors)); with the signs of the metric where `lowered`.
+    fn beside_each_other(&self, x: Multi, lowered: bool) -> Tensor<2> {
+        let [scalars, vectors] = x.channels();
+        let [rows, heads] = [x.scalars.dims()[0], self.heads];
+        let mut components = x.vectors.reshape([rows, 4, heads, vectors / heads]);
+        if lowered {
+            let signs = from_values(vec![-1.0, -1.0, -1.0, 1.0], [4], &components.device());
+            components = components * signs.reshape([1, 4, 1, 1]);
+        }
+        let components = components.swap_dims(1, 2).reshape([rows, heads, 4 * vectors / heads]);
+        let all = Tensor::cat(vec![x.scalars.reshape([rows, heads, scalars / heads]), components], 2);
+        all.reshape([rows, scalars + 4 * vectors])
+    }
+
+    /// Undoes [`Block::beside_each_other`].
+    fn apart(&self, x: Tensor<2>, [scalars, vectors]: [usize; 2]) -> Multi {
+        let [rows, heads] = [x.dims()[0], self.heads];
+        let all = x.reshape([rows, heads, (scalars + 4 * vectors) / heads]);
+        let components = all.clone().narrow(2, scalars / heads, 4 * vectors / heads);
+        let components = components.reshape([rows, heads, 4, vectors / heads]).swap_dims(1, 2);
+        Multi {
+            scalars: all.narrow(2, 0, scalars / heads).reshape([rows, scalars]),
+            vectors: components.reshape([rows * 4, vectors]),
+        }
+    }
+
+    fn perceptron(&self, x: Multi) -> Result<Multi, Error> {
+        let all = self.gated.forward(x)?;
+        let [scalars, vectors] = [all.channels()[0] / 2, all.channels()[1] / 3];
+        let through = all.narrow([0, 0], [scalars, vectors]);
+        let first = all.narrow([scalars, vectors], [scalars, vectors]);
+        let second = all.narrow([0, 2 * vectors], [scalars, vectors]);
+        let of_vectors = gelu(inner_products(&first.vectors, &second.vectors));
+        self.output.forward(Multi {
+            scalars: through.scalars * gelu(first.scalars),
+            vectors: scaled(through.vectors, of_vectors),
+        })
+    }
+}
+
+impl Forward for LgatrSlim {
+    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+        let device = pass.device();
+        let mut scalars = inputs.masses_tensor(self.unit, &device);
+        if self.scalars {
+            scalars = Tensor::cat(vec![scalars, inputs.features_tensor(&device)], 1);
+        }
+        let vectors = inputs.vectors_tensor(self.unit, &device).reshape([inputs.constituents() * 4, 1]);
+        let mut x = self.embed.forward(Multi { scalars, vectors })?;
+        let offsets: Offsets = Arc::new(inputs.offsets.clone());
+        for block in &self.blocks {
+            x = block.forward(x, &offsets, pass)?;
+        }
+        self.head.forward(pool(x.normalised().scalars, &inputs.offsets, true)?, pass)
+    }
+}
