@@ -1,5 +1,5 @@
 //! Functions of jets, events and particles: what an expression gives for a list is what the kernel gives for its vectors.
-#![allow(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "these are tests")]
 
 use std::sync::Arc;
 

@@ -59,3 +59,72 @@ def test_jets_are_fastjets() -> None:
         physics.cluster_jets(px, py, pz, e, algorithm="antikt")
     with pytest.raises(fiducial.Error, match="R = 0"):
         physics.cluster_jets(px, py, pz, e, radius=0.0)
+
+
+def test_exclusive_jets_and_history_are_fastjets() -> None:
+    fastjet, ak = pytest.importorskip("fastjet"), pytest.importorskip("awkward")
+    rows = ak.values_astype(fiducial.open(JETS).read("part_p?", stop=50).to_awkward(), np.float64)
+    rows = rows[ak.num(rows.part_px) >= 3]
+    px, py, pz = rows.part_px, rows.part_py, rows.part_pz
+    e = np.sqrt(px**2 + py**2 + pz**2)
+    ours = physics.cluster_jets(px, py, pz, e, radius=0.8, algorithm="kt", jets=3)
+    distances = physics.merging_distance(px, py, pz, e, 2, radius=0.8)
+    assert ak.num(ours).to_list() == [3] * len(rows)
+    definition = fastjet.JetDefinition(fastjet.kt_algorithm, 0.8)
+    for i in range(len(rows)):
+        particles = [fastjet.PseudoJet(*four) for four in zip(px[i], py[i], pz[i], e[i])]
+        sequence = fastjet.ClusterSequence(particles, definition)
+        expected = sorted(jet.px() for jet in sequence.exclusive_jets(3))
+        assert np.allclose(sorted(ours.px[i]), expected, rtol=1e-9, atol=1e-9)
+        assert distances[i] == pytest.approx(sequence.exclusive_dmerge_max(2), rel=1e-9)
+    steps = physics.cluster_history(px, py, pz, e, radius=0.8)
+    assert ak.all(ak.num(steps) == ak.num(px))
+    inclusive = physics.cluster_jets(px, py, pz, e, radius=0.8)
+    assert ak.all(ak.sum(steps.second < 0, axis=1) == ak.num(inclusive))
+
+
+def test_substructure_of_a_jet_with_two_prongs() -> None:
+    ak = pytest.importorskip("awkward")
+    pt, eta = ak.Array([[60.0, 50.0, 1.0], [], [80.0]]), ak.Array([[0.0, 0.5, 0.25], [], [0.1]])
+    p4 = physics.from_pt_eta_phi_m(pt, eta, 0.0, 0.0)
+    groomed = physics.soft_drop(*p4, z_cut=0.1)
+    assert groomed.constituents.to_list()[0] == [0, 1, 2]
+    assert groomed.delta_r[0] == pytest.approx(0.5, abs=0.01)
+    tau = [physics.n_subjettiness(*p4, n) for n in (1, 2)]
+    assert 0 < tau[1][0] < 0.05 * tau[0][0]
+    assert physics.trim(*p4, radius=0.1).constituents.to_list()[0] == [0, 1]
+    plane = physics.lund_plane(*p4)
+    assert len(plane[0]) == 2 and len(plane[2]) == 0
+    two = physics.energy_correlation(*p4, 2)
+    z, y = np.array([60, 50, 1]) / 111, np.array([0, 0.5, 0.25])
+    assert two[0] == pytest.approx(sum(z[i] * z[j] * abs(y[i] - y[j]) for i in range(3) for j in range(i)))
+    polynomial = physics.energy_flow_polynomial(*p4, [(0, 1)], beta=1.0)
+    assert len(polynomial) == 3
+
+
+def test_energy_movers_distances() -> None:
+    rng = np.random.default_rng(1)
+    ak = pytest.importorskip("awkward")
+    counts = [4, 7, 1, 5]
+    flows = tuple(
+        ak.unflatten(rng.uniform(low, high, sum(counts)), counts) for low, high in [(1, 9), (-0.4, 0.4), (-0.4, 0.4)]
+    )
+    pairs = physics.emd_pairwise(flows)
+    assert np.allclose(pairs, physics.emd_between(flows, flows), atol=1e-9)
+    assert np.allclose(pairs, pairs.T) and np.allclose(np.diag(pairs), 0.0)
+    one = tuple(column[0] for column in flows)
+    assert physics.emd(one, tuple(column[1] for column in flows)) == pytest.approx(pairs[0, 1])
+    # What one particle has too little costs its weight, however far.
+    assert physics.emd(([1.0], [0.0], [0.0]), ([3.0], [0.3], [0.0]), radius=0.6) == pytest.approx(2.5)
+
+
+def test_decays_and_particles() -> None:
+    moving = physics.boost(0.0, 0.0, 0.0, 91.2, 0.1, 0.2, 0.3)
+    assert physics.mass(*moving) == pytest.approx(91.2)
+    lepton, neutrino = physics.from_pt_eta_phi_m(40.0, 0.3, 0.0, 0.0), physics.from_pt_eta_phi_m(40.0, 0.0, np.pi, 0.0)
+    assert physics.transverse_mass(lepton, neutrino) == pytest.approx(80.0)
+    assert physics.pdg_mass([23, 25]) == pytest.approx([91.188, 125.2], rel=2e-3)
+    assert np.isnan(physics.pdg_mass(0))
+    assert physics.pdg_is([12, 11], "neutrino").tolist() == [True, False]
+    with pytest.raises(ValueError, match="kind"):
+        physics.pdg_is(11, "kind")

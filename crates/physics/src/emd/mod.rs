@@ -103,7 +103,8 @@ impl EnergyFlow {
     /// The sum of the weights.
     #[must_use]
     pub fn total(&self) -> f64 {
-        self.weight.iter().sum()
+        // The sum of nothing is -0.0, which nobody wants to read.
+        self.weight.iter().sum::<f64>() + 0.0
     }
 }
 

@@ -28,7 +28,7 @@ def broadcast(function: Callable[..., Any], *values: Any) -> Any:
             if not all(layout.is_numpy for layout in layouts):
                 return None
             flat = iter(layouts)
-            parts = [numpy.asarray(next(flat)) if is_one else value for is_one, value in zip(is_array, values)]
+            parts = [next(flat).data if is_one else value for is_one, value in zip(is_array, values)]
             columns = numpy.broadcast_arrays(*parts)
             results = function(*(column(part) for part in columns))
             shaped = [

@@ -11,7 +11,8 @@ from fiducial._fiducial import EnergyFlows
 def emd(a: Any, b: Any, *, radius: float = 1.0, beta: float = 1.0, normalise: bool = False) -> Any:
     """Energy mover's distances of events at the same place of `a` and `b`, each `(weight, y, phi)` of one event or of lists of them.
 
-    >>> float(fiducial.physics.emd(([1.0, 2.0], [0.0, 0.0], [0.0, 0.3]), ([3.0], [0.0], [0.3]), radius=0.6))
+    >>> distance = fiducial.physics.emd(([1.0, 2.0], [0.0, 0.0], [0.0, 0.3]), ([3.0], [0.0], [0.3]), radius=0.6)
+    >>> round(float(distance), 12)
     0.5
     """
     (ours, lists), (theirs, _) = _flows(a), _flows(b)

@@ -36,7 +36,7 @@ def cluster_jets(
     >>> jets.constituents.to_list()
     [[[0, 1], [2]], []]
     >>> e = (px**2 + py**2) ** 0.5
-    >>> fiducial.physics.cluster_jets(px, py, 0 * px, e, algorithm="kt", radius=1.0, dcut=1.0).px.to_list()
+    >>> fiducial.physics.cluster_jets(px, py, 0 * px, e, algorithm="kt", radius=1.0, dcut=9.0).px.to_list()
     [[-60.0, 90.0], []]
     """
     vectors, lists = vector_lists(px, py, pz, e)

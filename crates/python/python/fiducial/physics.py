@@ -163,12 +163,12 @@ def from_pt_eta_phi_m(pt: Any, eta: Any, phi: Any, m: Any) -> Any:
     >>> [round(float(x), 6) for x in fiducial.physics.from_pt_eta_phi_m(3.0, 0.0, 0.0, 4.0)]
     [3.0, 0.0, 0.0, 5.0]
     """
-    return broadcast(lambda *columns: _fiducial.cartesian(*columns, False), pt, eta, phi, m)
+    return broadcast(lambda *c: _fiducial.cartesian(c[0], c[1], c[2], c[3], False), pt, eta, phi, m)
 
 
 def from_pt_y_phi_m(pt: Any, y: Any, phi: Any, m: Any) -> Any:
     """(px, py, pz, e) from transverse momenta, rapidities, azimuths and masses."""
-    return broadcast(lambda *columns: _fiducial.cartesian(*columns, True), pt, y, phi, m)
+    return broadcast(lambda *c: _fiducial.cartesian(c[0], c[1], c[2], c[3], True), pt, y, phi, m)
 
 
 def boost(px: Any, py: Any, pz: Any, e: Any, beta_x: Any, beta_y: Any, beta_z: Any) -> Any:
@@ -259,7 +259,8 @@ def _integers(column: bytes) -> list[int]:
     import numpy
 
     # Identifiers are below 2^53, which double precision holds exactly.
-    return numpy.frombuffer(column).astype(numpy.int64).tolist()
+    integers: list[int] = numpy.frombuffer(column).astype(numpy.int64).tolist()
+    return integers
 
 
 def _quantity(name: str, *columns: Any) -> Any:

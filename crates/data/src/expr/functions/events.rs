@@ -1,4 +1,5 @@
 //! Shapes of events, and what removes pile-up.
+#![allow(clippy::needless_pass_by_value, reason = "the table of functions hands operands over by value")]
 
 use fiducial_physics::Error;
 use fiducial_physics::emd::{Uniform, event_isotropy};

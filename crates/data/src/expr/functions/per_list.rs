@@ -83,8 +83,7 @@ pub(super) fn each_item<I: Sync, T: Send>(
     items: &[I],
     kernel: impl Fn(&I) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Fault> {
-    let results: Vec<Result<T, Error>> =
-        items.par_iter().with_min_len(ITEMS).map(|item| kernel(item)).collect();
+    let results: Vec<Result<T, Error>> = items.par_iter().with_min_len(ITEMS).map(&kernel).collect();
     let fault = |(item, result): (usize, Result<T, Error>)| {
         result.map_err(|error| refused(machine, shape, item, &error, span))
     };

@@ -1,4 +1,5 @@
 //! What is inside a jet, from the four-vectors of its constituents.
+#![allow(clippy::needless_pass_by_value, reason = "the table of functions hands operands over by value")]
 
 use fiducial_physics::Error;
 use fiducial_physics::four_vector::FourVector;
