@@ -118,12 +118,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         let theirs = session.run(&groups)?;
         let difference = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         // About a twentieth of a second each.
-        let [once, _] = time(1, || Ok(drop(network.probabilities(&Inputs::pack(&groups)?)?)))?;
+        let [once, _] = time(1, || {
+            drop(network.probabilities(&Inputs::pack(&groups)?)?);
+            Ok(())
+        })?;
         let calls = ((0.05 / once) as usize).clamp(1, 2000);
         let mut times = Vec::new();
         for _ in 0..rounds {
-            let ours = time(calls, || Ok(drop(network.probabilities(&Inputs::pack(&groups)?)?)))?;
-            times.push((ours, time(calls, || Ok(drop(session.run(&groups)?)))?));
+            let ours = time(calls, || {
+                drop(network.probabilities(&Inputs::pack(&groups)?)?);
+                Ok(())
+            })?;
+            times.push((
+                ours,
+                time(calls, || {
+                    drop(session.run(&groups)?);
+                    Ok(())
+                })?,
+            ));
         }
         let [_, ours, _] = quartiles(times.iter().map(|(ours, _)| ours[0]));
         let [_, theirs, _] = quartiles(times.iter().map(|(_, theirs)| theirs[0]));

@@ -411,7 +411,7 @@ impl Decorrelation {
         for (place, &row) in rows.iter().enumerate() {
             // The slopes of dCov2(x, y) and of dCov2(y, y) with y_i, without their common factor 2 w_i.
             let (mut with_x, mut with_y) = (0.0, 0.0);
-            for other in 0..rows.len() {
+            for (other, _) in rows.iter().enumerate() {
                 let difference = y.values[place] - y.values[other];
                 let sign = if difference == 0.0 { 0.0 } else { difference.signum() };
                 with_x += weights[other] * x.centred(place, other) * sign;

@@ -253,7 +253,7 @@ pub(crate) fn check_groups(view: &View, config: &ModelConfig) -> Result<(), Erro
             }
             continue;
         };
-        if !needed && !(any && name == "mask") {
+        if !(needed || any && name == "mask") {
             continue;
         }
         let found = group.variables.len();

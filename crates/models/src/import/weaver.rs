@@ -356,8 +356,11 @@ fn particle_flow_network(source: &mut Source) -> Made {
     Ok((ModelConfig { shape, architecture: ArchitectureConfig::ParticleFlowNetwork(config) }, tensors.0))
 }
 
+/// A scale and a shift for each channel.
+type Affine = (Vec<f64>, Vec<f64>);
+
 /// `x scale + shift` of a batch norm with running moments, if it is there.
-fn affine(source: &mut Source, name: &str) -> Result<Option<(Vec<f64>, Vec<f64>)>, String> {
+fn affine(source: &mut Source, name: &str) -> Result<Option<Affine>, String> {
     if !source.has(&format!("{name}.running_mean")) {
         return Ok(None);
     }

@@ -150,8 +150,7 @@ impl Proof {
             }
             for (index, (&found, &expected)) in found.iter().zip(&expected).enumerate() {
                 let difference = (f64::from(found) - f64::from(expected)).abs();
-                // Written so that a NaN does not pass.
-                if !(difference <= TOLERANCE) {
+                if difference > TOLERANCE || difference.is_nan() {
                     let (jet, class) = (index / classes, index % classes);
                     return Err(Error::Runtime(format!(
                         "the exported file is not the network: jet {jet} gets {found} for class {class}, the \
