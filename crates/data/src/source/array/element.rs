@@ -94,7 +94,9 @@ impl Places<'_> {
     fn run(&self, size: usize) -> Option<&[u8]> {
         let is_run = self.offsets.iter().enumerate().all(|(index, offset)| *offset == index * size)
             && (self.rows <= 1 || self.row_stride == self.offsets.len() * size);
-        is_run.then(|| &self.bytes[self.start..self.start + self.rows * self.offsets.len() * size])
+        // No rows may stand past the end of the bytes, where `check` has nothing to look at.
+        let length = self.rows * self.offsets.len() * size;
+        is_run.then(|| if length == 0 { &[][..] } else { &self.bytes[self.start..self.start + length] })
     }
 
     /// Every value's bytes, in order.
