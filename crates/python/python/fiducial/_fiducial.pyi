@@ -9,7 +9,42 @@ from typing_extensions import CapsuleType, Self
 _Path: TypeAlias = str | PathLike[str]
 _Columns: TypeAlias = str | Sequence[str]
 
-__all__: list[str]
+__all__ = [
+    "Array",
+    "Batch",
+    "BatchIterator",
+    "Batches",
+    "Dataset",
+    "EnergyFlows",
+    "Error",
+    "Estimate",
+    "JetFinder",
+    "Particle",
+    "Schema",
+    "Source",
+    "Standardisation",
+    "Table",
+    "Tensor",
+    "VectorLists",
+    "View",
+    "boosted",
+    "cartesian",
+    "delta_phis",
+    "delta_rs",
+    "evaluate_binary",
+    "evaluate_classes",
+    "histogram_json",
+    "open",
+    "pdg_kinds",
+    "pdg_numbers",
+    "prepare_dataset",
+    "quantity",
+    "rotated",
+    "set_threads",
+    "stransverse_masses",
+    "threads",
+    "transverse_masses",
+]
 
 class Error(RuntimeError):
     position: int | None
