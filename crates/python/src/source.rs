@@ -245,7 +245,9 @@ fn evaluate(source: &dyn source::Source, expr: &Expr, rows: &Range<u64>) -> PyRe
         let values = expr.evaluate(&environment).map_err(|error| raise(&error))?;
         Ok(values.to_array(batch.num_rows()))
     });
-    let arrays: Vec<ArrayRef> = arrays.collect::<PyResult<_>>()?;
+    // All of them before the first error is taken: the error of the first rows, whichever piece is done first.
+    let arrays: Vec<PyResult<ArrayRef>> = arrays.collect();
+    let arrays: Vec<ArrayRef> = arrays.into_iter().collect::<PyResult<_>>()?;
     match arrays.as_slice() {
         [only] => Ok(only.clone()),
         several => concat(&several.iter().map(|array| array.as_ref() as _).collect::<Vec<_>>())
