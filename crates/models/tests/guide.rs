@@ -49,7 +49,7 @@ fn examples_are_trained_for_a_step() {
 #[test]
 fn the_guide_gives_the_defaults() {
     let blocks = GUIDE.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    for block in blocks.filter(|block| block.contains("[model]") && !block.contains("background")) {
+    for block in blocks.filter(|block| block.contains("[model]")) {
         let table: toml::Table = toml::from_str(block).unwrap();
         let config = ModelConfig::from_toml(&toml::to_string(&table["model"]).unwrap()).unwrap();
         let defaults = ModelConfig::from_toml(&format!("kind = \"{}\"", config.kind())).unwrap();

@@ -63,14 +63,11 @@ pub struct ParametrisedPerceptronConfig {
     pub hidden: Vec<usize>,
     /// Dropout after each hidden layer.
     pub dropout: f64,
-    /// Classes to which the parameters mean nothing, by their names in the view. In training each of their rows gets the
-    /// parameters of a row of another class, drawn at random.
-    pub background: Vec<String>,
 }
 
 impl Default for ParametrisedPerceptronConfig {
     fn default() -> Self {
-        Self { hidden: vec![128, 128], dropout: 0.0, background: vec![] }
+        Self { hidden: vec![128, 128], dropout: 0.0 }
     }
 }
 

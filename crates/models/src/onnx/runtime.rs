@@ -1,6 +1,7 @@
 //! ONNX Runtime, which is loaded from a shared library when it is asked for, and the proof in it.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::session::Session as OrtSession;
@@ -18,6 +19,9 @@ pub struct Runtime {
     path: PathBuf,
     environment: Environment,
 }
+
+/// ONNX Runtime refuses a second environment in a process, so the first is kept and shared.
+static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 fn failed(action: &str) -> impl Fn(ort::Error) -> Error {
     move |error| Error::Runtime(format!("{action}: {error}"))
@@ -40,11 +44,23 @@ impl Runtime {
     /// The library at `path`: 1.18 or newer. The Python package has it as `onnxruntime/capi/libonnxruntime.so.VERSION`.
     ///
     /// # Errors
-    /// No such file, no ONNX Runtime, or one that is too old.
+    /// No such file, no ONNX Runtime, one that is too old, or another than the process has loaded already.
     pub fn load(path: &Path) -> Result<Self, Error> {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = &*loaded {
+            return match first.path == path {
+                true => Ok(first.clone()),
+                false => {
+                    let (path, first) = (path.display(), first.path.display());
+                    Err(Error::Runtime(format!("{path}: {first} is loaded already, and a process has one")))
+                }
+            };
+        }
         let builder = ort::init_from(path).map_err(|error| Error::Runtime(error.to_string()))?;
         let environment = builder.with_telemetry(false).build().map_err(failed("start ONNX Runtime"))?;
-        Ok(Self { path: path.to_owned(), environment })
+        let runtime = Self { path: path.to_owned(), environment };
+        *loaded = Some(runtime.clone());
+        Ok(runtime)
     }
 
     /// Where it was loaded from.
