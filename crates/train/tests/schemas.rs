@@ -58,7 +58,8 @@ fn problems(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Str
     if let Some(least) = schema["minimum"].as_f64() {
         check(value.as_f64().is_none_or(|value| value >= least), "large enough number");
     }
-    for name in schema["required"].as_array().into_iter().flatten() {
+    // What is no object is told so by its type, where it must be one.
+    for name in schema["required"].as_array().into_iter().flatten().filter(|_| value.is_object()) {
         check(value.get(name.as_str().unwrap()).is_some(), &format!("object with {name}"));
     }
     for (name, inner) in value.as_object().into_iter().flatten() {
