@@ -8,9 +8,10 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask TASK
 
-  test [-- FILTER…]   format, lints, then all tests, with the Python packages that they compare with;
+  test [-- FILTER…]   format, lints, then all tests, with the Python packages that they compare with, and those of our own;
                       after --, arguments for `cargo test`, and only the tests are run
-  pytest [ARGS…]      builds and installs our Python package into the tests' environment, and runs its tests
+  pytest [ARGS…]      the tests of our Python package alone, with the module of the workspace's build
+  wheel [ARGS…]       the same with the package installed as a user does, by pip
   lint                format and lints alone
   fuzz [SECONDS]      fuzzes the reader of ROOT files for that long (60 s), with the address sanitizer
   python              installs the tests' Python environment and prints its interpreter
@@ -24,9 +25,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
-        ["test"] => lint().and_then(|()| test(&[])),
+        ["test"] => lint().and_then(|()| test(&[])).and_then(|()| pytest(python::test_package, &[])),
         ["test", "--", rest @ ..] => test(rest),
-        ["pytest", arguments @ ..] => pytest(arguments),
+        ["pytest", arguments @ ..] => pytest(python::test_package, arguments),
+        ["wheel", arguments @ ..] => pytest(python::test_installed_package, arguments),
         ["lint"] => lint(),
         ["fuzz"] => fuzz("60"),
         ["fuzz", seconds] => fuzz(seconds),
@@ -100,9 +102,10 @@ fn test(filter: &[&str]) -> Outcome {
     run(tests.args(filter))
 }
 
-fn pytest(arguments: &[&str]) -> Outcome {
+/// Tests of our Python package, as one of the ways to come by it runs them.
+fn pytest(tests: fn(&Path, &[&str]) -> Outcome, arguments: &[&str]) -> Outcome {
     match python::interpreter() {
-        Ok(interpreter) => python::test_package(&interpreter, arguments),
+        Ok(interpreter) => tests(&interpreter, arguments),
         Err(reason) if std::env::var_os("CI").is_some() => Err(reason),
         Err(reason) => {
             eprintln!("xtask: the tests of the Python package are skipped: {reason}");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Outcome, root, run, target};
+use crate::{Outcome, cargo, root, run, target};
 
 /// The interpreter of an environment that holds all of `xtask/requirements.txt`.
 ///
@@ -25,7 +25,7 @@ pub(crate) fn interpreter() -> Result<PathBuf, String> {
 }
 
 /// Builds the package `fiducial` as a user's `pip install` does, and runs its tests in the environment.
-pub(crate) fn test_package(interpreter: &Path, arguments: &[&str]) -> Outcome {
+pub(crate) fn test_installed_package(interpreter: &Path, arguments: &[&str]) -> Outcome {
     let package = root().join("crates/python");
     // The build backend is in the environment already: pip need not fetch it for each build.
     let install =
@@ -36,6 +36,52 @@ pub(crate) fn test_package(interpreter: &Path, arguments: &[&str]) -> Outcome {
     path.push(std::env::var_os("PATH").unwrap_or_default());
     run(Command::new(interpreter).args(install).arg(&package).env("PATH", path))?;
     run(Command::new(interpreter).args(["-m", "pytest"]).args(arguments).current_dir(package))
+}
+
+/// Runs the tests of the package `fiducial` with the module that the workspace's own build made, laid beside its Python
+/// sources: maturin would compile everything a second time.
+pub(crate) fn test_package(interpreter: &Path, arguments: &[&str]) -> Outcome {
+    run(&mut cargo(&["build", "--locked", "--release", "-p", "fiducial-python"]))?;
+    let place = assemble()?;
+    run(Command::new(interpreter)
+        .args(["-m", "pytest"])
+        .args(arguments)
+        .env("PYTHONPATH", place)
+        .current_dir(root().join("crates/python")))
+}
+
+/// The package as a directory, as an installation would leave it; the path that Python is to look in.
+fn assemble() -> Result<PathBuf, String> {
+    let place = target().join("python-package");
+    let package = place.join("fiducial");
+    let failed = |path: &Path| {
+        let shown = path.display().to_string();
+        move |error: std::io::Error| format!("cannot write {shown}: {error}")
+    };
+    // Nothing may be left of sources that are gone.
+    if package.exists() {
+        std::fs::remove_dir_all(&package).map_err(failed(&package))?;
+    }
+    std::fs::create_dir_all(&package).map_err(failed(&package))?;
+    let sources = root().join("crates/python/python/fiducial");
+    for entry in std::fs::read_dir(&sources).map_err(|error| format!("cannot list sources: {error}"))? {
+        let entry = entry.map_err(|error| format!("cannot list sources: {error}"))?;
+        if entry.path().is_file() {
+            let copy = package.join(entry.file_name());
+            std::fs::copy(entry.path(), &copy).map_err(failed(&copy))?;
+        }
+    }
+    // As cargo names a library here, and as Python looks for a module of the stable interface.
+    let (built, name) = if cfg!(windows) {
+        ("fiducial_python.dll", "_fiducial.pyd")
+    } else if cfg!(target_os = "macos") {
+        ("libfiducial_python.dylib", "_fiducial.abi3.so")
+    } else {
+        ("libfiducial_python.so", "_fiducial.abi3.so")
+    };
+    let (built, module) = (target().join("release").join(built), package.join(name));
+    std::fs::copy(&built, &module).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
+    Ok(place)
 }
 
 fn read(path: &PathBuf) -> Result<String, String> {

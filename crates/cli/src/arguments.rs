@@ -198,7 +198,8 @@ pub(crate) enum RootFormat {
   fiducial prepare benchmarks/jet-tagging/top/view.toml data/*.root -o top/
 
 Rows that the selection drops are counted, clause by clause, in the cutflow that is printed at the
-end and stored in the dataset. The dataset appears whole or not at all.")]
+end and stored in the dataset. The dataset appears whole or not at all. A run that was killed goes on
+when the same command is given again, and ends in the same bytes.")]
 pub(crate) struct Prepare {
     /// The view that names columns, selection and splits: TOML, or weaver's YAML
     pub(crate) view: PathBuf,
@@ -211,9 +212,15 @@ pub(crate) struct Prepare {
     /// Replace a dataset that is already there
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// What to do about a file that cannot be read
+    /// What to do about a file that cannot be read or lacks a column
     #[arg(long, value_enum, default_value_t = BadFile::Fail)]
     pub(crate) on_bad_file: BadFile,
+    /// What to do about a row with a NaN or infinite value in a column that the view computes with
+    #[arg(long, value_enum, default_value_t = BadValue::Fail)]
+    pub(crate) on_bad_value: BadValue,
+    /// The most memory to use, whatever the number of rows; the dataset does not depend on it
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = crate::size::parse)]
+    pub(crate) memory_limit: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -222,6 +229,14 @@ pub(crate) enum BadFile {
     Fail,
     /// Leave out all of its rows, and list it with what was lost
     Skip,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BadValue {
+    /// Give up, and name file, row and column
+    Fail,
+    /// Leave out the row, and count it in the cutflow under its column
+    Drop,
 }
 
 #[derive(Debug, Subcommand)]

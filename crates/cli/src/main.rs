@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod failure;
 mod progress;
+mod size;
 mod tables;
 
 use std::io::Write;

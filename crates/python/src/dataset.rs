@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fiducial_data::batches::Labels;
 use fiducial_data::dataset::{self, About};
-use fiducial_data::prepare::{self, PrepareOptions, Progress};
+use fiducial_data::prepare::{self, OnBadFile, OnBadValue, PrepareOptions, Progress};
 use fiducial_data::source::matching_names;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -169,11 +169,12 @@ struct Watch {
 /// How often a wait for work that is to stop looks before it goes on without: two seconds.
 const PATIENCE: usize = 40;
 
-/// Unwinds out of `prepare`, which leaves nothing behind then; no message is printed on the way.
+/// Unwinds out of `prepare`, which leaves nothing behind then but whole shards to go on with; no message is printed on the way.
 struct Cancelled;
 
 /// Makes a dataset; `about` is the JSON of what its card says.
 #[pyfunction]
+#[allow(clippy::too_many_arguments, reason = "the Python function has them as keywords")]
 pub(crate) fn prepare_dataset(
     py: Python<'_>,
     view: ViewOrPath<'_>,
@@ -181,11 +182,21 @@ pub(crate) fn prepare_dataset(
     output: PathBuf,
     about: &str,
     overwrite: bool,
+    skips_bad_files: bool,
+    drops_bad_values: bool,
+    memory_limit: u64,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Dataset> {
     let about: About = serde_json::from_str(about)
         .map_err(|error| Error::new_err(format!("failed to understand what the card is to say: {error}")))?;
-    let options = PrepareOptions { about, overwrite, ..PrepareOptions::default() };
+    let options = PrepareOptions {
+        about,
+        overwrite,
+        on_bad_file: if skips_bad_files { OnBadFile::Skip } else { OnBadFile::Fail },
+        on_bad_value: if drops_bad_values { OnBadValue::Drop } else { OnBadValue::Fail },
+        memory_limit,
+        ..PrepareOptions::default()
+    };
     let view = view.read()?;
     let watch = Arc::new(Watch::default());
     let watched = watch.clone();

@@ -11,6 +11,7 @@ mod batches;
 mod dataset;
 mod energy_flow;
 mod error;
+mod hist;
 mod metrics;
 mod particle;
 mod physics;
@@ -34,6 +35,8 @@ mod _fiducial {
     use crate::energy_flow::EnergyFlows;
     #[pymodule_export]
     use crate::error::Error;
+    #[pymodule_export]
+    use crate::hist::{FilledHistogram, fill_histogram};
     #[pymodule_export]
     use crate::metrics::{Estimate, evaluate_binary, evaluate_classes};
     #[pymodule_export]

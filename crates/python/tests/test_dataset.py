@@ -66,6 +66,31 @@ def test_what_is_refused(dataset: fiducial.Dataset, tmp_path: Path) -> None:
         fiducial.prepare(VIEW, JETS, tmp_path / "out", about={"colour": "red"})
 
 
+def test_bad_files_and_bad_values(tmp_path: Path) -> None:
+    view = fiducial.View(
+        'format = "fiducial-view/1"\nselection = ["x > 0"]\n[inputs.jet]\nvariables = ["x", "y"]\n'
+        '[labels]\nclasses = { even = "k == 0", odd = "k == 1" }\n'
+    )
+    good, other, out = tmp_path / "good.npz", tmp_path / "other.npz", tmp_path / "out"
+    x, k = np.array([1.0, 2.0, np.inf, 3.0, -1.0]), np.array([0, 1, 0, 1, 0])
+    np.savez(good, x=x, y=np.array([1.0, np.nan, 1.0, 1.0, np.nan]), k=k)
+    np.savez(other, x=x, k=k)
+
+    with pytest.raises(fiducial.Error, match=r"column `x` is NaN or infinite.*row 2 of .*good.npz"):
+        fiducial.prepare(view, good, out)
+    with pytest.raises(fiducial.Error, match="column `y` of .*other.npz"):
+        fiducial.prepare(view, [good, other], out, on_bad_value="drop")
+    dataset = fiducial.prepare(view, [good, other], out, on_bad_value="drop", on_bad_file="skip", memory_limit=1 << 30)
+    assert dataset.read("train")["row_id"].to_numpy().tolist() == [0, 3]
+    steps = [(step.get("column"), step["before"], step["after"]) for step in dataset.manifest["cutflow"][0]["steps"]]
+    assert steps == [("x", 5, 4), (None, 4, 3), ("y", 3, 2)]
+    assert [(file["file"], file["rows"]) for file in dataset.manifest["skipped"]] == [("other.npz", 5)]
+    with pytest.raises(ValueError, match="on_bad_value"):
+        fiducial.prepare(view, good, out, on_bad_value="ignore")  # type: ignore[arg-type]
+    with pytest.raises(fiducial.Error, match="needs a memory limit of"):
+        fiducial.prepare(view, good, out, on_bad_value="drop", overwrite=True, memory_limit=1 << 20)
+
+
 def test_an_error_of_progress_stops_and_leaves_nothing(tmp_path: Path) -> None:
     def progress(*_: int) -> None:
         raise KeyError("stop")

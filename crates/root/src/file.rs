@@ -229,6 +229,12 @@ impl RootFile {
         self.inner.bytes.read(seek, len, place)
     }
 
+    /// Gives back the memory of dropped arrays, which is kept to be used again: for a file that stays open, but of which nothing
+    /// is read for a while.
+    pub fn release_memory(&self) {
+        self.inner.pool.clear();
+    }
+
     /// The memory of arrays that were dropped.
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.inner.pool

@@ -47,6 +47,11 @@ impl Pool {
         Some(block)
     }
 
+    /// Forgets all memory that waits to be used again.
+    pub(crate) fn clear(&self) {
+        *self.free.lock().unwrap_or_else(PoisonError::into_inner) = Free::default();
+    }
+
     fn give(&self, memory: Vec<u64>) {
         let size = 8 * memory.len();
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,10 +1,10 @@
 //! `fiducial prepare`.
 
 use fiducial_data::dataset::{About, Manifest};
-use fiducial_data::prepare::{OnBadFile, PrepareOptions, prepare};
+use fiducial_data::prepare::{OnBadFile, OnBadValue, PrepareOptions, prepare};
 use fiducial_data::source::expand;
 
-use crate::arguments::{BadFile, Prepare};
+use crate::arguments::{BadFile, BadValue, Prepare};
 use crate::failure::Failure;
 use crate::progress::Display;
 use crate::tables::{count, table};
@@ -19,11 +19,21 @@ pub(crate) fn run(options: &Prepare, quiet: bool) -> Result<(), Failure> {
             BadFile::Fail => OnBadFile::Fail,
             BadFile::Skip => OnBadFile::Skip,
         },
+        on_bad_value: match options.on_bad_value {
+            BadValue::Fail => OnBadValue::Fail,
+            BadValue::Drop => OnBadValue::Drop,
+        },
+        memory_limit: options.memory_limit,
         ..PrepareOptions::default()
     };
     let mut display = Display::new(quiet);
     let files = expand(&options.files)?;
+    let mut is_begun = false;
     let dataset = prepare(&view, &files, &options.output, &prepare_options, &mut |done| {
+        if !is_begun && done.rows_before > 0 {
+            display.say(&format!("goes on with an earlier run, after {} rows", count(done.rows_before)));
+        }
+        is_begun = true;
         display.preparing(done);
     })?;
     display.done();
@@ -45,7 +55,10 @@ fn cutflow(manifest: &Manifest) -> String {
     });
     let mut lines: Vec<Vec<String>> = lost.collect();
     lines.push(vec!["read".to_owned(), count(rows), share(rows)]);
-    lines.extend(steps.into_iter().map(|step| vec![step.clause, count(step.after), share(step.after)]));
+    lines.extend(steps.into_iter().map(|step| {
+        let what = step.column.map(|column| format!("no bad value in {column}"));
+        vec![what.unwrap_or(step.clause), count(step.after), share(step.after)]
+    }));
     lines.extend(
         manifest
             .splits

@@ -117,14 +117,14 @@ fn columns(manifest: &Manifest) -> String {
     )
 }
 
-/// What is missing because it could not be read.
+/// What is missing because its file was left out.
 fn skipped(manifest: &Manifest) -> String {
     let rows = manifest
         .skipped
         .iter()
         .map(|file| vec![format!("`{}`", file.file), file.lost(), file.reason.clone()]);
     format!(
-        "## Files that could not be read\n\nThese files were to be sources, and none of their rows are here.\n\n{}",
+        "## Files that were left out\n\nThese files were to be sources, and none of their rows are here.\n\n{}",
         table(&["file", "lost", "reason"], rows)
     )
 }
@@ -145,7 +145,11 @@ fn cutflow(manifest: &Manifest) -> String {
     let first = vec!["read from the sources".to_owned(), read.to_string(), String::new()];
     let steps = steps.iter().map(|step| {
         let dropped = step.before - step.after.min(step.before);
-        vec![format!("`{}`", step.clause), step.after.to_string(), dropped.to_string()]
+        let what = match &step.column {
+            Some(column) => format!("no NaN or infinite value in `{column}`"),
+            None => format!("`{}`", step.clause),
+        };
+        vec![what, step.after.to_string(), dropped.to_string()]
     });
     format!(
         "## Cutflow\n\n{}",

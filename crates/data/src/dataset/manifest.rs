@@ -29,7 +29,7 @@ pub struct Manifest {
     pub view: String,
     /// The source files, in order.
     pub sources: Vec<SourceFile>,
-    /// Files that were to be sources but could not be read: none of their rows are here.
+    /// Files that were to be sources but could not be read, or lack a column: none of their rows are here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedFile>,
     /// The splits, in the order of the view.
@@ -89,7 +89,7 @@ pub struct SourceFile {
     pub first_row_id: u64,
 }
 
-/// A file that was left out because it could not be read.
+/// A file that was left out because it could not be read, or lacks a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SkippedFile {
@@ -98,7 +98,7 @@ pub struct SkippedFile {
     /// How many rows were lost; none where the file does not even tell that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// Why it could not be read.
+    /// Why it was left out.
     pub reason: String,
 }
 
@@ -201,6 +201,9 @@ pub struct SourceCutflow {
 pub struct CutflowStep {
     /// The clause, as written in the view.
     pub clause: String,
+    /// The column whose rows with NaN or infinite values this step dropped; none for a clause of the selection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
     /// The rows that came to it.
     pub before: u64,
     /// The rows that passed.

@@ -1,27 +1,35 @@
 //! Sources to an AI-ready dataset, in one streaming pass.
 //!
 //! Each partition of each file is read, selected clause by clause, assigned to its splits and written, a few partitions
-//! at a time. The result does not depend on the number of threads: partitions follow the files' clusters, and their
-//! results are consumed in order. The dataset appears whole or not at all.
+//! at a time: as many as a limit of memory allows. The result depends neither on that limit nor on the number of threads:
+//! partitions follow the files' clusters, and their results are consumed in order. The dataset appears whole or not at all. A
+//! run that is killed goes on, when it is started again, behind its last whole shards.
 
+mod bad_values;
+mod budget;
 mod commit;
+mod inputs;
 mod scan;
 mod shards;
 mod split;
 mod stage;
+mod state;
 mod statistics;
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::dataset::{About, Dataset, FORMAT, MANIFEST, SkippedFile, SourceFile, digest_parts};
-use crate::source::{self, Error, Source};
+use crate::dataset::{About, Dataset, MANIFEST, SourceFile};
+use crate::source::{Error, Source};
 use crate::view::View;
 
-use commit::{Provenance, Sink};
+use budget::Budget;
+use commit::Sink;
+use inputs::Inputs;
 use scan::{Scan, Task};
 use stage::Stage;
+use state::{STATE, State};
 
 /// The program's name and version in manifests.
 const CREATED_BY: &str = concat!("fiducial-data ", env!("CARGO_PKG_VERSION"));
@@ -39,13 +47,17 @@ pub struct PrepareOptions {
     pub compression_level: i32,
     /// Whether a dataset that is there already is replaced. What is no dataset is never replaced.
     pub overwrite: bool,
-    /// What a file means that cannot be read. [`OnBadFile::Fail`].
+    /// What a file means that cannot be read or lacks a column. [`OnBadFile::Fail`].
     pub on_bad_file: OnBadFile,
+    /// What a row means with a value that is NaN or infinite in a column of [`View::finite_columns`]. [`OnBadValue::Fail`].
+    pub on_bad_value: OnBadValue,
+    /// Bytes of memory that are used, whatever the number of rows. 4 GiB. The dataset does not depend on it.
+    pub memory_limit: u64,
 }
 
-/// What to do about a source that cannot be opened, or whose bytes turn out to be bad.
+/// What to do about a source that cannot be opened, whose bytes turn out to be bad, or that lacks a column of the view.
 ///
-/// A file that lacks a column, or holds a value that the view does not allow, is not bad: that is always an error.
+/// A file that holds a column of another type than the first one is not bad: that is always an error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnBadFile {
     /// Give up.
@@ -53,6 +65,16 @@ pub enum OnBadFile {
     Fail,
     /// Leave out all of its rows, and say so in the dataset's manifest and card.
     Skip,
+}
+
+/// What to do about a row with a value that is NaN or infinite where the view needs a number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnBadValue {
+    /// Give up, with the file, the row and the column.
+    #[default]
+    Fail,
+    /// Leave out the row, and count it in the cutflow under its column.
+    Drop,
 }
 
 impl Default for PrepareOptions {
@@ -64,6 +86,8 @@ impl Default for PrepareOptions {
             compression_level: 3,
             overwrite: false,
             on_bad_file: OnBadFile::Fail,
+            on_bad_value: OnBadValue::Fail,
+            memory_limit: 4 << 30,
         }
     }
 }
@@ -71,7 +95,9 @@ impl Default for PrepareOptions {
 /// How far [`prepare`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Rows read so far.
+    /// Rows of an earlier run, which was broken off and is gone on with.
+    pub rows_before: u64,
+    /// Rows read so far, with those.
     pub rows_read: u64,
     /// Rows of all sources.
     pub rows_total: u64,
@@ -91,12 +117,13 @@ pub struct Prepared {
 /// Makes a dataset in the directory `out` out of files of any format that [`source::open`] reads.
 ///
 /// `row_id` counts the rows of all files in the order given, before any selection. The same files, view and options make
-/// a dataset of the same [version](Dataset::version).
+/// a dataset of the same [version](Dataset::version). After a kill the same call goes on behind the last whole shards, which lie
+/// in a hidden directory beside `out`.
 ///
 /// # Errors
 /// When `out` is there (and is no dataset, or `overwrite` is off); when a file cannot be read, lacks a column, or has a
-/// column of another type than the first; when a selection meets a NaN or is not true or false for each row; when a
-/// row is in no split; when `out` cannot be written.
+/// column of another type than the first; when a selection meets a NaN or is not true or false for each row; when a value is
+/// bad; when a row is in no split; when one partition does not fit into the limit of memory; when `out` cannot be written.
 pub fn prepare(
     view: &View,
     files: &[PathBuf],
@@ -157,106 +184,9 @@ fn check_target(out: &Path, overwrite: bool) -> Result<(), Error> {
     }
 }
 
-/// The sources that can be read, and those that cannot.
-struct Inputs {
-    sources: Vec<Box<dyn Source>>,
-    files: Vec<SourceFile>,
-    skipped: Vec<SkippedFile>,
-}
-
-impl Inputs {
-    /// Opens and hashes the files.
-    fn open(view: &View, paths: &[PathBuf], options: &PrepareOptions) -> Result<Self, Error> {
-        if paths.is_empty() {
-            return Err(Error::settings("prepare a dataset", "no source files are given"));
-        }
-        let open_options = view.open_options();
-        let opened: Vec<_> = paths
-            .par_iter()
-            .map(|path| {
-                let source = source::with_file_columns(source::open_with(path, &open_options)?, view)?;
-                let digest = source.digest()?;
-                Ok((source, digest))
-            })
-            .collect();
-        let mut inputs = Self { sources: Vec::new(), files: Vec::new(), skipped: Vec::new() };
-        let mut first_row_id = 0;
-        for (path, opened) in paths.iter().zip(opened) {
-            let (source, (bytes, sha256)) = match opened {
-                Ok(opened) => opened,
-                Err(error) => {
-                    inputs.skip(path, None, error, options)?;
-                    continue;
-                }
-            };
-            let rows = source.rows();
-            let file = file_name(source.path());
-            inputs.files.push(SourceFile { file, sha256, bytes, rows, first_row_id });
-            inputs.sources.push(source);
-            first_row_id += rows;
-        }
-        inputs.check_any()?;
-        Ok(inputs)
-    }
-
-    /// Notes a file that is bad, or gives its error back where that is not to be skipped.
-    fn skip(
-        &mut self,
-        path: &Path,
-        rows: Option<u64>,
-        error: Error,
-        options: &PrepareOptions,
-    ) -> Result<(), Error> {
-        if options.on_bad_file == OnBadFile::Fail || error.bad_file() != Some(path) {
-            return Err(error);
-        }
-        self.skipped.push(SkippedFile { file: file_name(path), rows, reason: format!("failed to {error}") });
-        Ok(())
-    }
-
-    /// Leaves out a source whose bytes turned out to be bad. The others keep their row ids.
-    fn leave_out(&mut self, error: Error, options: &PrepareOptions) -> Result<(), Error> {
-        let mut paths = self.sources.iter().map(|source| source.path());
-        let Some(index) = paths.position(|path| error.bad_file() == Some(path)) else { return Err(error) };
-        let (source, file) = (self.sources.remove(index), self.files.remove(index));
-        self.skip(source.path(), Some(file.rows), error, options)?;
-        self.check_any()
-    }
-
-    fn check_any(&self) -> Result<(), Error> {
-        match (self.sources.as_slice(), self.skipped.as_slice()) {
-            ([], [first, ..]) => Err(Error::settings(
-                "prepare a dataset",
-                format!("none of the files can be read; {}: {}", first.file, first.reason),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// SHA-256 of all that decides what a dataset holds, and how it describes itself.
-    fn digest(&self, view: &View, options: &PrepareOptions) -> String {
-        let PrepareOptions { about, row_group_rows, shard_rows, compression_level, .. } = options;
-        let settings = format!("{row_group_rows} {shard_rows} {compression_level}");
-        // What derives `Serialize` from strings and lists always has a text.
-        let about = serde_json::to_string(about).unwrap_or_default();
-        let sources = self.files.iter().flat_map(|file| [file.file.as_str(), file.sha256.as_str()]);
-        let skipped = self.skipped.iter().flat_map(|file| ["skipped", file.file.as_str()]);
-        let fixed = [FORMAT, CREATED_BY, view.text(), &settings, &about];
-        digest_parts(fixed.into_iter().chain(sources).chain(skipped))
-    }
-}
-
-/// The last part of a path; of an address without its query, which often is somebody's token.
-fn file_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    match name.split_once('?') {
-        Some((name, _)) if fiducial_root::is_url(path) => name.to_owned(),
-        _ => name.into_owned(),
-    }
-}
-
-/// Writes the dataset. A source that turns out to be bad on the way is left out, where that is allowed, and everything is
-/// done again without it: so the dataset is the same as if it had been known before.
+/// Writes the dataset, from where an earlier run with the same request was broken off. A source that turns out to be bad on the
+/// way is left out, where that is allowed, and everything is done again without it: so the dataset is the same as if it had
+/// been known before.
 fn write(
     mut inputs: Inputs,
     view: &View,
@@ -264,10 +194,20 @@ fn write(
     options: &PrepareOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Dataset, Error> {
+    let request = inputs.digest(view, options);
+    let stage = Stage::begin(out)?;
+    let mut state = State::read(stage.path(), &request).filter(|state| inputs.leave_out_again(state));
     loop {
-        match try_write(&inputs, view, out, options, progress) {
+        let keep: Vec<PathBuf> = state.iter().flat_map(|state| state.paths(stage.path())).collect();
+        let has_state = state.is_some().then(|| stage.path().join(STATE));
+        stage.clean(keep.into_iter().chain(has_state))?;
+        match try_write(&inputs, view, &stage, options, &request, state.take(), progress) {
+            Ok(sink) => {
+                sink.finish(&inputs, view, options)?;
+                stage.commit()?;
+                return Dataset::open(out);
+            }
             Err(error) => inputs.leave_out(error, options)?,
-            Ok(()) => return Dataset::open(out),
         }
     }
 }
@@ -275,43 +215,60 @@ fn write(
 fn try_write(
     inputs: &Inputs,
     view: &View,
-    out: &Path,
+    stage: &Stage,
     options: &PrepareOptions,
+    request: &str,
+    state: Option<State>,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), Error> {
-    let Inputs { sources, files, skipped } = inputs;
-    let scan = Scan::new(view, sources)?;
-    let stage = Stage::begin(out)?;
-    let mut sink = Sink::new(stage.path(), &scan, files, options)?;
-    let tasks: Vec<Task> = sources
-        .iter()
-        .zip(files)
-        .enumerate()
+) -> Result<Sink, Error> {
+    let Inputs { sources, files, .. } = inputs;
+    let scan = Scan::new(view, sources, options.on_bad_value)?;
+    let tasks = tasks(sources, files);
+    let mut budget = Budget::new(&scan, options);
+    budget.check(&scan, sources, &tasks)?;
+    let mut next = state.as_ref().map_or(0, |state| state.task).min(tasks.len());
+    let mut sink = Sink::new(stage.path(), &scan, inputs, options, request, state)?;
+    let rows_total = files.iter().map(|file| file.rows).sum();
+    let rows_before = sink.rows_read();
+    // While the pieces of one window are written, the next window is scanned: at most two windows are in memory.
+    let mut scanned = Vec::new();
+    while next < tasks.len() || !scanned.is_empty() {
+        let rest = &tasks[next..];
+        let window = &rest[..budget.window(&scan, sources, rest)];
+        let scan_next = || -> Vec<_> {
+            window.par_iter().map(|task| scan.run(sources[task.source].as_ref(), task)).collect()
+        };
+        let (pieces, written) = rayon::join(scan_next, || sink.consume(scanned));
+        written?;
+        // In order, so that of several errors the same one is reported each time.
+        scanned = Vec::with_capacity(pieces.len());
+        for (task, piece) in window.iter().zip(pieces) {
+            let piece = piece?;
+            budget.measure(&scan, sources[task.source].as_ref(), task, &piece)?;
+            scanned.push(piece);
+        }
+        next += window.len();
+        // Sources that no later partition is of.
+        let current = tasks.get(next).map_or(sources.len(), |task| task.source);
+        let first = window.first().map_or(current, |task| task.source);
+        sources[first..current].iter().for_each(|source| source.release());
+        progress(Progress {
+            rows_before,
+            rows_read: sink.rows_read(),
+            rows_total,
+            rows_kept: sink.rows_kept(),
+        });
+    }
+    Ok(sink)
+}
+
+/// The partitions of all sources, in order.
+fn tasks(sources: &[Box<dyn Source>], files: &[SourceFile]) -> Vec<Task> {
+    let sources = sources.iter().zip(files).enumerate();
+    sources
         .flat_map(|(index, (source, file))| {
             let first_row_id = file.first_row_id;
             source.partitions().into_iter().map(move |rows| Task { source: index, first_row_id, rows })
         })
-        .collect();
-    let rows_total = files.iter().map(|file| file.rows).sum();
-    // While the pieces of one window are written, the next window is scanned: at most two windows are in memory.
-    let window = 2 * rayon::current_num_threads();
-    let mut scanned = Vec::new();
-    for tasks in tasks.chunks(window).chain(std::iter::once(Default::default())) {
-        let scan_next = || -> Vec<_> {
-            tasks.par_iter().map(|task| scan.run(sources[task.source].as_ref(), task)).collect()
-        };
-        let (next, written) = rayon::join(scan_next, || sink.consume(scanned));
-        written?;
-        // In order, so that of several errors the same one is reported each time.
-        scanned = next.into_iter().collect::<Result<Vec<_>, _>>()?;
-        progress(Progress { rows_read: sink.rows_read(), rows_total, rows_kept: sink.rows_kept() });
-    }
-    let provenance = Provenance {
-        inputs: inputs.digest(view, options),
-        view: view.text(),
-        sources: files.clone(),
-        skipped: skipped.clone(),
-        about: &options.about,
-    };
-    sink.finish(stage, provenance)
+        .collect()
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
@@ -29,6 +30,8 @@ pub(super) struct ShardWriter {
     pending_rows: usize,
     open: Option<Shard>,
     done: Vec<ShardFile>,
+    /// Rows that come again and are in whole shards already.
+    skip: usize,
 }
 
 /// A shard that is being written.
@@ -41,15 +44,16 @@ struct Shard {
 }
 
 impl ShardWriter {
-    /// Makes the directory of the split.
+    /// Makes the directory of the split. An earlier run may have `done` some shards, of which `skip` rows will come again.
     pub(super) fn new(
         root: &Path,
         split: &str,
         schema: SchemaRef,
         options: &PrepareOptions,
+        (done, skip): (Vec<ShardFile>, usize),
     ) -> Result<Self, Error> {
         let directory = root.join(split);
-        std::fs::create_dir(&directory).map_err(Error::io("create", &directory))?;
+        std::fs::create_dir_all(&directory).map_err(Error::io("create", &directory))?;
         let level = ZstdLevel::try_new(options.compression_level)
             .map_err(|error| Error::settings("compress shards", error.to_string()))?;
         // Physical values hardly ever repeat, so a dictionary costs time and saves nothing where they are floats; the
@@ -65,28 +69,41 @@ impl ShardWriter {
             pending: Vec::new(),
             pending_rows: 0,
             open: None,
-            done: Vec::new(),
+            done,
+            skip,
         })
     }
 
+    /// The shards that are whole.
+    pub(super) fn done(&self) -> &[ShardFile] {
+        &self.done
+    }
+
+    /// Whether all rows that came are in whole shards.
+    pub(super) fn is_whole(&self) -> bool {
+        self.open.is_none() && self.pending_rows == 0
+    }
+
     /// Takes rows, and writes the row groups that are full.
-    pub(super) fn push(&mut self, batch: RecordBatch) -> Result<(), Error> {
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        self.pending_rows += batch.num_rows();
-        self.pending.push(batch);
-        if self.pending_rows < self.group_rows {
-            return Ok(());
-        }
-        let all = self.take_pending()?;
-        let full = all.num_rows() - all.num_rows() % self.group_rows;
-        for start in (0..full).step_by(self.group_rows) {
-            self.write_group(&all.slice(start, self.group_rows))?;
-        }
-        self.pending_rows = all.num_rows() - full;
-        if self.pending_rows > 0 {
-            self.pending.push(all.slice(full, self.pending_rows));
+    pub(super) fn push(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let known = self.skip.min(batch.num_rows());
+        self.skip -= known;
+        let mut start = known;
+        while start < batch.num_rows() {
+            let take = (self.group_rows - self.pending_rows).min(batch.num_rows() - start);
+            let rows = batch.slice(start, take);
+            start += take;
+            if self.pending_rows == 0 && take == self.group_rows {
+                self.write_group(&rows)?;
+                continue;
+            }
+            self.pending_rows += take;
+            // What waits must not keep the memory of all rows that it came with.
+            self.pending.push(if take == batch.num_rows() { rows } else { self.copy(&rows)? });
+            if self.pending_rows == self.group_rows {
+                let group = self.take_pending()?;
+                self.write_group(&group)?;
+            }
         }
         Ok(())
     }
@@ -106,9 +123,19 @@ impl ShardWriter {
     }
 
     fn take_pending(&mut self) -> Result<RecordBatch, Error> {
+        self.pending_rows = 0;
         let batches = std::mem::take(&mut self.pending);
-        concat_batches(&self.schema, &batches)
-            .map_err(|error| Error::malformed(&self.root.join(&self.split), error.to_string()))
+        concat_batches(&self.schema, &batches).map_err(|error| self.malformed(&error))
+    }
+
+    /// Rows in memory of their own.
+    fn copy(&self, rows: &RecordBatch) -> Result<RecordBatch, Error> {
+        let places = UInt32Array::from_iter_values(0..rows.num_rows() as u32);
+        take_record_batch(rows, &places).map_err(|error| self.malformed(&error))
+    }
+
+    fn malformed(&self, error: &ArrowError) -> Error {
+        Error::malformed(&self.root.join(&self.split), error.to_string())
     }
 
     /// Encodes the columns of a row group side by side, and writes them in order.

@@ -1,12 +1,16 @@
 //! A directory that appears whole or not at all.
+//!
+//! What a killed run left beside it is looked at by the next one, which says what of it is to stay.
 
+use std::collections::HashSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use super::state::STATE;
 use crate::source::Error;
 
-/// A hidden directory beside its target. What a killed run left in it is removed by the next run; two runs at once are
-/// kept apart by a lock, which the system releases when a process ends however it ends.
+/// A hidden directory beside its target. Two runs at once are kept apart by a lock, which the system releases when a process
+/// ends however it ends.
 pub(super) struct Stage {
     target: PathBuf,
     partial: PathBuf,
@@ -18,7 +22,7 @@ pub(super) struct Stage {
 const LOCK: &str = ".lock";
 
 impl Stage {
-    /// Makes an empty directory beside `target`.
+    /// Makes a directory beside `target`, or takes the one that an earlier run left there.
     pub(super) fn begin(target: &Path) -> Result<Self, Error> {
         let name = target.file_name().ok_or_else(|| {
             Error::settings("prepare a dataset", format!("{} has no name of its own", target.display()))
@@ -42,7 +46,7 @@ impl Stage {
             Err(TryLockError::Error(error)) => return Err(Error::io("lock", &lock_path)(error)),
         }
         let stage = Self { target: target.to_owned(), partial, replaced, lock: Some(lock) };
-        stage.clean()?;
+        stage.restore()?;
         Ok(stage)
     }
 
@@ -51,34 +55,33 @@ impl Stage {
         &self.partial
     }
 
-    /// Removes what an earlier run left, the lock apart. If it was killed between the two renames of
-    /// [`Stage::commit`], the old dataset stands aside, and goes back to its place.
-    fn clean(&self) -> Result<(), Error> {
-        if self.replaced.exists() {
-            if self.target.exists() {
-                std::fs::remove_dir_all(&self.replaced).map_err(Error::io("remove", &self.replaced))?;
-            } else {
-                std::fs::rename(&self.replaced, &self.target).map_err(Error::io("restore", &self.target))?;
-            }
+    /// If a run was killed between the two renames of [`Stage::commit`], the old dataset stands aside: it goes back to its
+    /// place.
+    fn restore(&self) -> Result<(), Error> {
+        if !self.replaced.exists() {
+            Ok(())
+        } else if self.target.exists() {
+            std::fs::remove_dir_all(&self.replaced).map_err(Error::io("remove", &self.replaced))
+        } else {
+            std::fs::rename(&self.replaced, &self.target).map_err(Error::io("restore", &self.target))
         }
-        for entry in std::fs::read_dir(&self.partial).map_err(Error::io("list", &self.partial))? {
-            let entry = entry.map_err(Error::io("list", &self.partial))?;
-            let path = entry.path();
-            if entry.file_name() == LOCK {
-                continue;
-            }
-            let is_directory = entry.file_type().map_err(Error::io("inspect", &path))?.is_dir();
-            let removed =
-                if is_directory { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-            removed.map_err(Error::io("remove", &path))?;
-        }
-        Ok(())
+    }
+
+    /// Removes what an earlier run left, the lock and what is to be kept apart.
+    pub(super) fn clean(&self, keep: impl IntoIterator<Item = PathBuf>) -> Result<(), Error> {
+        let mut keep: HashSet<PathBuf> = keep.into_iter().collect();
+        keep.insert(self.partial.join(LOCK));
+        clean(&self.partial, &keep)
     }
 
     /// Moves the directory to its place, in which an older one is replaced.
     pub(super) fn commit(mut self) -> Result<(), Error> {
-        let lock_path = self.partial.join(LOCK);
-        std::fs::remove_file(&lock_path).map_err(Error::io("remove", &lock_path))?;
+        for name in [STATE, LOCK] {
+            let path = self.partial.join(name);
+            if path.exists() {
+                std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
         for entry in std::fs::read_dir(&self.partial).map_err(Error::io("list", &self.partial))? {
             let path = entry.map_err(Error::io("list", &self.partial))?.path();
             if path.is_dir() {
@@ -103,13 +106,32 @@ impl Stage {
 }
 
 impl Drop for Stage {
-    /// An error on the way leaves nothing behind.
+    /// An error on the way leaves nothing behind, unless there are whole shards with which the next run can go on.
     fn drop(&mut self) {
-        if self.lock.is_some() && self.partial.exists() {
+        if self.lock.is_some() && self.partial.exists() && !self.partial.join(STATE).exists() {
             // Nobody is left to tell, and the next run tries again.
             let _ = std::fs::remove_dir_all(&self.partial);
         }
     }
+}
+
+/// Removes the files in and below a directory that are not to be kept, and directories that are empty then.
+fn clean(directory: &Path, keep: &HashSet<PathBuf>) -> Result<(), Error> {
+    for entry in std::fs::read_dir(directory).map_err(Error::io("list", directory))? {
+        let entry = entry.map_err(Error::io("list", directory))?;
+        let path = entry.path();
+        let is_directory = entry.file_type().map_err(Error::io("inspect", &path))?.is_dir();
+        if is_directory {
+            clean(&path, keep)?;
+            let mut rest = std::fs::read_dir(&path).map_err(Error::io("list", &path))?;
+            if rest.next().is_none() {
+                std::fs::remove_dir(&path).map_err(Error::io("remove", &path))?;
+            }
+        } else if !keep.contains(&path) {
+            std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Brings the entries of a directory to the disk.
@@ -139,10 +161,22 @@ mod tests {
         assert!(Stage::begin(&target).err().unwrap().to_string().contains("another run"));
         drop(stage);
         assert!(entries().is_empty());
-        // Killed: what is left is cleared away.
-        std::fs::create_dir_all(parent.path().join(".data.partial/train")).unwrap();
-        std::fs::write(parent.path().join(".data.partial/train/half"), "1").unwrap();
+        // Killed: what is left is cleared away, but for what is kept.
+        let partial = parent.path().join(".data.partial");
+        let whole = partial.join("train/whole");
+        std::fs::create_dir_all(partial.join("train/empty")).unwrap();
+        std::fs::write(partial.join("train/half"), "1").unwrap();
+        std::fs::write(&whole, "1").unwrap();
         let stage = Stage::begin(&target).unwrap();
+        stage.clean([whole.clone()]).unwrap();
+        assert!(whole.exists() && std::fs::read_dir(partial.join("train")).unwrap().count() == 1);
+        // An error leaves what a state speaks of.
+        std::fs::write(partial.join(STATE), "{}").unwrap();
+        drop(stage);
+        assert!(whole.exists());
+        let stage = Stage::begin(&target).unwrap();
+        stage.clean([]).unwrap();
+        assert!(!whole.exists());
         std::fs::write(stage.path().join("a"), "2").unwrap();
         stage.commit().unwrap();
         assert_eq!(entries(), ["data"]);

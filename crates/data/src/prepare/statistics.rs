@@ -9,13 +9,14 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field};
+use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
 use crate::dataset::{ColumnInfo, type_name};
 use crate::source::{DESCRIPTION, UNIT};
 
 /// Counts and extremes of one column.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Statistics {
     rows: u64,
     values: u64,
@@ -25,6 +26,7 @@ pub(crate) struct Statistics {
     /// Least and greatest whole number.
     integers: Option<(i128, i128)>,
     /// Least and greatest finite number with a fraction.
+    #[serde(with = "bits")]
     floats: Option<(f64, f64)>,
 }
 
@@ -34,6 +36,11 @@ impl Statistics {
         let mut statistics = Self { rows: array.len() as u64, ..Self::default() };
         statistics.visit(array);
         statistics
+    }
+
+    /// Whether there is a NaN or an infinite value.
+    pub(crate) fn has_bad(&self) -> bool {
+        self.nans + self.infinities > 0
     }
 
     /// Adds another part of the same column.
@@ -151,6 +158,26 @@ impl Statistics {
                 self.infinities += 1;
             }
         }
+    }
+}
+
+/// Floats as their bits: what is read again must be the same to the last of them.
+mod bits {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[allow(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(
+        extremes: &Option<(f64, f64)>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        extremes.map(|(low, high)| (low.to_bits(), high.to_bits())).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<(f64, f64)>, D::Error> {
+        let bits: Option<(u64, u64)> = Option::deserialize(deserializer)?;
+        Ok(bits.map(|(low, high)| (f64::from_bits(low), f64::from_bits(high))))
     }
 }
 

@@ -104,6 +104,14 @@ impl Source for WithFileColumns {
         self.inner.partitions()
     }
 
+    fn decoded_bytes(&self, columns: &[&str], rows: &Range<u64>) -> Option<u64> {
+        self.inner.decoded_bytes(&self.own(columns), rows)
+    }
+
+    fn release(&self) {
+        self.inner.release();
+    }
+
     fn digest(&self) -> Result<(u64, String), Error> {
         self.inner.digest()
     }

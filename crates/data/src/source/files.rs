@@ -148,6 +148,14 @@ impl Source for Fetched {
         self.source.partitions()
     }
 
+    fn decoded_bytes(&self, columns: &[&str], rows: &std::ops::Range<u64>) -> Option<u64> {
+        self.source.decoded_bytes(columns, rows)
+    }
+
+    fn release(&self) {
+        self.source.release();
+    }
+
     fn digest(&self) -> Result<(u64, String), Error> {
         crate::dataset::digest_file(self.copy.path())
     }

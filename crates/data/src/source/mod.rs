@@ -85,6 +85,15 @@ pub trait Source: Send + Sync {
     /// Ranges of rows, in order and without gaps, whose borders follow the file's clusters or row groups.
     fn partitions(&self) -> Vec<Range<u64>>;
 
+    /// What some columns of some rows will take in memory, as far as the file tells without being read.
+    fn decoded_bytes(&self, columns: &[&str], rows: &Range<u64>) -> Option<u64> {
+        let _ = (columns, rows);
+        None
+    }
+
+    /// Gives back memory that is kept for the next read. More can be read all the same.
+    fn release(&self) {}
+
     /// The file's size in bytes, and the SHA-256 of all of them. Of a remote file this fetches everything.
     ///
     /// # Errors

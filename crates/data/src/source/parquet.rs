@@ -158,6 +158,19 @@ impl Source for ParquetSource {
         partitions(self.row_groups())
     }
 
+    fn decoded_bytes(&self, columns: &[&str], rows: &Range<u64>) -> Option<u64> {
+        let groups = self.metadata.metadata().row_groups().iter().zip(self.row_groups());
+        let touched = groups.filter(|(_, group)| group.start < rows.end && rows.start < group.end);
+        let bytes = touched.map(|(group, range)| {
+            let is_asked = |name: Option<&String>| name.is_some_and(|name| columns.contains(&name.as_str()));
+            let chunks = group.columns().iter().filter(|chunk| is_asked(chunk.column_path().parts().first()));
+            let all: i64 = chunks.map(|chunk| chunk.uncompressed_size().max(0)).fold(0, i64::saturating_add);
+            let inside = rows.end.min(range.end) - rows.start.max(range.start);
+            all as f64 * inside as f64 / (range.end - range.start) as f64
+        });
+        Some(bytes.sum::<f64>() as u64)
+    }
+
     fn digest(&self) -> Result<(u64, String), Error> {
         let Place::Remote(file) = &self.place else { return digest_file(&self.path) };
         let failed = |source| Error::Root { path: self.path.clone(), source: Box::new(source) };

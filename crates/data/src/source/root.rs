@@ -104,6 +104,20 @@ impl Source for RootSource {
         partitions(self.table.clusters())
     }
 
+    fn decoded_bytes(&self, columns: &[&str], rows: &Range<u64>) -> Option<u64> {
+        let members = || self.table.members().iter();
+        let known = columns.iter().filter_map(|name| {
+            self.table.column(name).or_else(|| members().find(|member| member.name == **name))
+        });
+        let bytes: u64 = known.map(|column| column.uncompressed_bytes).fold(0, u64::saturating_add);
+        let share = (rows.end - rows.start) as f64 / self.table.entries().max(1) as f64;
+        Some((bytes as f64 * share) as u64)
+    }
+
+    fn release(&self) {
+        self.file.release_memory();
+    }
+
     fn digest(&self) -> Result<(u64, String), Error> {
         if !fiducial_root::is_url(&self.path) {
             return digest_file(&self.path);

@@ -353,6 +353,32 @@ impl View {
         stored
     }
 
+    /// The columns in which a value that is NaN or infinite cannot be used: those that the selection, inputs, labels, targets,
+    /// weights and sampling read, unless an expression of the view looks at them with `isnan` or `isfinite`. What a dataset
+    /// merely keeps, and observers, may be anything.
+    pub fn finite_columns(&self) -> BTreeSet<String> {
+        let mut needed = self.selection_columns();
+        needed.extend(self.input_columns());
+        needed.extend(self.label_columns());
+        needed.extend(self.weight_columns());
+        needed.extend(self.sampling_columns());
+        let sampling = self.sampling.iter().flat_map(Sampling::expressions);
+        let expressions = (self.selection.iter())
+            .chain(self.new_variables.iter().map(|(_, expr)| expr))
+            .chain(self.classes.iter().map(|class| &class.condition))
+            .chain(self.targets.iter().map(|(_, expr)| expr))
+            .chain(&self.weights.event)
+            .chain(sampling);
+        let looking = expressions.filter(|expr| Self::looks_for_nan(expr)).flat_map(Expr::columns);
+        let looked_at = self.base_columns(looking);
+        needed.difference(&looked_at).cloned().collect()
+    }
+
+    /// Whether an expression itself asks what is NaN.
+    pub(crate) fn looks_for_nan(expr: &Expr) -> bool {
+        ["isnan", "isfinite"].iter().any(|name| expr.text().contains(name))
+    }
+
     /// The columns behind names: a column stands for itself, a new variable for all that its expression reads.
     pub fn base_columns(&self, names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
         let mut pending: Vec<String> = names.into_iter().collect();

@@ -65,7 +65,7 @@ fn a_bad_file_fails_or_is_left_out_and_listed() {
     assert!(dataset.verify().unwrap().problems.is_empty());
     let card = std::fs::read_to_string(out.join("README.md")).unwrap();
     assert!(
-        card.contains("## Files that could not be read") && card.contains("an unknown number of rows"),
+        card.contains("## Files that were left out") && card.contains("an unknown number of rows"),
         "{card}"
     );
 
@@ -83,11 +83,21 @@ fn a_bad_file_fails_or_is_left_out_and_listed() {
     assert!(error.contains("none of the files can be read"), "{error}");
 }
 
-/// A view that does not fit is no bad file.
+/// A file without a column that the view needs is left out like one that cannot be read.
 #[test]
-fn a_missing_column_is_never_skipped() {
+fn a_file_that_lacks_a_column_fails_or_is_left_out() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("out");
-    let error = make(&[fixture("user_block.h5"), fixture("hits.csv")], &out, OnBadFile::Skip).unwrap_err();
-    assert!(error.to_string().contains("column `y`"), "{error}");
+    let files = [fixture("hits.csv"), fixture("user_block.h5")];
+    let error = make(&files, &out, OnBadFile::Fail).unwrap_err().to_string();
+    assert!(error.contains("column `y`") && error.contains("hits.csv"), "{error}");
+    let dataset = make(&files, &out, OnBadFile::Skip).unwrap();
+    let [SkippedFile { file, rows, reason }] = dataset.manifest().skipped.as_slice() else { panic!() };
+    let expected = source::open(&files[0], None).unwrap().rows();
+    assert_eq!((file.as_str(), *rows), ("hits.csv", Some(expected)));
+    assert!(reason.contains("column `y`"), "{reason}");
+    assert_eq!(dataset.manifest().sources[0].first_row_id, expected);
+    // A name that no file has is a mistake in the view.
+    let error = make(&files[..1], &out, OnBadFile::Skip).unwrap_err().to_string();
+    assert!(error.contains("column `y`"), "{error}");
 }

@@ -38,6 +38,7 @@ from fiducial._fiducial import (
     set_threads,
     threads,
 )
+from fiducial._hist import Histogram, hist
 from fiducial._metrics import Metrics, MulticlassMetrics, RocCurve, WorkingPoint, evaluate
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ __all__ = [
     "Dataset",
     "Error",
     "Estimate",
+    "Histogram",
     "Metrics",
     "MulticlassMetrics",
     "RocCurve",
@@ -62,6 +64,7 @@ __all__ = [
     "View",
     "WorkingPoint",
     "evaluate",
+    "hist",
     "histogram",
     "open",
     "physics",

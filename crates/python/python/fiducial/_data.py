@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Union
+from typing import Any, Literal, Union
 
 from fiducial import _fiducial
 from fiducial._fiducial import Dataset, View
@@ -38,13 +38,20 @@ def prepare(
     *,
     about: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    on_bad_file: Literal["fail", "skip"] = "fail",
+    on_bad_value: Literal["fail", "drop"] = "fail",
+    memory_limit: int = 4 << 30,
     progress: Callable[[int, int, int], object] | None = None,
 ) -> Dataset:
     """Make an AI-ready dataset in the directory `output` of one file or several.
 
     `view` selects the rows, names the columns and splits them. `about` is what the dataset's card says: name, description,
     license, citation, url, creators, date_published, keywords. `progress` is called some times a second with the rows read, the
-    rows of all files, and the rows kept. The directory appears whole or not at all, also after an interrupt.
+    rows of all files, and the rows kept. The directory appears whole or not at all; what was interrupted or killed goes on behind
+    its last whole shard when it is called again.
+
+    `on_bad_file="skip"` leaves out files that cannot be read or lack a column, `on_bad_value="drop"` rows with a NaN or infinite value
+    where the view computes with it; both are listed in the manifest and the card. `memory_limit` is in bytes.
 
     >>> dataset = fiducial.prepare(view, jets, directory / "prepared")
     >>> sum(dataset.splits.values())
@@ -52,4 +59,13 @@ def prepare(
     """
     paths = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
     described = {"name": os.path.basename(os.path.abspath(output)), **(about or {})}
-    return _fiducial.prepare_dataset(view, paths, output, json.dumps(described), overwrite, progress)
+    for name, value, choices in (
+        ("on_bad_file", on_bad_file, ("fail", "skip")),
+        ("on_bad_value", on_bad_value, ("fail", "drop")),
+    ):
+        if value not in choices:
+            raise ValueError(f"prepare() takes {name} as one of {choices}, not {value!r}")
+    skips, drops = on_bad_file == "skip", on_bad_value == "drop"
+    return _fiducial.prepare_dataset(
+        view, paths, output, json.dumps(described), overwrite, skips, drops, memory_limit, progress
+    )

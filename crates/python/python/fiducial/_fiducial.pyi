@@ -18,6 +18,7 @@ __all__ = [
     "EnergyFlows",
     "Error",
     "Estimate",
+    "FilledHistogram",
     "JetFinder",
     "Particle",
     "Schema",
@@ -33,6 +34,7 @@ __all__ = [
     "delta_rs",
     "evaluate_binary",
     "evaluate_classes",
+    "fill_histogram",
     "histogram_json",
     "open",
     "pdg_kinds",
@@ -260,6 +262,26 @@ def threads() -> int: ...
 
 # Below: for the package's Python sources alone.
 
+@final
+class FilledHistogram:
+    @property
+    def cutflow(self) -> list[tuple[str, int]]: ...
+    @property
+    def nan(self) -> int: ...
+    def uhi_json(self) -> str: ...
+    def svg(self) -> str: ...
+    def text(self) -> str: ...
+    def save(self, path: _Path) -> None: ...
+
+def fill_histogram(
+    files: Sequence[_Path],
+    axes: Sequence[tuple[str, tuple[int, float, float] | list[float]]],
+    weight: str | None,
+    selection: Sequence[str],
+    define: Sequence[tuple[str, str]],
+    view: View | _Path | None,
+    tree: str | None,
+) -> FilledHistogram: ...
 def histogram_json(path: _Path, name: str) -> str: ...
 def prepare_dataset(
     view: View | _Path,
@@ -267,6 +289,9 @@ def prepare_dataset(
     output: _Path,
     about: str,
     overwrite: bool,
+    skips_bad_files: bool,
+    drops_bad_values: bool,
+    memory_limit: int,
     progress: Callable[[int, int, int], object] | None,
 ) -> Dataset: ...
 def evaluate_binary(
