@@ -1,5 +1,7 @@
 //! The commands of the guide on histograms, bin for bin against awkward.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "these are tests")]
+
 mod common;
 
 use std::collections::BTreeMap;

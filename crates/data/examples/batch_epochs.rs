@@ -2,8 +2,10 @@
 //! `benches/batches/weaver_twin.py`, which reads the same YAML.
 //!
 //! ```text
-//! RAYON_NUM_THREADS=1 cargo run --release -p fiducial-data --example batch_epochs -- FILE.root VIEW.yaml EPOCHS
+//! RAYON_NUM_THREADS=1 cargo run --release -p fiducial-data --example batch_epochs -- FILE.root VIEW.yaml EPOCHS [KEEP]
 //! ```
+//!
+//! KEEP is the number of bytes of columns that stay in memory from one epoch to the next; 0 reads the file anew each time.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -15,21 +17,35 @@ use fiducial_data::view::View;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [path, view, epochs] = arguments.as_slice() else { return Err("FILE.root VIEW.yaml EPOCHS".into()) };
+    let (path, view, epochs, keep) = match arguments.as_slice() {
+        [path, view, epochs] => (path, view, epochs, LoaderOptions::default().keep),
+        [path, view, epochs, keep] => (path, view, epochs, keep.parse()?),
+        _ => return Err("FILE.root VIEW.yaml EPOCHS [KEEP]".into()),
+    };
     let view = View::read(view)?;
-    let standardisation = Standardisation::default();
+    let mut loader = None;
     for epoch in 0..epochs.parse()? {
         let (wall, cpu) = (Instant::now(), cpu_seconds());
-        let source = source::open(path.as_ref(), view.tree())?;
-        let loader = Loader::of_sources(&view, &standardisation, vec![source], LoaderOptions::default())?;
+        let loader = match &loader {
+            Some(loader) if keep > 0 => loader,
+            _ => loader.insert(open(path, &view, keep)?),
+        };
         let mut jets = 0;
         for batch in loader.epoch(epoch, 0) {
-            jets += std::hint::black_box(batch?).rows();
+            let batch = std::hint::black_box(batch?);
+            jets += batch.rows();
+            loader.recycle(batch);
         }
         let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds() - cpu);
         println!("{{\"jets\": {jets}, \"wall_s\": {wall:.6}, \"cpu_s\": {cpu:.6}}}");
     }
     Ok(())
+}
+
+fn open(path: &str, view: &View, keep: u64) -> Result<Loader, Box<dyn Error>> {
+    let source = source::open(path.as_ref(), view.tree())?;
+    let options = LoaderOptions { keep, ..LoaderOptions::default() };
+    Ok(Loader::of_sources(view, &Standardisation::default(), vec![source], options)?)
 }
 
 /// The time that all threads have spent on a processor; 0 where the system does not tell.

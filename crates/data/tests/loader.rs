@@ -74,6 +74,37 @@ fn one_window_is_a_shuffle_of_all_rows() {
     assert!(one.install(|| collect(&loader, 2, 0)) == batches);
 }
 
+/// What is kept from one epoch to the next, and memory that is used again, change no value.
+#[test]
+fn columns_and_memory_that_are_kept_change_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (view, dataset) = dataset(directory.path());
+    let with = |window: usize, keep: u64| {
+        let options = LoaderOptions { batch_size: 300, window, keep, ..LoaderOptions::default() };
+        Loader::new(&view, &Standardisation::default(), &dataset, "train", options).unwrap()
+    };
+    for window in [1 << 18, 4000] {
+        let anew = with(window, 0);
+        let expected: Vec<Vec<Tensors>> = (0..3).map(|epoch| collect(&anew, epoch, 0)).collect();
+        // All columns, some of the pieces, and no window as a whole.
+        for keep in [u64::MAX, 4 << 20] {
+            let loader = with(window, keep);
+            for (epoch, expected) in expected.iter().enumerate() {
+                for (batch, expected) in loader.epoch(epoch as u64, 0).zip(expected) {
+                    let batch = batch.unwrap();
+                    assert!(batch == *expected, "epoch {epoch}, window {window}, keep {keep}");
+                    loader.recycle(batch);
+                }
+            }
+        }
+    }
+    // Kept columns need no file.
+    let loader = with(1 << 18, u64::MAX);
+    let first = collect(&loader, 1, 0);
+    std::fs::remove_dir_all(dataset.path()).unwrap();
+    assert!(collect(&loader, 1, 0) == first);
+}
+
 #[test]
 fn windows_and_shares_hold_every_row_once() {
     let directory = tempfile::tempdir().unwrap();

@@ -70,7 +70,8 @@ fn axis(expr: &str, bins: BinsOrEdges) -> PyResult<(Expr, Axis)> {
     let refuse = |what: &str| Err(Error::new_err(format!("failed to make the bins of {expr:?}: {what}")));
     let axis = match bins {
         BinsOrEdges::Regular(bins, low, high) => {
-            if !(1..=1_000_000).contains(&bins) || !(low.is_finite() && high.is_finite() && low < high) {
+            let is_right = (1..=1_000_000).contains(&bins) && low.is_finite() && high.is_finite();
+            if !(is_right && low < high) {
                 return refuse("they are given as (number, low, high) with low < high");
             }
             Axis::regular(expr, bins, low, high)

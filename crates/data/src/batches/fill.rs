@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_buffer::OffsetBuffer;
@@ -51,20 +51,61 @@ struct Counts {
     clipped_values: u64,
 }
 
+/// Memory of tensors that are done with.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Mutex<Vec<Vec<f32>>>);
+
+impl Spare {
+    /// Blocks that are kept at most: those of some batches.
+    const MOST: usize = 64;
+
+    pub(super) fn give(&self, blocks: impl IntoIterator<Item = Vec<f32>>) {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.extend(blocks);
+        spare.truncate(Self::MOST);
+    }
+
+    /// Zeros, so many.
+    fn zeros(&self, size: usize) -> Vec<f32> {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = spare.iter().position(|block| block.capacity() >= size && block.capacity() / 2 <= size);
+        let known = fitting.map(|place| spare.swap_remove(place));
+        drop(spare);
+        match known {
+            Some(mut block) => {
+                block.clear();
+                block.resize(size, 0.0);
+                block
+            }
+            // Zeroed by the system page by page as they are touched, so that zero padding costs no writes.
+            None => vec![0.0; size],
+        }
+    }
+}
+
 /// Fills tensors from pieces of given sizes, which are loaded side by side.
 pub(super) fn fill<'a>(
     plan: &Plan<'_>,
     sizes: &[usize],
     load: impl Fn(usize) -> Result<Loaded<'a>, Error> + Sync,
 ) -> Result<Tensors, Error> {
+    fill_into(plan, sizes, &Spare::default(), load)
+}
+
+/// As [`fill`], in memory that is there already where some of the right size is.
+pub(super) fn fill_into<'a>(
+    plan: &Plan<'_>,
+    sizes: &[usize],
+    spare: &Spare,
+    load: impl Fn(usize) -> Result<Loaded<'a>, Error> + Sync,
+) -> Result<Tensors, Error> {
     let rows: usize = sizes.iter().sum();
     let has_labels = plan.labels == Labels::Required && !plan.view.classes().is_empty();
     let mut data: Vec<Vec<f32>> = Vec::with_capacity(plan.groups.len());
     for group in &plan.groups {
-        // Zeroed by the system page by page as they are touched, so that zero padding costs no writes.
         let size = rows.checked_mul(group.row_size()).filter(|size| *size <= isize::MAX as usize / 4);
         let size = size.ok_or_else(|| Error::settings("allocate tensors", "they do not fit into memory"))?;
-        data.push(vec![0.0; size]);
+        data.push(spare.zeros(size));
     }
     let mut labels = vec![0; if has_labels { rows } else { 0 }];
     let number = if plan.labels == Labels::Required { plan.view.targets().len() } else { 0 };

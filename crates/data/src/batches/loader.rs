@@ -1,10 +1,10 @@
 //! Batches of a dataset or of files, epoch after epoch, in bounded memory.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
@@ -13,7 +13,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use rayon::prelude::*;
 
-use super::fill::{Balance, Loaded, fill};
+use super::fill::{Balance, Loaded, Spare, fill_into};
 use super::plan::Plan;
 use super::{Labels, Sampler, Standardisation, Tensors, shuffled};
 use crate::dataset::{Dataset, ROW_ID};
@@ -36,6 +36,9 @@ pub struct LoaderOptions {
     pub drop_last: bool,
     /// Whether labels and weights are computed.
     pub labels: Labels,
+    /// Bytes of columns that are kept in memory once they were read, so that later epochs need not read and unpack them again:
+    /// pieces of the files, as long as they fit. 2 GiB.
+    pub keep: u64,
 }
 
 impl Default for LoaderOptions {
@@ -47,6 +50,7 @@ impl Default for LoaderOptions {
             share: (0, 1),
             drop_last: false,
             labels: Labels::Required,
+            keep: 2 << 30,
         }
     }
 }
@@ -70,6 +74,18 @@ struct Inner {
     balance: Option<Balance>,
     /// Draws rows of the whole split.
     sampler: Option<Sampler>,
+    kept: Mutex<Kept>,
+    spare: Spare,
+}
+
+/// What is in memory for later epochs.
+#[derive(Default)]
+struct Kept {
+    /// The columns of pieces, by the number of their first row.
+    pieces: HashMap<u64, RecordBatch>,
+    bytes: u64,
+    /// All rows, where one window holds them.
+    whole: Option<Arc<Window>>,
 }
 
 /// Rows of a source that are read together.
@@ -174,7 +190,19 @@ impl Loader {
         // What the view lacks is found now, not in the first batch.
         Plan::new(view, standardisation, options.labels)?;
         let (view, standardisation) = (view.clone(), standardisation.clone());
-        let inner = Inner { view, standardisation, options, sources, pieces, has_row_ids, balance, sampler };
+        let (kept, spare) = (Mutex::default(), Spare::default());
+        let inner = Inner {
+            view,
+            standardisation,
+            options,
+            sources,
+            pieces,
+            has_row_ids,
+            balance,
+            sampler,
+            kept,
+            spare,
+        };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -187,6 +215,11 @@ impl Loader {
         // Shares differ by a piece; all stop where the smallest ends.
         let rows = (0..shares).map(rows_of).min().unwrap_or(0);
         if options.drop_last || shares > 1 { rows / size } else { rows.div_ceil(size) }
+    }
+
+    /// Takes the memory of a batch that is done with, for the next ones: fresh memory has to be mapped page by page.
+    pub fn recycle(&self, batch: Tensors) {
+        self.0.spare.give(batch.groups.into_iter().map(|group| group.data));
     }
 
     /// The batches of an epoch, from one of them on. They are made ahead, on rayon's threads, while the caller works.
@@ -236,17 +269,47 @@ struct Work<'a> {
     windows: VecDeque<(u64, Vec<Piece>)>,
     /// Rows of the next windows that come before the first batch.
     skip: u64,
-    /// Rows that are read and belong to the next batches, in order.
-    rows: Option<Rows>,
+    /// Rows that are read and belong to the next batches, in order: windows, of which the first may be used in part.
+    rows: VecDeque<Rows>,
     /// Batches that are left.
     batches: u64,
 }
 
-/// Columns of rows in the order in which they are used.
-struct Rows {
+/// Rows of some pieces in the order of the files.
+struct Window {
     batch: RecordBatch,
     row_ids: Vec<u64>,
     path: PathBuf,
+}
+
+/// Rows of a window in the order in which they are used. They are put in order batch by batch: that is done on all threads, and
+/// what was moved is still in the cache when it is used.
+struct Rows {
+    window: Arc<Window>,
+    /// None for the order of the files.
+    order: Option<Vec<u32>>,
+    /// How many are used up.
+    used: usize,
+}
+
+impl Rows {
+    fn len(&self) -> usize {
+        self.order.as_ref().map_or(self.window.row_ids.len(), Vec::len) - self.used
+    }
+
+    /// Some of the rows that are left.
+    fn part(&self, range: Range<usize>) -> Result<(RecordBatch, Vec<u64>), Error> {
+        let Window { batch, row_ids, path } = &*self.window;
+        let range = range.start + self.used..range.end + self.used;
+        let Some(order) = &self.order else {
+            return Ok((batch.slice(range.start, range.len()), row_ids[range].to_vec()));
+        };
+        let order = &order[range];
+        let ids = order.iter().map(|row| row_ids[*row as usize]).collect();
+        let rows = take_record_batch(batch, &UInt32Array::from(order.to_vec()))
+            .map_err(|error| Error::malformed(path, error.to_string()))?;
+        Ok((rows, ids))
+    }
 }
 
 impl<'a> Work<'a> {
@@ -261,7 +324,8 @@ impl<'a> Work<'a> {
             skip -= rows;
             windows.pop_front();
         }
-        Self { inner, epoch, windows, skip, rows: None, batches: batches.saturating_sub(first_batch) }
+        let rows = VecDeque::new();
+        Self { inner, epoch, windows, skip, rows, batches: batches.saturating_sub(first_batch) }
     }
 
     /// Some of the next batches, as many as there are threads.
@@ -279,61 +343,80 @@ impl<'a> Work<'a> {
                 return Some(vec![Err(error)]);
             }
         }
-        let rows = self.rows.take()?;
-        let held = rows.row_ids.len();
+        let held = self.held();
         let count = wanted.min(held.div_ceil(size));
-        let batches =
-            (0..count).into_par_iter().map(|i| self.batch(&rows, i * size..held.min((i + 1) * size)));
+        let batches = (0..count).into_par_iter().map(|i| self.batch(i * size..held.min((i + 1) * size)));
         let batches: Vec<_> = batches.collect();
         self.batches -= count as u64;
-        let used = held.min(count * size);
-        if used < held {
-            let batch = rows.batch.slice(used, held - used);
-            self.rows = Some(Rows { batch, row_ids: rows.row_ids[used..].to_vec(), path: rows.path });
-        }
+        self.use_up(held.min(count * size));
         (count > 0).then_some(batches)
     }
 
     fn held(&self) -> usize {
-        self.rows.as_ref().map_or(0, |rows| rows.row_ids.len())
+        self.rows.iter().map(Rows::len).sum()
     }
 
-    /// Reads a window, puts its rows in order, and adds them to those that are held.
-    fn read(&mut self, number: u64, pieces: &[Piece]) -> Result<(), Error> {
-        let more = self.inner.window(self.epoch, number, pieces)?;
-        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(more.row_ids.len());
-        self.skip = 0;
-        let more = Rows {
-            batch: more.batch.slice(skip, more.row_ids.len() - skip),
-            row_ids: more.row_ids[skip..].to_vec(),
-            path: more.path,
-        };
-        self.rows = Some(match self.rows.take() {
-            None => more,
-            Some(held) => {
-                let schema = held.batch.schema();
-                let batch = concat_batches(&schema, [&held.batch, &more.batch])
-                    .map_err(|error| Error::malformed(&more.path, error.to_string()))?;
-                Rows { batch, row_ids: [held.row_ids, more.row_ids].concat(), path: more.path }
+    fn use_up(&mut self, mut count: usize) {
+        while let Some(first) = self.rows.front_mut() {
+            let used = count.min(first.len());
+            first.used += used;
+            count -= used;
+            if first.len() > 0 {
+                break;
             }
-        });
+            self.rows.pop_front();
+        }
+    }
+
+    /// Reads a window, decides on the order of its rows, and adds them to those that are held.
+    fn read(&mut self, number: u64, pieces: &[Piece]) -> Result<(), Error> {
+        let mut more = self.inner.rows(self.epoch, number, pieces)?;
+        more.used = usize::try_from(self.skip).unwrap_or(usize::MAX).min(more.len());
+        self.skip = 0;
+        self.rows.push_back(more);
         Ok(())
     }
 
-    fn batch(&self, rows: &Rows, range: Range<usize>) -> Result<Tensors, Error> {
-        let Inner { view, standardisation, options, balance, .. } = self.inner;
+    fn batch(&self, range: Range<usize>) -> Result<Tensors, Error> {
+        let Inner { view, standardisation, options, balance, spare, .. } = self.inner;
         let plan = Plan::new(view, standardisation, options.labels)?.without_balance();
-        let mut tensors = fill(&plan, &[range.len()], |_| {
-            Ok(Loaded {
-                batch: rows.batch.slice(range.start, range.len()),
-                row_ids: rows.row_ids[range.clone()].to_vec(),
-                path: &rows.path,
-            })
+        let (batch, row_ids, path) = self.gather(range)?;
+        let size = row_ids.len();
+        let loaded = Mutex::new(Some(Loaded { batch, row_ids, path }));
+        let mut tensors = fill_into(&plan, &[size], spare, |_| {
+            let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            loaded.take().ok_or_else(|| Error::settings("make batches", "rows were asked for twice"))
         })?;
         if let Some(balance) = balance {
             balance.apply(&tensors.labels, &mut tensors.weights);
         }
         Ok(tensors)
+    }
+
+    /// Rows that are held, out of one window or the end of one and the beginning of the next.
+    fn gather(&self, range: Range<usize>) -> Result<(RecordBatch, Vec<u64>, &Path), Error> {
+        let (mut parts, mut row_ids, mut start) = (Vec::new(), Vec::new(), 0);
+        let mut path = Path::new("");
+        for rows in &self.rows {
+            let end = start + rows.len();
+            let wanted = range.start.max(start)..range.end.min(end);
+            if !wanted.is_empty() {
+                let (part, ids) = rows.part(wanted.start - start..wanted.end - start)?;
+                parts.push(part);
+                row_ids.extend(ids);
+                path = &rows.window.path;
+            }
+            start = end;
+        }
+        let batch = match parts.as_slice() {
+            [only] => only.clone(),
+            several => {
+                let schema = several.first().map(RecordBatch::schema);
+                let schema = schema.ok_or_else(|| Error::settings("make batches", "a batch has no rows"))?;
+                concat_batches(&schema, several).map_err(|error| Error::malformed(path, error.to_string()))?
+            }
+        };
+        Ok((batch, row_ids, path))
     }
 }
 
@@ -367,7 +450,23 @@ impl Inner {
     }
 
     /// The rows of a window in their order.
-    fn window(&self, epoch: u64, number: u64, pieces: &[Piece]) -> Result<Rows, Error> {
+    fn rows(&self, epoch: u64, number: u64, pieces: &[Piece]) -> Result<Rows, Error> {
+        let window = self.window(pieces)?;
+        let rows = window.row_ids.len() as u32;
+        let order = match (&self.sampler, self.options.shuffle) {
+            (Some(sampler), Some(seed)) => Some(sampler.order(self.options.batch_size, seed, epoch)),
+            (_, Some(seed)) => Some(shuffled(rows, seed.wrapping_add(number), epoch)),
+            (_, None) => None,
+        };
+        Ok(Rows { window, order, used: 0 })
+    }
+
+    /// The rows of some pieces, in the order of the files.
+    fn window(&self, pieces: &[Piece]) -> Result<Arc<Window>, Error> {
+        let is_whole = pieces.len() == self.pieces.len();
+        if is_whole && let Some(whole) = &self.kept().whole {
+            return Ok(Arc::clone(whole));
+        }
         let mut columns = Plan::new(&self.view, &self.standardisation, self.options.labels)?.columns;
         if self.has_row_ids {
             columns.insert(ROW_ID.to_owned());
@@ -376,7 +475,7 @@ impl Inner {
         // In the order of the files, so that the order of a shuffle of all rows does not depend on how they are cut.
         let mut pieces = pieces.to_vec();
         pieces.sort_unstable_by_key(|piece| piece.first);
-        let read = |piece: &Piece| self.sources[piece.source].read(&columns, piece.rows.clone());
+        let read = |piece: &Piece| self.read(piece, &columns, is_whole);
         let batches: Vec<RecordBatch> = pieces.par_iter().map(read).collect::<Result<_, _>>()?;
         let path = pieces.first().map_or(Path::new(""), |piece| self.sources[piece.source].path()).to_owned();
         let broken = |error: arrow_schema::ArrowError| Error::malformed(&path, error.to_string());
@@ -390,15 +489,30 @@ impl Inner {
             }
             None => pieces.iter().flat_map(|piece| piece.first..piece.first + piece.len()).collect(),
         };
-        let rows = row_ids.len() as u32;
-        let order = match (&self.sampler, self.options.shuffle) {
-            (Some(sampler), Some(seed)) => sampler.order(self.options.batch_size, seed, epoch),
-            (_, Some(seed)) => shuffled(rows, seed.wrapping_add(number), epoch),
-            (_, None) => return Ok(Rows { batch, row_ids, path }),
-        };
-        let ids = order.iter().map(|row| row_ids[*row as usize]).collect();
-        let batch = take_record_batch(&batch, &UInt32Array::from(order)).map_err(broken)?;
-        Ok(Rows { batch, row_ids: ids, path })
+        let window = Arc::new(Window { batch, row_ids, path });
+        if is_whole && window.batch.get_array_memory_size() as u64 <= self.options.keep {
+            self.kept().whole = Some(Arc::clone(&window));
+        }
+        Ok(window)
+    }
+
+    /// The columns of a piece, which are kept where there is room, unless the whole window is to be.
+    fn read(&self, piece: &Piece, columns: &[&str], is_whole: bool) -> Result<RecordBatch, Error> {
+        if let Some(known) = self.kept().pieces.get(&piece.first) {
+            return Ok(known.clone());
+        }
+        let batch = self.sources[piece.source].read(columns, piece.rows.clone())?;
+        let bytes = batch.get_array_memory_size() as u64;
+        let mut kept = self.kept();
+        if !is_whole && kept.bytes + bytes <= self.options.keep {
+            kept.bytes += bytes;
+            kept.pieces.insert(piece.first, batch.clone());
+        }
+        Ok(batch)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
