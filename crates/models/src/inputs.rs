@@ -284,7 +284,9 @@ impl Inputs {
 
     /// The rows of each jet in the order of falling transverse momentum; equal ones stay in their order.
     pub(crate) fn hardest_first(&self) -> Vec<u32> {
-        let momenta = self.transverse_momenta();
+        // Squares are exact in double precision but for one rounding, so that an exported file finds the same order.
+        let square = |[px, py, ..]: [f32; 4]| f64::from(px) * f64::from(px) + f64::from(py) * f64::from(py);
+        let momenta: Vec<f64> = self.four_vectors().map(square).collect();
         let mut rows: Vec<u32> = (0..self.constituents() as u32).collect();
         for jet in self.offsets.windows(2) {
             rows[jet[0]..jet[1]].sort_by(|a, b| momenta[*b as usize].total_cmp(&momenta[*a as usize]));
