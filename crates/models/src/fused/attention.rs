@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::dense::exp;
 use super::glue::Operand;
-use super::kernel::{Matrix, multiply, scratch, split, vectorised, zeros};
+use super::kernel::{Matrix, build, multiply, scratch, split, zeros};
 use super::rows::{dot, largest, sum, with_vectors};
 use super::{Array, Gradient, apply};
 use crate::Error;
@@ -17,24 +17,14 @@ use crate::Error;
 /// Rows `offsets[j]..offsets[j + 1]` belong to jet `j`.
 pub(crate) type Offsets = Arc<Vec<usize>>;
 
-fn jets_of(offsets: &[usize]) -> Vec<Range<usize>> {
+pub(crate) fn jets_of(offsets: &[usize]) -> Vec<Range<usize>> {
     offsets.windows(2).map(|pair| pair[0]..pair[1]).collect()
-}
-
-/// The number of unordered pairs, each constituent with itself too, up to each jet; pairs (i, j <= i) follow i, then j.
-pub(crate) fn pair_offsets(offsets: &[usize]) -> Vec<usize> {
-    let mut pairs = vec![0];
-    for jet in offsets.windows(2) {
-        let n = jet[1] - jet[0];
-        pairs.push(pairs[pairs.len() - 1] + n * (n + 1) / 2);
-    }
-    pairs
 }
 
 /// `softmax(q k^T / sqrt(width) + bias) v` for each jet and head.
 ///
 /// `q` is (queries, channels); `k` and `v` are (keys, channels); heads lie beside each other in the channels. `bias` is
-/// (pairs, heads) in the order of [`pair_offsets`], and needs equal queries and keys.
+/// the scores' own layout, that of [`pair_bias`](super::pair_bias::pair_bias), and needs equal queries and keys.
 pub(crate) fn attention(
     [q, k, v]: [Tensor<2>; 3],
     bias: Option<Tensor<2>>,
@@ -99,7 +89,6 @@ struct Plan {
     bias: bool,
     queries: Offsets,
     keys: Offsets,
-    pairs: Vec<usize>,
 }
 
 impl Plan {
@@ -111,9 +100,8 @@ impl Plan {
         queries: &Offsets,
         keys: &Offsets,
     ) -> Self {
-        let pairs = if bias { pair_offsets(queries) } else { vec![0; queries.len()] };
         let (queries, keys) = (Arc::clone(queries), Arc::clone(keys));
-        Self { heads, channels, places, bias, queries, keys, pairs }
+        Self { heads, channels, places, bias, queries, keys }
     }
 
     fn run<const N: usize>(self, operands: [Operand; N]) -> Result<Tensor<2>, Error> {
@@ -166,8 +154,7 @@ impl Plan {
                 if queries.is_empty() || keys.is_empty() {
                     return;
                 }
-                let bias = self.pairs[jet] * self.heads..self.pairs[jet + 1] * self.heads;
-                let bias = if self.bias { &arrays[arrays.len() - 1].values()[bias] } else { &[] };
+                let bias = self.bias.then(|| &arrays[arrays.len() - 1].values()[places[jet].clone()]);
                 let mut work =
                     |weights: &mut [f32]| self.forward_jet(arrays, bias, queries, keys, weights, output);
                 if keep { work(kept) } else { scratch(places[jet].len(), work) }
@@ -179,21 +166,20 @@ impl Plan {
     fn forward_jet(
         &self,
         arrays: &[Array],
-        bias: &[f32],
+        bias: Option<&[f32]>,
         queries: &Range<usize>,
         keys: &Range<usize>,
         weights: &mut [f32],
         output: &mut [f32],
     ) {
         let (nq, nk, width) = (queries.len(), keys.len(), self.channels / self.heads);
+        if let Some(bias) = bias {
+            weights.copy_from_slice(bias);
+        }
         for (head, scores) in weights.chunks_exact_mut(nq * nk).enumerate() {
             let (q, k) = (self.head(arrays, 0, head, queries), self.head(arrays, 1, head, keys));
-            multiply(q, k.t(), scores, nk, false, self.scale());
+            multiply(q, k.t(), scores, nk, bias.is_some(), self.scale());
         }
-        vectorised(
-            #[inline(always)]
-            || add_bias(bias, weights, nq),
-        );
         with_vectors(Softmax { rows: weights, width: nk });
         for (head, weights) in weights.chunks_exact(nq * nk).enumerate() {
             let v = self.head(arrays, 2, head, keys);
@@ -244,46 +230,6 @@ impl WithSimd for SoftmaxBackward<'_> {
     }
 }
 
-/// Adds the bias of each pair, (pairs, heads), to the scores of both its constituents, (heads, n, n).
-#[inline(always)]
-fn add_bias(bias: &[f32], scores: &mut [f32], n: usize) {
-    if bias.is_empty() {
-        return;
-    }
-    let heads = scores.len() / (n * n);
-    let mut pairs = bias.chunks_exact(heads);
-    for i in 0..n {
-        for j in 0..=i {
-            let Some(bias) = pairs.next() else { return };
-            for (head, bias) in bias.iter().enumerate() {
-                scores[(head * n + i) * n + j] += bias;
-                if i != j {
-                    scores[(head * n + j) * n + i] += bias;
-                }
-            }
-        }
-    }
-}
-
-/// The gradient of the bias from that of the scores.
-#[inline(always)]
-fn bias_gradient(scores: &[f32], bias: &mut [f32], n: usize) {
-    if bias.is_empty() {
-        return;
-    }
-    let heads = scores.len() / (n * n);
-    let mut pairs = bias.chunks_exact_mut(heads);
-    for i in 0..n {
-        for j in 0..=i {
-            let Some(bias) = pairs.next() else { return };
-            for (head, bias) in bias.iter_mut().enumerate() {
-                let one = scores[(head * n + i) * n + j];
-                *bias = if i == j { one } else { one + scores[(head * n + j) * n + i] };
-            }
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 struct Attention {
     plan: Plan,
@@ -296,33 +242,38 @@ impl Attention {
     fn backward(&self, output: &Array) -> Vec<Vec<f32>> {
         let plan = &self.plan;
         let (queries, keys) = (jets_of(&plan.queries), jets_of(&plan.keys));
-        let pairs = jets_of(&plan.pairs);
         let weights = plan.weights();
         let mut gradients: Vec<Vec<f32>> =
             self.arrays.iter().map(|array| zeros(array.values().len())).collect();
         let mut jets: Vec<Vec<&mut [f32]>> = queries.iter().map(|_| Vec::new()).collect();
         for (index, (gradient, array)) in gradients.iter_mut().zip(&self.arrays).enumerate() {
-            let rows = if plan.bias && index + 1 == self.arrays.len() {
-                &pairs
+            let (rows, width) = if plan.bias && index + 1 == self.arrays.len() {
+                (&weights, 1)
             } else if plan.places[0].array == index {
-                &queries
+                (&queries, array.columns())
             } else {
-                &keys
+                (&keys, array.columns())
             };
-            for (jet, part) in jets.iter_mut().zip(split(gradient, rows, array.columns())) {
+            for (jet, part) in jets.iter_mut().zip(split(gradient, rows, width)) {
                 jet.push(part);
             }
         }
         jets.into_par_iter().enumerate().for_each(|(jet, mut gradients)| {
+            let bias_gradient = if plan.bias { gradients.pop() } else { None };
             let (queries, keys) = (&queries[jet], &keys[jet]);
             if queries.is_empty() || keys.is_empty() {
                 return;
             }
             let output = &output.values()[queries.start * plan.channels..queries.end * plan.channels];
             let weights = &self.weights[weights[jet].clone()];
-            scratch(weights.len(), |scores| {
+            let mut work = |scores: &mut [f32]| {
                 self.backward_jet(output, weights, queries, keys, scores, &mut gradients);
-            });
+            };
+            // The gradient of the scores is that of the bias.
+            match bias_gradient {
+                Some(scores) => work(scores),
+                None => scratch(weights.len(), work),
+            }
         });
         gradients
     }
@@ -355,14 +306,6 @@ impl Attention {
             store(0, head, scores, k, plan.scale());
             store(1, head, scores.t(), q, plan.scale());
         }
-        if plan.bias
-            && let Some(bias) = gradients.last_mut()
-        {
-            vectorised(
-                #[inline(always)]
-                || bias_gradient(all_scores, bias, nq),
-            );
-        }
     }
 }
 
@@ -377,15 +320,21 @@ impl<const N: usize> Gradient<N> for Attention {
 pub(crate) fn prepend(first: Tensor<2>, x: Tensor<2>, offsets: &Offsets) -> Result<Tensor<2>, Error> {
     apply([Operand::new(first)?, Operand::new(x)?], |[first, x], tracked| {
         let channels = first.columns();
-        let mut output = Vec::with_capacity(first.values().len() + x.values().len());
-        for (jet, rows) in jets_of(offsets).into_iter().enumerate() {
-            output.extend_from_slice(&first.values()[jet * channels..(jet + 1) * channels]);
-            output.extend_from_slice(&x.values()[rows.start * channels..rows.end * channels]);
-        }
+        let jets = jets_of(offsets);
+        let (output, _) = build(&with_first(&jets), channels, |jet, output| {
+            let (one, many) = output.split_at_mut(channels);
+            one.copy_from_slice(&first.values()[jet * channels..(jet + 1) * channels]);
+            many.copy_from_slice(&x.values()[jets[jet].start * channels..jets[jet].end * channels]);
+        });
         let rows = first.rows() + x.rows();
         let state = tracked.then(|| Prepend { offsets: Arc::clone(offsets), channels });
         (Array::new(output, [rows, channels]), state)
     })
+}
+
+/// The rows of each jet once it has one more.
+fn with_first(jets: &[Range<usize>]) -> Vec<Range<usize>> {
+    jets.iter().enumerate().map(|(jet, rows)| rows.start + jet..rows.end + jet + 1).collect()
 }
 
 #[derive(Clone, Debug)]
@@ -396,15 +345,15 @@ struct Prepend {
 
 impl Gradient<2> for Prepend {
     fn gradients(self, output: Array, _: [bool; 2]) -> [Option<Vec<f32>>; 2] {
-        let (mut first, mut x) = (Vec::new(), Vec::new());
-        let mut rest = output.values();
-        for rows in jets_of(&self.offsets) {
-            let (one, later) = rest.split_at(self.channels);
-            let (many, later) = later.split_at(rows.len() * self.channels);
-            first.extend_from_slice(one);
-            x.extend_from_slice(many);
-            rest = later;
-        }
-        [Some(first), Some(x)]
+        let jets = jets_of(&self.offsets);
+        let places = with_first(&jets);
+        let (x, first) = build(&jets, self.channels, |jet, x| {
+            let gradient =
+                &output.values()[places[jet].start * self.channels..places[jet].end * self.channels];
+            let (one, many) = gradient.split_at(self.channels);
+            x.copy_from_slice(many);
+            one.to_vec()
+        });
+        [Some(first.concat()), Some(x)]
     }
 }

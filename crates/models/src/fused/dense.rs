@@ -246,6 +246,13 @@ pub(crate) fn gelu_derivative(x: f32) -> f32 {
     distribution + x * density
 }
 
+/// GELU and its derivative, which share the exponential.
+#[inline(always)]
+pub(crate) fn gelu_with_derivative(x: f32) -> (f32, f32) {
+    let (distribution, density) = normal(x);
+    (x * distribution, distribution + x * density)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

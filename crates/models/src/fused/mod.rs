@@ -17,6 +17,8 @@ pub(crate) mod loss;
 pub(crate) mod minkowski;
 pub(crate) mod neighbours;
 pub(crate) mod norm;
+pub(crate) mod pair_bias;
+pub(crate) mod pair_embedding;
 pub(crate) mod pool;
 pub(crate) mod residual;
 mod rows;

@@ -135,7 +135,11 @@ impl Affine {
 
     /// `map(x scale + shift)` of rows.
     #[inline(always)]
-    fn rows<'a>(&self, rows: impl Iterator<Item = (&'a mut [f32], &'a [f32])>, map: impl Fn(f32) -> f32) {
+    pub(crate) fn rows<'a>(
+        &self,
+        rows: impl Iterator<Item = (&'a mut [f32], &'a [f32])>,
+        map: impl Fn(f32) -> f32,
+    ) {
         for (output, x) in rows {
             for (((output, x), scale), shift) in output.iter_mut().zip(x).zip(&self.scale).zip(&self.shift) {
                 *output = map(x * scale + shift);
@@ -297,6 +301,55 @@ impl Gradient<3> for BatchNorm {
             dx
         });
         [dx, wanted[1].then(|| dgamma.to_vec()), wanted[2].then(|| dbeta.to_vec())]
+    }
+}
+
+/// Adds to the gradients of gain and shift what rows of the gradient and of the norm's input give.
+#[inline(always)]
+pub(crate) fn add_sums(sums: &mut [f32], gradient: &[f32], x: &[f32], affine: &Affine) {
+    let width = affine.scale.len();
+    let (gamma, beta) = sums.split_at_mut(width);
+    let (mean, inverse) = (&affine.mean[..width], &affine.inverse[..width]);
+    for (gradient, x) in gradient.chunks_exact(width).zip(x.chunks_exact(width)) {
+        for channel in 0..width {
+            gamma[channel] += gradient[channel] * (x[channel] - mean[channel]) * inverse[channel];
+            beta[channel] += gradient[channel];
+        }
+    }
+}
+
+/// Constants of `dx = scale (dy - (dbeta + normal dgamma) / rows)`, written as `dx = scale dy + slope x + constant`.
+pub(crate) struct NormBackward {
+    pub(crate) slope: Vec<f32>,
+    pub(crate) constant: Vec<f32>,
+}
+
+impl NormBackward {
+    pub(crate) fn new(sums: &[f32], affine: &Affine, rows: usize, running: bool) -> Self {
+        let width = affine.scale.len();
+        if running {
+            return Self { slope: vec![0.0; width], constant: vec![0.0; width] };
+        }
+        let share = 1.0 / rows.max(1) as f32;
+        let slope: Vec<f32> =
+            (0..width).map(|c| -affine.scale[c] * sums[c] * share * affine.inverse[c]).collect();
+        let constant = (0..width)
+            .map(|c| -affine.scale[c] * sums[width + c] * share - slope[c] * affine.mean[c])
+            .collect();
+        Self { slope, constant }
+    }
+
+    #[inline(always)]
+    pub(crate) fn apply(&self, affine: &Affine, gradient: &mut [f32], x: &[f32]) {
+        let width = self.slope.len();
+        let (scale, slope, constant) =
+            (&affine.scale[..width], &self.slope[..width], &self.constant[..width]);
+        for (gradient, x) in gradient.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+            for channel in 0..width {
+                gradient[channel] =
+                    scale[channel] * gradient[channel] + slope[channel] * x[channel] + constant[channel];
+            }
+        }
     }
 }
 

@@ -111,8 +111,12 @@ struct AddScaled {
 }
 
 impl Gradient<2> for AddScaled {
-    fn gradients(self, output: Array, wanted: [bool; 2]) -> [Option<Vec<f32>>; 2] {
-        wanted.map(|wanted| wanted.then(|| output.values().to_vec()))
+    fn gradients(self, _: Array, _: [bool; 2]) -> [Option<Vec<f32>>; 2] {
+        [None, None]
+    }
+
+    fn passes_through(&self) -> [bool; 2] {
+        [true, true]
     }
 }
 
@@ -140,10 +144,10 @@ impl Gradient<3> for AddScaled {
             );
             sums
         });
-        [
-            wanted[0].then(|| output.values().to_vec()),
-            wanted[1].then_some(scaled),
-            wanted[2].then(|| sum_in_order(sums, columns)),
-        ]
+        [None, wanted[1].then_some(scaled), wanted[2].then(|| sum_in_order(sums, columns))]
+    }
+
+    fn passes_through(&self) -> [bool; 3] {
+        [true, false, false]
     }
 }
