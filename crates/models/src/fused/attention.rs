@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::dense::exp;
 use super::glue::Operand;
-use super::kernel::{Matrix, build, multiply, scratch, split, zeros};
+use super::kernel::{Matrix, Room, build, fill_several, multiply, scratch};
 use super::rows::{dot, largest, sum, with_vectors};
 use super::{Array, Gradient, apply};
 use crate::Error;
@@ -107,7 +106,7 @@ impl Plan {
     fn run<const N: usize>(self, operands: [Operand; N]) -> Result<Tensor<2>, Error> {
         apply(operands, |arrays, tracked| {
             let (output, weights) = self.forward(&arrays, tracked);
-            (output, tracked.then(|| Attention { plan: self, arrays: arrays.into(), weights }))
+            (output, tracked.then(|| Attention { plan: self, arrays, weights }))
         })
     }
 
@@ -138,52 +137,70 @@ impl Plan {
 
     fn forward(&self, arrays: &[Array], keep: bool) -> (Array, Arc<Vec<f32>>) {
         let channels = self.channels;
-        let (queries, keys) = (jets_of(&self.queries), jets_of(&self.keys));
-        let places = self.weights();
+        let (queries, places) = (jets_of(&self.queries), self.weights());
         let rows = queries.last().map_or(0, |jet| jet.end);
-        let mut output = zeros(rows * channels);
-        let mut weights = zeros(if keep { places.last().map_or(0, |place| place.end) } else { 0 });
-        let kept: Vec<&mut [f32]> = if keep {
-            split(&mut weights, &places, 1)
+        let (output, weights) = if keep {
+            let ([output, weights], _) =
+                fill_several([&queries, &places], [channels, 1], |jet, [output, room]| {
+                    let output = output.zeros();
+                    let weights = self.weights_of(arrays, jet, &places[jet], room);
+                    self.mix(arrays, jet, weights, output);
+                    ([output, weights], ())
+                });
+            (output, weights)
         } else {
-            places.iter().map(|_| [].as_mut_slice()).collect()
+            let (output, _) = build(&queries, channels, |jet, output| {
+                scratch(places[jet].len(), |weights| {
+                    let weights = self.weights_of(arrays, jet, &places[jet], Room::of(weights));
+                    self.mix(arrays, jet, weights, output);
+                });
+            });
+            (output, Vec::new())
         };
-        split(&mut output, &queries, channels).into_par_iter().zip(kept).enumerate().for_each(
-            |(jet, (output, kept))| {
-                let (queries, keys) = (&queries[jet], &keys[jet]);
-                if queries.is_empty() || keys.is_empty() {
-                    return;
-                }
-                let bias = self.bias.then(|| &arrays[arrays.len() - 1].values()[places[jet].clone()]);
-                let mut work =
-                    |weights: &mut [f32]| self.forward_jet(arrays, bias, queries, keys, weights, output);
-                if keep { work(kept) } else { scratch(places[jet].len(), work) }
-            },
-        );
         (Array::new(output, [rows, channels]), Arc::new(weights))
     }
 
-    fn forward_jet(
+    /// The rows of one jet: of its queries and of its keys.
+    fn rows(&self, jet: usize) -> (Range<usize>, Range<usize>) {
+        (self.queries[jet]..self.queries[jet + 1], self.keys[jet]..self.keys[jet + 1])
+    }
+
+    /// The attention weights of one jet, (heads, queries, keys).
+    fn weights_of<'a>(
         &self,
         arrays: &[Array],
-        bias: Option<&[f32]>,
-        queries: &Range<usize>,
-        keys: &Range<usize>,
-        weights: &mut [f32],
-        output: &mut [f32],
-    ) {
-        let (nq, nk, width) = (queries.len(), keys.len(), self.channels / self.heads);
-        if let Some(bias) = bias {
-            weights.copy_from_slice(bias);
-        }
-        for (head, scores) in weights.chunks_exact_mut(nq * nk).enumerate() {
-            let (q, k) = (self.head(arrays, 0, head, queries), self.head(arrays, 1, head, keys));
-            multiply(q, k.t(), scores, nk, bias.is_some(), self.scale());
-        }
-        with_vectors(Softmax { rows: weights, width: nk });
-        for (head, weights) in weights.chunks_exact(nq * nk).enumerate() {
-            let v = self.head(arrays, 2, head, keys);
-            multiply(Matrix::new(weights, nk), v, &mut output[head * width..], self.channels, false, 1.0);
+        jet: usize,
+        place: &Range<usize>,
+        room: Room<'a>,
+    ) -> &'a mut [f32] {
+        let (queries, keys) = self.rows(jet);
+        let size = queries.len() * keys.len();
+        let factors = |head| (self.head(arrays, 0, head, &queries), self.head(arrays, 1, head, &keys).t());
+        let weights = if self.bias {
+            let weights = room.copy(&arrays[arrays.len() - 1].values()[place.clone()]);
+            for (head, scores) in weights.chunks_exact_mut(size.max(1)).enumerate() {
+                let (q, k) = factors(head);
+                multiply(q, k, scores, keys.len(), true, self.scale());
+            }
+            weights
+        } else {
+            room.tiles(size, |head, room| {
+                let (q, k) = factors(head);
+                room.product(q, k, self.scale())
+            })
+        };
+        with_vectors(Softmax { rows: weights, width: keys.len() });
+        weights
+    }
+
+    /// The values of one jet under its weights.
+    fn mix(&self, arrays: &[Array], jet: usize, weights: &[f32], output: &mut [f32]) {
+        let (queries, keys) = self.rows(jet);
+        let width = self.channels / self.heads;
+        for (head, weights) in weights.chunks_exact((queries.len() * keys.len()).max(1)).enumerate() {
+            let v = self.head(arrays, 2, head, &keys);
+            let weights = Matrix::new(weights, keys.len());
+            multiply(weights, v, &mut output[head * width..], self.channels, false, 1.0);
         }
     }
 }
@@ -199,7 +216,7 @@ impl WithSimd for Softmax<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        for row in self.rows.chunks_exact_mut(self.width) {
+        for row in self.rows.chunks_exact_mut(self.width.max(1)) {
             let largest = largest(simd, row);
             row.iter_mut().for_each(|value| *value = exp(*value - largest));
             let scale = 1.0 / sum(simd, row);
@@ -231,49 +248,42 @@ impl WithSimd for SoftmaxBackward<'_> {
 }
 
 #[derive(Clone, Debug)]
-struct Attention {
+struct Attention<const N: usize> {
     plan: Plan,
-    arrays: Vec<Array>,
+    arrays: [Array; N],
     weights: Arc<Vec<f32>>,
 }
 
-impl Attention {
+impl<const N: usize> Attention<N> {
     /// The gradient of each operand.
-    fn backward(&self, output: &Array) -> Vec<Vec<f32>> {
+    fn backward(&self, output: &Array) -> [Vec<f32>; N] {
         let plan = &self.plan;
         let (queries, keys) = (jets_of(&plan.queries), jets_of(&plan.keys));
         let weights = plan.weights();
-        let mut gradients: Vec<Vec<f32>> =
-            self.arrays.iter().map(|array| zeros(array.values().len())).collect();
-        let mut jets: Vec<Vec<&mut [f32]>> = queries.iter().map(|_| Vec::new()).collect();
-        for (index, (gradient, array)) in gradients.iter_mut().zip(&self.arrays).enumerate() {
-            let (rows, width) = if plan.bias && index + 1 == self.arrays.len() {
-                (&weights, 1)
-            } else if plan.places[0].array == index {
-                (&queries, array.columns())
-            } else {
-                (&keys, array.columns())
-            };
-            for (jet, part) in jets.iter_mut().zip(split(gradient, rows, width)) {
-                jet.push(part);
-            }
-        }
-        jets.into_par_iter().enumerate().for_each(|(jet, mut gradients)| {
-            let bias_gradient = if plan.bias { gradients.pop() } else { None };
+        let bias = |index: usize| plan.bias && index + 1 == N;
+        let parts: [&[Range<usize>]; N] = std::array::from_fn(|index| match index {
+            _ if bias(index) => &weights[..],
+            _ if plan.places[0].array == index => &queries,
+            _ => &keys,
+        });
+        let widths = std::array::from_fn(|index| if bias(index) { 1 } else { self.arrays[index].columns() });
+        let (gradients, _) = fill_several(parts, widths, |jet, rooms| {
+            let mut gradients = rooms.map(Room::zeros);
             let (queries, keys) = (&queries[jet], &keys[jet]);
-            if queries.is_empty() || keys.is_empty() {
-                return;
+            if !queries.is_empty() && !keys.is_empty() {
+                let output = &output.values()[queries.start * plan.channels..queries.end * plan.channels];
+                let weights = &self.weights[weights[jet].clone()];
+                // The gradient of the scores is that of the bias.
+                match gradients.split_last_mut() {
+                    Some((scores, rest)) if plan.bias => {
+                        self.backward_jet(output, weights, queries, keys, scores, rest);
+                    }
+                    _ => scratch(weights.len(), |scores| {
+                        self.backward_jet(output, weights, queries, keys, scores, &mut gradients);
+                    }),
+                }
             }
-            let output = &output.values()[queries.start * plan.channels..queries.end * plan.channels];
-            let weights = &self.weights[weights[jet].clone()];
-            let mut work = |scores: &mut [f32]| {
-                self.backward_jet(output, weights, queries, keys, scores, &mut gradients);
-            };
-            // The gradient of the scores is that of the bias.
-            match bias_gradient {
-                Some(scores) => work(scores),
-                None => scratch(weights.len(), work),
-            }
+            (gradients, ())
         });
         gradients
     }
@@ -309,10 +319,9 @@ impl Attention {
     }
 }
 
-impl<const N: usize> Gradient<N> for Attention {
+impl<const N: usize> Gradient<N> for Attention<N> {
     fn gradients(self, output: Array, _: [bool; N]) -> [Option<Vec<f32>>; N] {
-        let mut gradients = self.backward(&output).into_iter();
-        std::array::from_fn(|_| gradients.next())
+        self.backward(&output).map(Some)
     }
 }
 

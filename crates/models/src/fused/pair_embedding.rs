@@ -10,11 +10,13 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::dense::{gelu, gelu_with_derivative};
+use super::dense::{add_to_rows, gelu_with_derivative};
 use super::glue::Operand;
-use super::kernel::{Matrix, TILE, build, multiply, piece_of, ranges, scratch, sum_in_order, vectorised};
+use super::kernel::{
+    Matrix, Room, TILE, fill, multiply, piece_of, ranges, scratch, sum_in_order, vectorised,
+};
 use super::norm::{Affine, Moments, NormBackward, Statistics, add_sums};
-use super::{Array, Gradient, apply};
+use super::{Activation, Array, Gradient, apply};
 use crate::Error;
 
 /// Where the parameters of a linear layer and its norm lie in the flat list; the first "layer" is the norm of the inputs.
@@ -141,42 +143,24 @@ impl PairEmbedding {
         layer > 0 && layer + 1 < self.layers.len()
     }
 
+    fn activation(&self, layer: usize) -> Activation {
+        if self.activates(layer) { Activation::Gelu } else { Activation::Identity }
+    }
+
     /// Norm and GELU of layer `layer`.
-    fn finish(&self, layer: usize, x: &[f32], output: &mut [f32]) {
-        let width = self.layers[layer].outputs;
+    fn finish<'a>(&self, layer: usize, x: &[f32], room: Room<'a>) -> &'a mut [f32] {
         let affine = &self.affines[layer];
         vectorised(
             #[inline(always)]
-            || {
-                let rows = output.chunks_exact_mut(width).zip(x.chunks_exact(width));
-                if self.activates(layer) {
-                    affine.rows(rows, gelu);
-                } else {
-                    affine.rows(
-                        rows,
-                        #[inline(always)]
-                        |y| y,
-                    );
-                }
-            },
-        );
+            || affine.finish(x, self.activation(layer), room),
+        )
     }
 
     /// The linear layer `layer` of some rows.
-    fn linear(&self, layer: usize, x: &[f32], output: &mut [f32]) {
-        let Layer { inputs, outputs, ref bias, .. } = self.layers[layer];
-        multiply(Matrix::new(x, inputs), self.weight(layer), output, outputs, false, 1.0);
-        let bias = self.part(bias);
-        vectorised(
-            #[inline(always)]
-            || {
-                for row in output.chunks_exact_mut(outputs) {
-                    for (value, bias) in row.iter_mut().zip(bias) {
-                        *value += bias;
-                    }
-                }
-            },
-        );
+    fn linear<'a>(&self, layer: usize, x: &[f32], room: Room<'a>) -> &'a mut [f32] {
+        let output = room.product(Matrix::new(x, self.layers[layer].inputs), self.weight(layer), 1.0);
+        add_to_rows(output, self.part(&self.layers[layer].bias));
+        output
     }
 
     /// All layers of a tile at once, with running moments: nothing but the output is stored.
@@ -184,18 +168,18 @@ impl PairEmbedding {
         let tiles = ranges(self.rows, TILE);
         let last = self.layers.len() - 1;
         let widest = self.layers.iter().map(|layer| layer.outputs).max().unwrap_or(0);
-        let (output, _) = build(&tiles, self.layers[last].outputs, |tile, output| {
+        let (output, _) = fill(&tiles, self.layers[last].outputs, |tile, room| {
             let rows = tiles[tile].len();
             scratch(2 * TILE * widest, |both| {
                 let (x, y) = both.split_at_mut(TILE * widest);
                 y[..rows * self.layers[0].outputs].copy_from_slice(self.before(0, &tiles[tile]));
                 for layer in 0..last {
                     let (width, next) = (self.layers[layer].outputs, self.layers[layer + 1].outputs);
-                    self.finish(layer, &y[..rows * width], &mut x[..rows * width]);
-                    self.linear(layer + 1, &x[..rows * width], &mut y[..rows * next]);
+                    self.finish(layer, &y[..rows * width], Room::of(&mut x[..rows * width]));
+                    self.linear(layer + 1, &x[..rows * width], Room::of(&mut y[..rows * next]));
                 }
-                self.finish(last, &y[..output.len()], output);
-            });
+                (self.finish(last, &y[..room.len()], room), ())
+            })
         });
         output
     }
@@ -209,12 +193,13 @@ impl PairEmbedding {
                 tiles.collect()
             } else {
                 let below = self.layers[index].inputs;
-                let (output, moments) = build(&tiles, width, |tile, output| {
-                    scratch(tiles[tile].len() * below, |x| {
-                        self.finish(index - 1, self.before(index - 1, &tiles[tile]), x);
-                        self.linear(index, x, output);
+                let (output, moments) = fill(&tiles, width, |tile, room| {
+                    let output = scratch(tiles[tile].len() * below, |x| {
+                        self.finish(index - 1, self.before(index - 1, &tiles[tile]), Room::of(x));
+                        self.linear(index, x, room)
                     });
-                    moments(output, width)
+                    let moments = moments(output, width);
+                    (output, moments)
                 });
                 self.outputs.push(Array::new(output, [self.rows, width]));
                 moments
@@ -228,10 +213,22 @@ impl PairEmbedding {
             }
         }
         let last = self.layers.len() - 1;
-        let (output, _) = build(&tiles, self.layers[last].outputs, |tile, output| {
-            self.finish(last, self.before(last, &tiles[tile]), output);
+        let (output, _) = fill(&tiles, self.layers[last].outputs, |tile, room| {
+            (self.finish(last, self.before(last, &tiles[tile]), room), ())
         });
         output
+    }
+
+    /// [`PairEmbedding::finish`], and where GELU is part of it, its derivative.
+    fn finish_with_slope(&self, layer: usize, x: &[f32], output: &mut [f32], slope: &mut [f32]) {
+        if !self.activates(layer) {
+            self.finish(layer, x, Room::of(output));
+            return;
+        }
+        vectorised(
+            #[inline(always)]
+            || activate(x, &self.affines[layer], output, slope),
+        );
     }
 
     /// For the norm of the last layer: the sums over rows that its backward needs.
@@ -257,14 +254,14 @@ impl PairEmbedding {
         let Layer { inputs, outputs, .. } = self.layers[index];
         let (above, below) = (&self.affines[index], &self.affines[index - 1]);
         let pieces = ranges(self.rows, piece_of(self.rows, TILE));
-        let (lower, partials) = build(&pieces, inputs, |piece, part| {
+        let (lower, partials) = fill(&pieces, inputs, |piece, room| {
             let mut sums = Sums::none(inputs, outputs);
-            scratch(TILE * (outputs + 2 * inputs), |all| {
+            let tiles = ranges(pieces[piece].len(), TILE);
+            let lower = scratch(TILE * (outputs + 2 * inputs), |all| {
                 let (gradient, rest) = all.split_at_mut(TILE * outputs);
                 let (finished, slope) = rest.split_at_mut(TILE * inputs);
-                let tiles = ranges(pieces[piece].len(), TILE);
-                for (tile, now) in tiles.into_iter().zip(part.chunks_mut(TILE * inputs)) {
-                    let rows = pieces[piece].start + tile.start..pieces[piece].start + tile.end;
+                room.tiles(TILE * inputs, |tile, room| {
+                    let rows = pieces[piece].start + tiles[tile].start..pieces[piece].start + tiles[tile].end;
                     let gradient = &mut gradient[..rows.len() * outputs];
                     gradient.copy_from_slice(&upper[rows.start * outputs..rows.end * outputs]);
                     let x = self.before(index - 1, &rows);
@@ -274,14 +271,9 @@ impl PairEmbedding {
                         || {
                             norm.apply(above, gradient, self.before(index, &rows));
                             add_rows(&mut sums.bias, gradient);
-                            if self.activates(index - 1) {
-                                activate(x, below, finished, slope);
-                            }
                         },
                     );
-                    if !self.activates(index - 1) {
-                        self.finish(index - 1, x, finished);
-                    }
+                    self.finish_with_slope(index - 1, x, finished, slope);
                     let gradient = Matrix::new(gradient, outputs);
                     multiply(
                         Matrix::new(finished, inputs).t(),
@@ -291,19 +283,20 @@ impl PairEmbedding {
                         true,
                         1.0,
                     );
-                    multiply(gradient, self.weight(index).t(), now, inputs, false, 1.0);
+                    let lower = room.product(gradient, self.weight(index).t(), 1.0);
                     vectorised(
                         #[inline(always)]
                         || {
                             if self.activates(index - 1) {
-                                now.iter_mut().zip(&*slope).for_each(|(value, slope)| *value *= slope);
+                                lower.iter_mut().zip(&*slope).for_each(|(value, slope)| *value *= slope);
                             }
-                            add_sums(&mut sums.norm, now, x, below);
+                            add_sums(&mut sums.norm, lower, x, below);
                         },
                     );
-                }
+                    lower
+                })
             });
-            sums
+            (lower, sums)
         });
         (lower, Sums::total(partials, inputs, outputs))
     }
