@@ -13,6 +13,8 @@ pub(crate) mod dense;
 pub(crate) mod dropout;
 pub(crate) mod edge_conv;
 pub(crate) mod gather;
+#[cfg(test)]
+mod gradients;
 pub(crate) mod loss;
 pub(crate) mod minkowski;
 pub(crate) mod neighbours;
