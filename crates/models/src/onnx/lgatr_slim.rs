@@ -26,6 +26,7 @@ impl ToGraph for LgatrSlimConfig {
         if self.scalars {
             scalars = graph.concatenate(&[&scalars, inputs.group("features")?], -1);
         }
+        let vectors = minkowski::at_rest(graph, &vectors);
         let vectors = graph.cast(&vectors, Type::Float);
         let vectors = graph.unsqueeze(&vectors, 3);
         let mut x = linear(graph, weights, "embed", &Multi { scalars, vectors })?;

@@ -2,11 +2,47 @@
 
 use super::proto::Type;
 use super::{Graph, Value};
+use crate::fused::minkowski::LEAST_MASS;
 
 /// Vectors of (n, constituents, 4) in GeV in another unit: in double precision.
 pub(super) fn in_units(graph: &mut Graph, vectors: &Value, unit: f64) -> Value {
     let (vectors, unit) = (graph.cast(vectors, Type::Double), graph.double(unit));
     graph.divide(&vectors, &unit)
+}
+
+/// Vectors in double precision, zero where there is padding, as seen from where their jet is at rest; see
+/// `crate::fused::minkowski::at_rest`.
+pub(super) fn at_rest(graph: &mut Graph, vectors: &Value) -> Value {
+    let total = graph.sum(vectors, 1, true);
+    let squares = graph.multiply(&total, &total);
+    let squares = components(graph, &squares);
+    let [.., least] = &squares;
+    let part = graph.double(LEAST_MASS);
+    let least = graph.multiply(least, &part);
+    let square = energy_less_momenta(graph, squares);
+    let moves = graph.less(&least, &square);
+    let one = graph.double(1.0);
+    let square = graph.choose(&moves, &square, &one);
+    let mass = graph.root(&square);
+
+    let [momenta, total_momenta] = [vectors, &total].map(|vectors| graph.slice(vectors, 2, 0, 3));
+    let [energies, total_energy] = [vectors, &total].map(|vectors| graph.slice(vectors, 2, 3, 4));
+    let products = graph.multiply(&momenta, &total_momenta);
+    let along = graph.sum(&products, 2, true);
+    let sum = graph.add(&mass, &total_energy);
+    let divisor = graph.multiply(&mass, &sum);
+    // Where nothing moves the number below is not used, but it must be one.
+    let divisor = graph.choose(&moves, &divisor, &one);
+    let share = graph.divide(&along, &divisor);
+    let slowed = graph.divide(&energies, &mass);
+    let share = graph.subtract(&share, &slowed);
+    let added = graph.multiply(&total_momenta, &share);
+    let momenta = graph.add(&momenta, &added);
+    let energies = graph.multiply(&energies, &total_energy);
+    let energies = graph.subtract(&energies, &along);
+    let energies = graph.divide(&energies, &mass);
+    let moved = graph.concatenate(&[&momenta, &energies], 2);
+    graph.choose(&moves, &moved, vectors)
 }
 
 /// `psi` of the squared mass of each vector, (n, constituents, 1).
