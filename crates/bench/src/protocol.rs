@@ -166,7 +166,7 @@ pub fn run(options: &RunOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
 
     progress(Progress::Explaining);
     let meter = Meter::start();
-    let explanation = explain::explain(&saved, &test, task.signal())?;
+    let explanation = Some(explain::explain(&saved, &test, task.signal())?);
     card(task, &saved, &dataset, &evaluation.metrics, &out.join("model"))?;
     resources.insert("explain".to_owned(), meter.read());
     resources.insert("total".to_owned(), sum(&resources, &total));

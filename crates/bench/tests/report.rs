@@ -133,6 +133,17 @@ fn what_is_absent_is_said() {
     check_numbers(&report);
 }
 
+/// Trees, and networks that read jets as a whole, have no gradients on constituents.
+#[test]
+fn importances_stand_without_gradients() {
+    let mut report = toy();
+    assert!(render(&report).contains("Integrated gradients"));
+    report.explanation.as_mut().unwrap().gradients = None;
+    let page = render(&report);
+    assert!(page.contains("Permutation importance") && !page.contains("ntegrated gradients"));
+    check_numbers(&report);
+}
+
 #[test]
 fn text_is_escaped() {
     let mut report = toy();

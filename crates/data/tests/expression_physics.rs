@@ -240,6 +240,16 @@ fn energy_flow() {
     assert!(evaluate("efp(v, 0, 1, 2)").unwrap_err().contains("one too many"));
     // An empty list cannot be a reference.
     assert!(evaluate("emd_linearised_bound(v, v, v)").unwrap_err().contains("in row 101"));
+    let some = |event: &[FourVector], most: usize| flow(&event[..event.len().min(most)]);
+    let text = format!("emd_linearised_bound({V}, {V}[:3], {V}[:2], R=0.8, beta=1.5)");
+    let found = Expr::parse(&text).unwrap().evaluate(&Environment::new(&batch().slice(2, 2))).unwrap();
+    let emd = Emd { radius: 0.8, beta: 1.5, normalise: true };
+    let bounds: Vec<f64> = events()[2..]
+        .iter()
+        .map(|event| emd.linearised_bound(&flow(event), &some(event, 3), &some(event, 2)).unwrap())
+        .collect();
+    assert!(bounds[1] > emd.distance(&flow(&events()[3]), &some(&events()[3], 3)).unwrap());
+    assert_eq!((&found.numbers()[..], found.unit()), (&bounds[..], None));
     assert!(evaluate("emd(v, cluster_constituents(v))").unwrap_err().contains("not at the places"));
 }
 
@@ -269,6 +279,27 @@ fn vectors_and_particles() {
     assert_eq!(numbers("pdg_is_hadron(id)"), [0.0, 1.0, 1.0, 0.0]);
     assert_eq!(numbers("pdg_is_lepton(id) + 2 * pdg_is_quark(id)"), [1.0, 0.0, 0.0, 2.0]);
     assert_eq!(numbers("pdg_has_quark(id, 1)"), [0.0, 1.0, 1.0, 0.0]);
+    for (kind, expected) in [
+        ("quark", [0.0, 0.0, 0.0, 1.0]),
+        ("lepton", [1.0, 0.0, 0.0, 0.0]),
+        ("neutrino", [0.0; 4]),
+        ("boson", [0.0; 4]),
+        ("meson", [0.0, 1.0, 0.0, 0.0]),
+        ("baryon", [0.0, 0.0, 1.0, 0.0]),
+        ("diquark", [0.0; 4]),
+        ("nucleus", [0.0, 0.0, 1.0, 0.0]),
+    ] {
+        assert_eq!(numbers(&format!("pdg_is_{kind}(id)")), expected, "{kind}");
+    }
+    for (kind, id) in [("neutrino", -14), ("boson", 24), ("diquark", 2203), ("nucleus", 1_000_020_040)] {
+        assert_eq!(numbers(&format!("pdg_is_{kind}(id * 0 + {id})")), [1.0; 4], "{kind}");
+    }
+    // The charged pion's lifetime of 26.03 ns (Review of Particle Physics), by ħ = 6.582e-25 GeV s.
+    assert!((numbers("pdg_width(id * 0 + 211)")[0] / (6.582_119_6e-25 / 26.033e-9) - 1.0).abs() < 1e-3);
+    assert_eq!(numbers("pdg_width(id * 0 + 11)")[..1], [0.0]);
+    assert!((numbers("in_unit(pdg_mass(id), unit=\"MeV\")")[2] - 938.272).abs() < 1e-3);
+    assert_eq!(evaluate("in_unit(pdg_mass(id), unit=\"TeV\")").unwrap().unit(), Some("TeV"));
+    assert!(evaluate("in_unit(id, unit=\"GeV\")").unwrap_err().contains("has no unit"));
     assert_eq!(evaluate("pdg_mass(id)").unwrap().unit(), Some("GeV"));
     assert!((numbers("pdg_mass(id)")[2] - 0.938_272).abs() < 1e-6);
     assert!((numbers("pdg_lifetime(id * 0 + 13)")[0] - 2196.98).abs() < 0.1);

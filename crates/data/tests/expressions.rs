@@ -233,7 +233,11 @@ fn errors_name_the_place() {
     check(&"x".repeat(100_000), 1, "more than the 65536 that are allowed");
     check("1 + p[0:2:1]", 10, "expected `]`, found `:`");
     check("p[0, 1]", 3, "the first of several subscripts goes over the rows");
-    check("cluster_jets(p, algorithm=\"best\")", 27, "expected one of \"antikt\", \"cambridge\", \"kt\"");
+    check(
+        "cluster_jets(p, algorithm=\"best\")",
+        27,
+        "expected one of \"anti-kt\", \"cambridge-aachen\", \"kt\"",
+    );
     check("cluster_jets(p, R=e)", 19, "expected a number");
     check("p4(pt=1, pt=2)", 10, "the argument `pt` is given twice");
     check("p.delta_r(q)", 1, "write `delta_r(p, ...)`");

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use burn::tensor::{Device, Tensor};
 
 use crate::fused::from_values;
-use crate::fused::minkowski::{product, psi};
+use crate::fused::minkowski::{at_rest, product, psi};
 use crate::{Error, ModelConfig, Need, Shape};
 
 /// The groups of a padded batch, row-major, as a view makes them; an architecture reads some of them (see
@@ -227,10 +227,14 @@ impl Inputs {
         from_values(self.points.clone().unwrap_or_default(), [self.constituents(), 2], device)
     }
 
-    /// (constituents, 4): px, py, pz, energy in units of `unit` GeV.
-    pub(crate) fn vectors_tensor(&self, unit: f64, device: &Device) -> Tensor<2> {
-        let vectors = self.vectors.iter().flatten().map(|&value| (f64::from(value) / unit) as f32);
-        from_values(vectors.collect(), [self.constituents(), 4], device)
+    /// (constituents, 4): px, py, pz, energy in units of `unit` GeV, as seen from where the jet is at rest; for networks
+    /// whose scores do not depend on the frame.
+    pub(crate) fn resting_vectors_tensor(&self, unit: f64, device: &Device) -> Tensor<2> {
+        let vectors: Vec<[f64; 4]> =
+            self.four_vectors().map(|p| p.map(|value| f64::from(value) / unit)).collect();
+        let jets = self.offsets.windows(2).flat_map(|jet| at_rest(&vectors[jet[0]..jet[1]]));
+        let values = jets.flatten().map(|value| value as f32).collect();
+        from_values(values, [self.constituents(), 4], device)
     }
 
     /// (constituents, 1): `psi` of the squared mass in units of `unit` GeV; see [`psi`].
@@ -284,7 +288,9 @@ impl Inputs {
 
     /// The rows of each jet in the order of falling transverse momentum; equal ones stay in their order.
     pub(crate) fn hardest_first(&self) -> Vec<u32> {
-        let momenta = self.transverse_momenta();
+        // Squares are exact in double precision but for one rounding, so that an exported file finds the same order.
+        let square = |[px, py, ..]: [f32; 4]| f64::from(px) * f64::from(px) + f64::from(py) * f64::from(py);
+        let momenta: Vec<f64> = self.four_vectors().map(square).collect();
         let mut rows: Vec<u32> = (0..self.constituents() as u32).collect();
         for jet in self.offsets.windows(2) {
             rows[jet[0]..jet[1]].sort_by(|a, b| momenta[*b as usize].total_cmp(&momenta[*a as usize]));

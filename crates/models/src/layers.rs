@@ -280,14 +280,16 @@ pub(crate) struct RootMeanSquareNorm {
 }
 
 impl RootMeanSquareNorm {
+    /// Added to the mean square before the root.
+    pub(crate) const EPSILON: f64 = 1e-6;
+
     pub(crate) fn new(channels: usize, start: &mut Initialiser) -> Self {
         Self { weight: start.constant(channels, 1.0) }
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        const EPSILON: f64 = 1e-6;
         let [_, channels] = x.dims();
-        let scale = (x.clone().powi_scalar(2).mean_dim(1) + EPSILON).sqrt().recip();
+        let scale = (x.clone().powi_scalar(2).mean_dim(1) + Self::EPSILON).sqrt().recip();
         x * scale * self.weight.val().reshape([1, channels])
     }
 }

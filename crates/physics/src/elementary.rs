@@ -168,8 +168,8 @@ impl Number for f64 {
 
     #[inline(always)]
     fn mass([px, py, pz, e]: [Self; 4]) -> Self {
-        let p = (px * px + py * py + pz * pz).sqrt();
-        let squared = (e - p) * (e + p);
+        // One root, and the error is a part of the square of the transverse momentum, not of the energy's.
+        let squared = (e - pz).mul_add(e + pz, -(px * px + py * py));
         squared.abs().sqrt().copysign(squared + 0.0)
     }
 }

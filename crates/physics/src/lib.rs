@@ -9,6 +9,7 @@
 //! | [`pileup`] | areas by ghosts, the median density, SoftKiller, PUPPI |
 //! | [`emd`] | the energy mover's distance, its bounds, energy flow polynomials, event isotropy |
 //! | [`particle`] | the PDG table and what its identifiers say |
+//! | [`units`] | MeV into GeV, cm into mm, and so on |
 //!
 //! Many events are worked on by all threads of the rayon pool, with the same result at any number of them. Vector instructions are
 //! chosen when the program runs. What is refused is a fragment fit for "failed to ..." ([`Error`]).
@@ -37,11 +38,14 @@ mod error;
 pub mod four_vector;
 pub mod functions;
 mod lanes;
+mod names;
 pub mod particle;
 pub mod pileup;
 pub mod substructure;
+pub mod units;
 
 pub use error::Error;
+pub use names::usual_spelling;
 
 use std::f64::consts::{PI, TAU};
 

@@ -232,6 +232,16 @@ proptest! {
     }
 
     #[test]
+    fn stransverse_mass_does_not_turn(a in vector(), b in vector(), angle in -3.0..3.0_f64) {
+        let turn = |v: FourVector| v.rotated([0.0, 0.0, 1.0], angle);
+        let missing = FourVector::new(30.0, -20.0, 0.0, 0.0);
+        let turned = turn(missing);
+        let before = mt2(a, b, [missing.px, missing.py], 5.0, 0.0).unwrap();
+        let after = mt2(turn(a), turn(b), [turned.px, turned.py], 5.0, 0.0).unwrap();
+        prop_assert!((before - after).abs() < 1e-6 * (a.e + b.e), "{before}, {after}");
+    }
+
+    #[test]
     fn transverse_mass_of_two_is_below_the_mass(a in vector(), b in vector()) {
         prop_assert!(transverse_mass(a, b) <= (a + b).mass() * (1.0 + 1e-6) + 1e-2);
     }

@@ -119,6 +119,49 @@ fn soft_and_collinear_particles_do_not_matter() {
     }
 }
 
+/// What depends on differences of rapidity and azimuth and on transverse momenta alone.
+#[test]
+fn boosts_along_the_beam_and_turns_around_it_do_not_matter() {
+    const MOVED: [&str; 13] = [
+        "soft drop",
+        "trimming",
+        "pruning",
+        "C1",
+        "D2",
+        "M2",
+        "N2",
+        "e3",
+        "Kt",
+        "WinnerTakesAllKt",
+        "width",
+        "pt^D squared",
+        "Lund plane",
+    ];
+    let mut random = Random(34);
+    let moved = |event: &[FourVector]| -> Vec<FourVector> {
+        event.iter().map(|v| v.boosted([0.0, 0.0, 0.4]).rotated([0.0, 0.0, 1.0], 0.3)).collect()
+    };
+    for n in [3, 8, 20] {
+        let (event, other) = (jet(&mut random, n), jet(&mut random, 5));
+        let mut compared = 0;
+        for ((name, a, _), (_, b, _)) in
+            values(&event).unwrap().into_iter().zip(values(&moved(&event)).unwrap())
+        {
+            // Graphs of energy flow polynomials stand in brackets.
+            if MOVED.contains(&name.as_str()) || name.starts_with('[') {
+                assert!((a - b).abs() <= 1e-8 * a.abs().max(1e-3), "{name}: {a} and {b}");
+                compared += 1;
+            }
+        }
+        assert_eq!(compared, MOVED.len() + connected_graphs(3).unwrap().len());
+        let emd = Emd { radius: 1.5, beta: 1.5, normalise: false };
+        let distance =
+            |a: &[FourVector], b: &[FourVector]| emd.distance(&flow(a).unwrap(), &flow(b).unwrap()).unwrap();
+        let (a, b) = (distance(&event, &other), distance(&moved(&event), &moved(&other)));
+        assert!((a - b).abs() <= 1e-9 * a, "{a} and {b}");
+    }
+}
+
 #[test]
 fn weights_follow_their_particles() {
     let mut random = Random(33);

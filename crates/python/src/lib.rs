@@ -40,7 +40,7 @@ mod _fiducial {
     #[pymodule_export]
     use crate::metrics::{Estimate, evaluate_binary, evaluate_classes};
     #[pymodule_export]
-    use crate::particle::{Particle, pdg_kinds, pdg_numbers};
+    use crate::particle::{Particle, pdg_kinds, pdg_numbers, pdg_quarks, unit_factor};
     #[pymodule_export]
     use crate::physics::{
         boosted, cartesian, delta_phis, delta_rs, quantity, rotated, stransverse_masses, transverse_masses,

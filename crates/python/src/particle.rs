@@ -1,11 +1,18 @@
 //! Particles of the table of the Particle Data Group.
 
 use fiducial_physics::particle::{Particle as Entry, PdgId};
+use fiducial_physics::units;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
+use rayon::prelude::*;
 
+use crate::metrics::floats;
 use crate::tensor::{Kind, Tensor};
 use crate::vectors::column;
+use crate::work::run;
+
+/// Identifiers that one thread takes at a time, at least.
+const PIECE: usize = 1 << 13;
 
 /// A particle of the PDG table, by its identifier or its name: `Particle(13)`, `Particle("mu-")`. What is not there is a KeyError.
 ///
@@ -79,26 +86,23 @@ impl Particle {
     }
 }
 
-/// A number of each identifier, NaN where none is known.
+/// A number of each identifier, NaN where none is known. Identifiers come as the bytes of double precision, which holds them exactly.
 #[pyfunction]
-pub(crate) fn pdg_numbers(ids: Vec<i64>, name: &str) -> PyResult<Tensor> {
+pub(crate) fn pdg_numbers(py: Python<'_>, ids: &[u8], name: &str) -> PyResult<Tensor> {
     let property: fn(PdgId) -> Option<f64> = match name {
-        "mass" => |id| Entry::by_id(id).and_then(|known| known.mass),
-        "width" => |id| Entry::by_id(id).and_then(|known| known.width),
-        "lifetime" => |id| Entry::by_id(id).and_then(Entry::lifetime),
-        "charge" => |id| match Entry::by_id(id) {
-            Some(known) => Some(known.charge()),
-            None => id.three_charge().map(|charge| f64::from(charge) / 3.0),
-        },
-        "spin" => |id| id.spin_states().map(|states| (f64::from(states) - 1.0) / 2.0),
+        "mass" => PdgId::mass,
+        "width" => PdgId::width,
+        "lifetime" => PdgId::lifetime,
+        "charge" => PdgId::charge,
+        "spin" => PdgId::spin,
         _ => return Err(PyValueError::new_err(format!("`{name}` is no property of a particle"))),
     };
-    Ok(column(ids.into_iter().map(|id| property(pdg_id(id)).unwrap_or(f64::NAN)).collect()))
+    Ok(column(each(py, ids, move |id| property(id).unwrap_or(f64::NAN))?))
 }
 
 /// Whether each identifier is of a kind.
 #[pyfunction]
-pub(crate) fn pdg_kinds(ids: Vec<i64>, kind: &str) -> PyResult<Tensor> {
+pub(crate) fn pdg_kinds(py: Python<'_>, ids: &[u8], kind: &str) -> PyResult<Tensor> {
     let holds: fn(PdgId) -> bool = match kind {
         "quark" => PdgId::is_quark,
         "lepton" => PdgId::is_lepton,
@@ -111,12 +115,40 @@ pub(crate) fn pdg_kinds(ids: Vec<i64>, kind: &str) -> PyResult<Tensor> {
         "nucleus" => PdgId::is_nucleus,
         _ => return Err(PyValueError::new_err(format!("`{kind}` is no kind of particle"))),
     };
-    let found: Vec<u8> = ids.into_iter().map(|id| u8::from(holds(pdg_id(id)))).collect();
+    let found = each(py, ids, move |id| u8::from(holds(id)))?;
     let length = found.len();
     Ok(Tensor::new(found, Kind::Bool, vec![length]))
 }
 
-/// An identifier beyond those of the scheme is nobody's, as 0 is.
-fn pdg_id(id: i64) -> PdgId {
-    PdgId(i32::try_from(id).unwrap_or(0))
+/// Whether each hadron, diquark or quark holds a quark or antiquark of this flavour.
+#[pyfunction]
+pub(crate) fn pdg_quarks(py: Python<'_>, ids: &[u8], flavour: u32) -> PyResult<Tensor> {
+    let found = each(py, ids, move |id| u8::from(id.has_quark(flavour)))?;
+    let length = found.len();
+    Ok(Tensor::new(found, Kind::Bool, vec![length]))
+}
+
+/// How many of one unit are one of another: what a value is multiplied with.
+///
+/// >>> fiducial.physics.unit_factor("MeV", "GeV")
+/// 0.001
+#[pyfunction]
+pub(crate) fn unit_factor(from: &str, to: &str) -> PyResult<f64> {
+    units::factor(from, to)
+        .ok_or_else(|| PyValueError::new_err(format!("what is in {from} cannot be given in {to}")))
+}
+
+fn each<T: Send + 'static>(
+    py: Python<'_>,
+    ids: &[u8],
+    of: impl Fn(PdgId) -> T + Send + Sync + 'static,
+) -> PyResult<Vec<T>> {
+    let ids = floats(ids);
+    run(py, move || ids.into_par_iter().with_min_len(PIECE).map(|id| of(pdg_id(id))).collect())
+}
+
+/// What is no identifier of the scheme, fractions and NaN too, is nobody's, as 0 is.
+fn pdg_id(id: f64) -> PdgId {
+    let whole = id as i32;
+    PdgId(if f64::from(whole) == id { whole } else { 0 })
 }

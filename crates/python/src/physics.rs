@@ -1,7 +1,9 @@
 //! Kinematics on arrays. Arrays come as the bytes of contiguous double precision.
 
-use fiducial_physics::four_vector::{FourVector, FourVectors, Quantity, mt2, transverse_mass};
-use fiducial_physics::{Error, delta_phi, delta_r};
+use fiducial_physics::Error;
+use fiducial_physics::four_vector::{
+    FourVector, FourVectors, Quantity, delta_phi, delta_r, mt2, transverse_mass,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -12,9 +14,6 @@ use crate::metrics::floats;
 use crate::tensor::Tensor;
 use crate::vectors::column;
 use crate::work::run;
-
-/// Values that one thread takes at a time.
-const PIECE: usize = 1 << 15;
 
 /// One number for each four-vector: `pt`, `eta`, `phi`, `rapidity`, `mass`, `mt`, `et` or `p`.
 #[pyfunction]
@@ -46,9 +45,7 @@ pub(crate) fn quantity(
 pub(crate) fn delta_phis(py: Python<'_>, a: &[u8], b: &[u8]) -> PyResult<Tensor> {
     let [a, b] = [a, b].map(floats);
     same_length(&[&a, &b])?;
-    Ok(column(run(py, move || {
-        a.par_iter().with_min_len(PIECE).zip(&b).map(|(a, b)| delta_phi(*a, *b)).collect()
-    })?))
+    run(py, move || delta_phi(&a, &b))?.map(column).map_err(|error| raise(&error))
 }
 
 /// Distances in pseudorapidity and azimuthal angle.
@@ -62,10 +59,7 @@ pub(crate) fn delta_rs(
 ) -> PyResult<Tensor> {
     let [eta1, phi1, eta2, phi2] = [eta1, phi1, eta2, phi2].map(floats);
     same_length(&[&eta1, &phi1, &eta2, &phi2])?;
-    Ok(column(run(py, move || {
-        let distance = |i| delta_r(eta1[i], phi1[i], eta2[i], phi2[i]);
-        (0..eta1.len()).into_par_iter().with_min_len(PIECE).map(distance).collect()
-    })?))
+    run(py, move || delta_r(&eta1, &phi1, &eta2, &phi2))?.map(column).map_err(|error| raise(&error))
 }
 
 /// Vectors from transverse momenta, pseudorapidities (or rapidities), azimuths and masses: px, py, pz, E.

@@ -47,25 +47,11 @@ pub(crate) struct JetFinder {
 impl JetFinder {
     #[new]
     fn new(algorithm: &str, radius: f64, recombination: &str, power: f64) -> PyResult<Self> {
-        let algorithm = match algorithm {
-            "anti-kt" => Algorithm::AntiKt,
-            "cambridge-aachen" => Algorithm::CambridgeAachen,
-            "kt" => Algorithm::Kt,
-            "generalised-kt" => Algorithm::GeneralisedKt { p: power },
-            "ee-kt" => Algorithm::EeKt,
-            "ee-generalised-kt" => Algorithm::EeGeneralisedKt { p: power },
-            _ => {
-                let known = "anti-kt, cambridge-aachen, kt, generalised-kt, ee-kt, ee-generalised-kt";
-                return Err(unknown("algorithm", algorithm, known));
-            }
-        };
-        let recombination = match recombination {
-            "E" => Recombination::E,
-            "pt" => Recombination::Pt,
-            "winner-takes-all" => Recombination::WinnerTakesAll,
-            _ => return Err(unknown("recombination", recombination, "E, pt, winner-takes-all")),
-        };
-        Ok(Self { definition: JetDefinition::new(algorithm, radius).with(recombination) })
+        let found = Algorithm::named(algorithm, power);
+        let found = found.ok_or_else(|| unknown("algorithm", algorithm, &Algorithm::NAMES))?;
+        let joined = Recombination::named(recombination);
+        let joined = joined.ok_or_else(|| unknown("recombination", recombination, &Recombination::NAMES))?;
+        Ok(Self { definition: JetDefinition::new(found, radius).with(joined) })
     }
 }
 
@@ -173,14 +159,8 @@ impl VectorLists {
         radius: f64,
         axes: &str,
     ) -> PyResult<Tensor> {
-        let axes = match axes {
-            "kt" => Axes::Kt,
-            "wta-kt" => Axes::WinnerTakesAllKt,
-            "onepass-kt" => Axes::OnePassKt,
-            "onepass-wta-kt" => Axes::OnePassWinnerTakesAllKt,
-            _ => return Err(unknown("axes", axes, "kt, wta-kt, onepass-kt, onepass-wta-kt")),
-        };
-        self.numbers(py, move |jet| n_subjettiness(jet, n, beta, radius, axes))
+        let found = Axes::named(axes).ok_or_else(|| unknown("axes", axes, &Axes::NAMES))?;
+        self.numbers(py, move |jet| n_subjettiness(jet, n, beta, radius, found))
     }
 
     fn energy_correlation(
@@ -194,18 +174,8 @@ impl VectorLists {
     }
 
     fn energy_correlation_ratio(&self, py: Python<'_>, ratio: &str, beta: f64) -> PyResult<Tensor> {
-        let ratio = match ratio {
-            "C1" => Ratio::C1,
-            "C2" => Ratio::C2,
-            "C3" => Ratio::C3,
-            "D2" => Ratio::D2,
-            "M2" => Ratio::M2,
-            "M3" => Ratio::M3,
-            "N2" => Ratio::N2,
-            "N3" => Ratio::N3,
-            _ => return Err(unknown("ratio", ratio, "C1, C2, C3, D2, M2, M3, N2, N3")),
-        };
-        self.numbers(py, move |jet| energy_correlation_ratio(jet, ratio, beta))
+        let found = Ratio::named(ratio).ok_or_else(|| unknown("ratio", ratio, &Ratio::NAMES))?;
+        self.numbers(py, move |jet| energy_correlation_ratio(jet, found, beta))
     }
 
     fn angularity(&self, py: Python<'_>, kappa: f64, beta: f64, radius: f64) -> PyResult<Tensor> {
@@ -253,7 +223,7 @@ impl VectorLists {
             "sphere" => Uniform::Sphere { particles },
             "ring" => Uniform::Ring { particles },
             "cylinder" => Uniform::Cylinder { columns: particles, max_eta },
-            _ => return Err(unknown("uniform event", uniform, "sphere, ring, cylinder")),
+            _ => return Err(unknown("uniform event", uniform, &["sphere", "ring", "cylinder"])),
         };
         self.numbers(py, move |event| event_isotropy(event, uniform))
     }
@@ -395,6 +365,6 @@ fn ends(offsets: Vec<usize>) -> Tensor {
     Tensor::new(offsets.into_iter().map(|end| end as i64).collect::<Vec<i64>>(), Kind::Int, vec![length])
 }
 
-pub(crate) fn unknown(what: &str, found: &str, known: &str) -> PyErr {
-    PyValueError::new_err(format!("there is no {what} `{found}`, only {known}"))
+pub(crate) fn unknown(what: &str, found: &str, known: &[&str]) -> PyErr {
+    PyValueError::new_err(format!("there is no {what} `{found}`, only {}", known.join(", ")))
 }

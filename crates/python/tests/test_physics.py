@@ -55,8 +55,11 @@ def test_jets_are_fastjets() -> None:
         assert np.allclose(ak.flatten(ours[column]), ak.flatten(theirs[column]), rtol=1e-9, atol=1e-9)
     summed = ak.sum(px[ak.flatten(ours.constituents[:, :1], axis=2)], axis=1)
     assert np.allclose(summed, ours.px[:, 0], rtol=1e-9)
-    with pytest.raises(ValueError, match="algorithm `antikt`"):
-        physics.cluster_jets(px, py, pz, e, algorithm="antikt")
+    # FastJet's spelling is as good as ours.
+    same = physics.cluster_jets(px, py, pz, e, radius=0.2, min_pt=5.0, algorithm="antikt")
+    assert ak.all(same.px == ours.px)
+    with pytest.raises(ValueError, match="algorithm `best`, only anti-kt, cambridge-aachen"):
+        physics.cluster_jets(px, py, pz, e, algorithm="best")
     with pytest.raises(fiducial.Error, match="R = 0"):
         physics.cluster_jets(px, py, pz, e, radius=0.0)
 
@@ -126,5 +129,48 @@ def test_decays_and_particles() -> None:
     assert physics.pdg_mass([23, 25]) == pytest.approx([91.188, 125.2], rel=2e-3)
     assert np.isnan(physics.pdg_mass(0))
     assert physics.pdg_is([12, 11], "neutrino").tolist() == [True, False]
+    # No fraction, infinity or number beyond the scheme is anybody's.
+    assert np.isnan(physics.pdg_mass([13.5, np.nan, np.inf, 1e12, -1e300])).all()
+    with pytest.raises(ValueError, match="GeV cannot be given in mm"):
+        physics.unit_factor("GeV", "mm")
     with pytest.raises(ValueError, match="kind"):
         physics.pdg_is(11, "kind")
+
+
+def test_identifiers_are_those_of_the_package_particle() -> None:
+    particle = pytest.importorskip("particle")
+    known = [one for one in particle.Particle.all() if abs(one.pdgid) < 1_000_000_000]
+    ids = np.array([int(one.pdgid) for one in known])
+    for kind in ("quark", "lepton", "meson", "baryon", "hadron", "diquark"):
+        expected = [getattr(one.pdgid, f"is_{kind}") for one in known]
+        assert physics.pdg_is(ids, kind).tolist() == expected, kind
+    hadrons = [one for one in known if one.pdgid.is_hadron]
+    for flavour, name in enumerate(("down", "up", "strange", "charm", "bottom", "top"), 1):
+        expected = [getattr(one.pdgid, f"has_{name}") for one in hadrons]
+        assert physics.pdg_has_quark([int(one.pdgid) for one in hadrons], flavour).tolist() == expected, name
+    for ours, name, scale in [
+        (physics.pdg_mass(ids), "mass", 1e-3),
+        (physics.pdg_width(ids), "width", 1e-3),
+        (physics.pdg_lifetime(ids), "lifetime", 1.0),
+        (physics.pdg_charge(ids), "charge", 1.0),
+    ]:
+        expected = np.array([getattr(one, name) for one in known], dtype=float) * scale
+        assert np.allclose(ours, expected, rtol=1e-8, atol=0.0, equal_nan=True), name
+
+
+def test_bounds_of_the_energy_movers_distance() -> None:
+    # One share of energy at a time, by hand: 1 goes 0.3 to the reference and on, of R = 0.6.
+    a, b = ([1.0, 1.0], [0.0, 0.4], [0.0, 0.0]), ([2.0], [0.3], [0.0])
+    exact = physics.emd(a, b, radius=0.6, normalise=True)
+    assert exact == pytest.approx(0.5 * (0.3 + 0.1) / 0.6)
+    assert physics.emd_linearised_bound(a, b, a, radius=0.6) == pytest.approx(exact)
+    assert physics.emd_linearised_bound(a, b, b, radius=0.6) == pytest.approx(exact)
+    # By way of two particles of which each becomes half of either: half of a's first goes to b as does half of its second.
+    way = ([3.0, 3.0], [-1.0, 1.0], [0.0, 0.0])
+    assert physics.emd_linearised_bound(a, b, way, radius=0.6) == pytest.approx(exact)
+    assert physics.emd_linearised_bound(a, a, ([1.0], [0.0], [0.0]), radius=0.6) == pytest.approx(0.5 * 0.4 / 0.6)
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        flows = [(rng.uniform(1, 9, n), rng.uniform(-0.5, 0.5, n), rng.uniform(1, 2, n)) for n in (6, 9, 4)]
+        exact = physics.emd(*flows[:2], normalise=True)
+        assert physics.emd_sliced_bound(*flows[:2]) <= exact + 1e-12 <= physics.emd_linearised_bound(*flows) + 2e-12

@@ -16,7 +16,8 @@ pub(crate) struct Branch {
     /// Of a TBranchElement: the class that it holds, or whose member it is.
     pub(crate) class_name: String,
     pub(crate) parent_name: String,
-    clones_name: String,
+    /// Of a collection: the class of its items.
+    pub(crate) clones_name: String,
     /// The type code of a TBranchElement's member; -1 for a whole object, -2 for a plain TBranch.
     pub(crate) streamer_type: i32,
     pub(crate) is_clones: bool,

@@ -3,11 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+mod derived;
+
 use crate::cxx;
 use crate::header;
 use crate::layout::{MAX_ITEM, packed};
+use crate::objects;
 use crate::prim::Prim;
-use crate::shape::{Class, Header, Lead, Record, Shape, Step, Variant};
+use crate::shape::{Any, Class, Header, Lead, Record, Shape, Step, Variant};
 use crate::streamer::{Layout, Member, Streamers};
 
 /// Objects within objects: deeper nesting than this is no data.
@@ -25,6 +28,8 @@ pub(crate) struct Classes<'a> {
     left: usize,
     /// The classes that are being made: one that holds itself has no shape.
     open: Vec<Arc<str>>,
+    /// The classes once more, for objects of any of them; made when they are needed.
+    any: Option<Arc<objects::classes::Classes>>,
 }
 
 /// What the code of a member that is an array adds to the code of its items.
@@ -33,7 +38,7 @@ const POINTER_ARRAY: i32 = 40;
 
 impl<'a> Classes<'a> {
     pub(crate) fn new(streamers: &'a Streamers) -> Self {
-        Self { streamers, left: MAX_MEMBERS, open: Vec::new() }
+        Self { streamers, left: MAX_MEMBERS, open: Vec::new(), any: None }
     }
 
     pub(crate) fn streamers(&self) -> &'a Streamers {
@@ -70,10 +75,9 @@ impl<'a> Classes<'a> {
                 _ => {}
             }
         }
+        // Of one whose name does not tell the class of its items only their number can be known.
         if self.is_own_collection(name) {
-            return Err(format!(
-                "class {name} is a collection whose name does not tell the class of its items"
-            ));
+            return Ok(list(Shape::Nothing(format!("{name}::value_type").into())));
         }
         self.record(name, None).map(Shape::Record)
     }
@@ -110,13 +114,13 @@ impl<'a> Classes<'a> {
         let steps = fields.iter().enumerate().map(|(i, (_, shape))| Step::Field(i, shape.clone())).collect();
         let variants = vec![Variant { version: 0, checksum: 0, steps, missing: Vec::new() }];
         let class = Class { name: name.into(), header, variants };
-        Ok(Shape::Record(Arc::new(Record { fields, class })))
+        Ok(Shape::Record(Arc::new(Record { fields, class, derived: Vec::new() })))
     }
 
     fn pointer(&mut self, pointee: &str) -> Made<Shape> {
         let pointee = cxx::bare(pointee);
         match self.described(pointee) {
-            true => self.record(pointee, None).map(Shape::Pointer),
+            true => self.family(pointee).map(|record| Shape::Pointer(Arc::new(record))),
             false => Ok(Shape::Nothing(pointee.into())),
         }
     }
@@ -184,7 +188,7 @@ impl<'a> Classes<'a> {
         if !missing.is_empty() {
             mark_optional(&mut class, &missing);
         }
-        Ok(Record { fields, class })
+        Ok(Record { fields, class, derived: Vec::new() })
     }
 
     fn class(&mut self, name: &str, prefer: Option<i32>, fields: &mut Fields) -> Made<Class> {
@@ -351,10 +355,12 @@ impl<'a> Classes<'a> {
             65 if element.code == 65 => Shape::Text,
             65 => return Ok(Shape::Headed(Box::new(array(Shape::Text, &element.dims)))),
             66 => identity(),
+            61..=63 if holds_anything(class) => self.any(class, false),
             0 | 61..=63 | 67 | 68 => match plain(cxx::bare(class)) {
                 Some(shape) => shape,
                 None => self.inner(|classes| classes.record(cxx::bare(class), None).map(Shape::Record))?,
             },
+            64 | 69 if holds_anything(class) => self.any(class, true),
             64 | 69 => self.inner(|classes| classes.pointer(class))?,
             // A pointer to a collection is written as the collection.
             71 | 91 | 300 | 365 | 500 if is_collection(class) => {
@@ -369,6 +375,13 @@ impl<'a> Classes<'a> {
             _ => return Ok(Shape::Opaque),
         };
         Ok(array(shape, &element.dims))
+    }
+
+    /// One of ROOT's collections of objects of any class.
+    fn any(&mut self, class: &str, pointer: bool) -> Shape {
+        let streamers = self.streamers;
+        let classes = self.any.get_or_insert_with(|| Arc::new(objects::classes::Classes::new(streamers)));
+        Shape::Any(Arc::new(Any { class: class.into(), pointer, classes: Arc::clone(classes) }))
     }
 
     /// A collection of which the file tells the code of its items: of enumerations it tells nothing else.
@@ -388,6 +401,11 @@ impl<'a> Classes<'a> {
             made => made,
         }
     }
+}
+
+/// Whether a class is one of ROOT's collections whose items may be of any class.
+fn holds_anything(class: &str) -> bool {
+    matches!(class, "TList" | "THashList" | "TSortedList" | "TObjArray" | "TMap")
 }
 
 /// Whether a type is an STL collection or string, by its name.
@@ -525,7 +543,7 @@ fn renumber(class: &mut Class, places: &[usize]) {
 pub(crate) fn identity() -> Shape {
     let mut fields = Fields::default();
     match special("TObject", &mut fields) {
-        Some(class) => Shape::Record(Arc::new(Record { fields: fields.0, class })),
+        Some(class) => Shape::Record(Arc::new(Record { fields: fields.0, class, derived: Vec::new() })),
         None => Shape::Opaque,
     }
 }

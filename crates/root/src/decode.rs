@@ -4,6 +4,7 @@
 //! collection is a count and its items, or, "memberwise", the first members of all items, the second members, and so
 //! on. The rules are those of `TStreamerInfo::ReadBuffer` and `TGenCollectionStreamer`.
 
+mod any;
 mod collections;
 mod objects;
 
@@ -20,6 +21,9 @@ use crate::shape::{self, Shape};
 /// Items that a byte may stand for: collections within collections, each counted once. Only items without bytes, which
 /// a broken file can claim any number of, are more.
 const ITEMS_A_BYTE: usize = 16;
+
+/// So many items that have no bytes, and take no memory, count as one.
+const EMPTY_ITEMS: usize = 64;
 
 /// Reads the wanted entries of a basket.
 pub(crate) fn basket(shape: &Shape, basket: &Basket<'_>, wanted: &Range<usize>) -> Result<Nested> {
@@ -128,10 +132,21 @@ impl<'a> Decoder<'a> {
         Ok(n)
     }
 
+    /// The count of items without bytes, of which nothing but their number is kept.
+    fn count_of_empty(&mut self) -> Result<usize> {
+        let n = self.cursor.i32()?;
+        let Ok(n) = usize::try_from(n) else {
+            return Err(self.cursor.error(format!("a count of {n}")));
+        };
+        self.spend(n.div_ceil(EMPTY_ITEMS))?;
+        Ok(n)
+    }
+
     /// Reads `n` values, one after the other.
     fn read(&mut self, out: &mut Nested, shape: &Shape, n: usize) -> Result<()> {
         match (out, shape) {
             (out, Shape::Headed(inner)) => self.headed(out, inner, Some(n))?,
+            (out, Shape::Shared(inner)) => self.shared(out, inner)?,
             (Nested::Numbers { bytes, .. }, Shape::Bits) => {
                 for _ in 0..n {
                     let flags = self.cursor.take(4)?;
@@ -143,6 +158,12 @@ impl<'a> Decoder<'a> {
                 let width = n.saturating_mul(prim.width());
                 bytes.extend_from_slice(self.cursor.take(width)?);
             }
+            (Nested::Text { ends, bytes }, Shape::Any(any)) => {
+                for _ in 0..n {
+                    self.any(any, bytes)?;
+                    ends.push(bytes.len());
+                }
+            }
             (Nested::Text { ends, bytes }, shape) => {
                 for _ in 0..n {
                     bytes.extend_from_slice(self.text(shape)?);
@@ -151,7 +172,7 @@ impl<'a> Decoder<'a> {
             }
             (Nested::List { ends, items }, Shape::List(item)) => {
                 for _ in 0..n {
-                    let count = self.count()?;
+                    let count = if item.is_empty() { self.count_of_empty()? } else { self.count()? };
                     self.read(items, item, count)?;
                     ends.push(items.len());
                 }
@@ -186,8 +207,8 @@ impl<'a> Decoder<'a> {
                 for _ in 0..n {
                     let name = self.cursor.text_bytes()?;
                     self.cursor.take(1)?;
-                    self.same(name, &record.class)?;
-                    self.object(&record.class, fields)?;
+                    let class = self.class_of(name, record)?;
+                    self.object(class, fields)?;
                     *len += 1;
                 }
             }
@@ -244,6 +265,32 @@ impl<'a> Decoder<'a> {
             Shape::Headed(inner) => self.headed(items, inner, None),
             item => self.until(self.cursor.len(), items, item),
         }
+    }
+
+    /// Lists that share the bytes of the entry.
+    fn shared(&mut self, out: &mut Nested, shape: &Shape) -> Result<()> {
+        let (Nested::Fixed { len, size, items }, Shape::Fixed(lists, _)) = (out, shape) else {
+            return Err(self.cursor.error("arrays where a value belongs"));
+        };
+        let (Nested::List { ends, items }, Shape::List(item)) = (items.as_mut(), lists.as_ref()) else {
+            return Err(self.cursor.error("arrays where a value belongs"));
+        };
+        let Shape::Number(prim) = **item else {
+            return Err(self.cursor.error("arrays of what are no numbers"));
+        };
+        let there = self.cursor.u8()? != 0;
+        let bytes = self.cursor.remaining();
+        let each = bytes / prim.width() / *size;
+        if each * prim.width() * *size != bytes || (!there && bytes > 0) {
+            return Err(self.cursor.error(format!("{size} arrays of one length have {bytes} bytes")));
+        }
+        self.spend(*size)?;
+        for _ in 0..*size {
+            self.read(items, item, each)?;
+            ends.push(items.len());
+        }
+        *len += 1;
+        Ok(())
     }
 
     fn until(&mut self, end: usize, items: &mut Nested, item: &Shape) -> Result<()> {

@@ -14,6 +14,9 @@ use crate::streamer::{Member, Step, Streamers};
 /// A vector that is a whole entry starts with a byte count, a version and its number of items.
 pub(crate) const VECTOR_HEADER: usize = 10;
 
+/// What a branch is that counts the items of a collection, whose members are in sub-branches.
+const SPLIT_COLLECTION: i32 = 4;
+
 /// No class has more bases than this.
 const MAX_BASES: usize = 64;
 
@@ -70,6 +73,15 @@ fn list(item: DataType) -> DataType {
 }
 
 impl Layout {
+    /// What a collection of items that the file does not describe is, if they are enumerations.
+    pub(crate) fn as_enumeration(&self) -> Option<Self> {
+        let Self::Nested(Shape::Headed(inner)) = self else { return None };
+        let Shape::List(item) = inner.as_ref() else { return None };
+        let item =
+            matches!(**item, Shape::Nothing(_)).then_some(Item { prim: Prim::I32, dims: Vec::new() })?;
+        Some(Self::Jagged { item, header: VECTOR_HEADER })
+    }
+
     pub(crate) fn data_type(&self) -> DataType {
         match self {
             Self::Fixed(item) => item.data_type(),
@@ -193,7 +205,7 @@ fn counted_leaves(leaves: &[(String, Item)], counters: &[Option<usize>]) -> Shap
     }
     let variants = vec![Variant { version: 0, checksum: 0, steps, missing: Vec::new() }];
     let class = Class { name: "a leaf list".into(), header: Header::None, variants };
-    Shape::Record(Arc::new(Record { fields, class }))
+    Shape::Record(Arc::new(Record { fields, class, derived: Vec::new() }))
 }
 
 /// The fixed sizes in a leaf's title, such as "x[nx][3]": a counter's name is none.
@@ -324,11 +336,21 @@ fn object(
     {
         let item = Item { prim, dims };
         let name = item.name("[]");
-        // Several arrays follow one byte; only their counter, in another branch, could tell them apart.
-        if owner.in_collection(branch) || !item.dims.is_empty() {
+        // The arrays of several objects: only their counter, in another branch, could tell them apart.
+        if owner.in_collection(branch) {
             return Err((name, "several arrays behind pointers in one entry".into()));
         }
+        let arrays = item.numbers();
+        if !item.dims.is_empty() && arrays > 0 {
+            let lists = Shape::Fixed(Box::new(Shape::List(Box::new(Shape::Number(prim)))), arrays);
+            return Ok((Layout::Nested(Shape::Shared(Box::new(lists))), name));
+        }
         return Ok((Layout::Jagged { item, header: 1 }, name));
+    }
+    // A split collection of objects without members holds nothing but how many there are.
+    if branch.branch_type == SPLIT_COLLECTION && dims.is_empty() && !owner.in_collection(branch) {
+        let items = Shape::Record(Arc::new(Record::empty(&branch.clones_name)));
+        return Ok((Layout::Nested(Shape::List(Box::new(items))), cxx::normalise(&branch.class_name)));
     }
     let member = if owner.is_branch { member(branch, owner, classes.streamers()) } else { None };
     let type_name = match member {

@@ -20,13 +20,15 @@
 //! | `TObject` as a whole value; `TRef`, `TRefArray` | `Struct` of its identity and flags; of the identities referred to |
 //! | `std::bitset` | `List` of `Boolean` |
 //! | a member that the file does not describe | `Binary`: its bytes as they are |
-//! | items of a class that the file does not describe, because it holds none | `Null` |
+//! | items of a class that the file does not describe, because it holds none or they have no members | `Null` |
+//! | `TList`, `TObjArray`, `TMap`: objects of any class | `Utf8`: JSON text |
 //!
 //! Objects are read by the `TStreamerInfo`s of the file, item by item or member by member as they were written. The
 //! identity and flags of a `TObject` that is a base class are left out of a `Struct`. Several files are read as one by
 //! [`Chain`]; [`Tree::select`] chooses columns by pattern, [`Tree::read_where`] rows, [`Tree::read_with`] adds the
-//! columns of a friend. An object that several pointers lead to is given at each. A pointer to an object of a derived class
-//! is an error, since such a column has no one type. A class whose own C++ code writes other bytes than the file describes shows only in its data:
+//! columns of a friend. An object that several pointers lead to is given at each. Behind a pointer to a class from which others
+//! are derived stands a `Struct` of the fields of all that the file describes: the first, "class", names the object's own, and
+//! those that it does not have are null. A class whose own C++ code writes other bytes than the file describes shows only in its data:
 //! reading it is an error, which [`Tree::check_objects`] finds beforehand.
 //!
 //! Files are on this machine, or on http(s), S3 and XRootD servers ([`RootFile::open`]; cargo features `http`, `s3` and

@@ -34,12 +34,12 @@ impl Nested {
         match shape {
             Shape::Number(prim) => Self::Numbers { prim: *prim, bytes: Vec::new() },
             Shape::Bits => Self::Numbers { prim: Prim::U32, bytes: Vec::new() },
-            Shape::Text | Shape::ObjString(_) | Shape::LongText | Shape::Opaque => {
+            Shape::Text | Shape::ObjString(_) | Shape::LongText | Shape::Opaque | Shape::Any(_) => {
                 Self::Text { ends: Vec::new(), bytes: Vec::new() }
             }
             Shape::List(item) | Shape::Rest(item) => Self::List { ends: Vec::new(), items: boxed(item) },
             Shape::Fixed(item, n) => Self::Fixed { len: 0, size: *n, items: boxed(item) },
-            Shape::Headed(inner) => Self::new(inner),
+            Shape::Headed(inner) | Shape::Shared(inner) => Self::new(inner),
             Shape::Record(record) | Shape::Named(record) => {
                 let fields = record.fields.iter().map(|(_, shape)| Self::new(shape)).collect();
                 Self::Struct { len: 0, fields }
@@ -63,6 +63,18 @@ impl Nested {
             Self::Text { ends, .. } | Self::List { ends, .. } => ends.len(),
             Self::Fixed { len, .. } | Self::Struct { len, .. } | Self::Nothing { len } => *len,
             Self::Optional { valid, .. } => valid.len(),
+        }
+    }
+
+    /// How many values stand beneath a null.
+    pub(crate) fn cost(&self) -> usize {
+        match self {
+            Self::Fixed { size, items, .. } => items.cost().saturating_mul(*size).max(1),
+            Self::Struct { fields, .. } => {
+                fields.iter().fold(1, |sum, field| sum.saturating_add(field.cost()))
+            }
+            Self::Optional { item, .. } => item.cost(),
+            Self::Numbers { .. } | Self::Text { .. } | Self::List { .. } | Self::Nothing { .. } => 1,
         }
     }
 
@@ -133,7 +145,7 @@ impl Nested {
     pub(crate) fn finish(self, shape: &Shape, place: &Place, pool: &Arc<Pool>) -> Result<ArrayRef> {
         let arrow = |e: arrow_schema::ArrowError| place.error(0, e.to_string());
         match (self, shape) {
-            (out, Shape::Headed(inner)) => out.finish(inner, place, pool),
+            (out, Shape::Headed(inner) | Shape::Shared(inner)) => out.finish(inner, place, pool),
             (Self::Numbers { prim, bytes }, _) => {
                 let item = Item { prim, dims: Vec::new() };
                 let items = bytes.len() / prim.width();
@@ -188,7 +200,9 @@ impl Nested {
                     Shape::Optional(inner) => item.finish(inner, place, pool)?,
                     shape => item.finish(shape, place, pool)?,
                 };
-                let data = array.to_data().into_builder().nulls(Some(NullBuffer::from(valid))).build();
+                // What is there may be a pointer to nothing.
+                let nulls = NullBuffer::union(array.nulls(), Some(&NullBuffer::from(valid)));
+                let data = array.to_data().into_builder().nulls(nulls).build();
                 Ok(make_array(data.map_err(arrow)?))
             }
             _ => Err(place.error(0, "values of one shape where another belongs")),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields};
 
+use crate::objects::classes::Classes;
 use crate::prim::Prim;
 
 /// A value that tells its own length.
@@ -27,6 +28,8 @@ pub(crate) enum Shape {
     Rest(Box<Shape>),
     /// A fixed number of items.
     Fixed(Box<Shape>, usize),
+    /// A byte that says whether they have items, then a fixed number of lists of one length, up to the end of the entry.
+    Shared(Box<Shape>),
     /// One header of byte count and version for all values that follow it. If a bit of the version says so, the
     /// members of all items of a collection follow each other, instead of the items.
     Headed(Box<Shape>),
@@ -42,8 +45,26 @@ pub(crate) enum Shape {
     Optional(Box<Shape>),
     /// The name of the class, a zero, and the object: a `TBranchObject`.
     Named(Arc<Record>),
+    /// A collection of objects of any class, as JSON text.
+    Any(Arc<Any>),
     /// A `TClonesArray`: the class that its items must have, and whether its own name stands before it.
     Clones(Arc<Record>, bool),
+}
+
+/// A collection of ROOT's own, whose items each name their class.
+#[derive(Debug)]
+pub(crate) struct Any {
+    pub(crate) class: Arc<str>,
+    /// Whether it stands behind a pointer.
+    pub(crate) pointer: bool,
+    pub(crate) classes: Arc<Classes>,
+}
+
+impl PartialEq for Any {
+    fn eq(&self, other: &Self) -> bool {
+        // The classes are those of the file.
+        (&self.class, self.pointer) == (&other.class, other.pointer)
+    }
 }
 
 /// The fields of an object, those of its base classes included, and how its class writes them.
@@ -51,6 +72,9 @@ pub(crate) enum Shape {
 pub(crate) struct Record {
     pub(crate) fields: Vec<(String, Shape)>,
     pub(crate) class: Class,
+    /// Behind a pointer: the classes derived from this one, whose objects may stand there too. Where there are any, the first
+    /// field is the name of the object's class, and the others are those of all classes.
+    pub(crate) derived: Vec<Class>,
 }
 
 /// How a class writes itself.
@@ -123,13 +147,13 @@ impl Shape {
     pub(crate) fn data_type(&self) -> DataType {
         match self {
             Self::Number(prim) => prim.data_type(),
-            Self::Text | Self::ObjString(_) | Self::LongText => DataType::Utf8,
+            Self::Text | Self::ObjString(_) | Self::LongText | Self::Any(_) => DataType::Utf8,
             Self::Bits => DataType::UInt32,
             Self::Opaque => DataType::Binary,
             Self::Nothing(_) => DataType::Null,
             Self::List(item) | Self::Rest(item) => DataType::List(Arc::new(item.field("item"))),
             Self::Fixed(item, n) => DataType::FixedSizeList(Arc::new(item.field("item")), *n as i32),
-            Self::Headed(inner) | Self::Optional(inner) => inner.data_type(),
+            Self::Headed(inner) | Self::Optional(inner) | Self::Shared(inner) => inner.data_type(),
             Self::Record(record) | Self::Pointer(record) | Self::Named(record) => record.data_type(),
             Self::Clones(record, _) => DataType::List(Arc::new(Field::new("item", record.data_type(), true))),
         }
@@ -152,7 +176,7 @@ impl Shape {
     pub(crate) fn has_objects(&self) -> bool {
         match self {
             Self::Record(_) | Self::Pointer(_) | Self::Named(_) | Self::Clones(..) => true,
-            Self::Opaque | Self::Nothing(_) => true,
+            Self::Opaque | Self::Nothing(_) | Self::Any(_) => true,
             Self::List(inner)
             | Self::Rest(inner)
             | Self::Fixed(inner, _)
@@ -162,11 +186,22 @@ impl Shape {
         }
     }
 
+    /// Whether a value has no bytes: an object without a header and members.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Record(record) => {
+                record.class.header == Header::None
+                    && record.class.variants.iter().all(|v| v.steps.is_empty())
+            }
+            _ => false,
+        }
+    }
+
     /// Items that a value of this shape brings along even where the bytes have none: what a null costs.
     pub(crate) fn cost(&self) -> usize {
         match self {
             Self::Fixed(item, n) => item.cost().saturating_mul(*n),
-            Self::Headed(inner) | Self::Optional(inner) => inner.cost(),
+            Self::Headed(inner) | Self::Optional(inner) | Self::Shared(inner) => inner.cost(),
             Self::Record(record) | Self::Pointer(record) => {
                 record.fields.iter().fold(1, |sum, (_, shape)| sum.saturating_add(shape.cost()))
             }
@@ -175,7 +210,27 @@ impl Shape {
     }
 }
 
+impl Variant {
+    /// Whether the members of an object take no bytes, where base classes have no headers.
+    pub(crate) fn is_empty(&self) -> bool {
+        let empty = |step: &Step| match step {
+            Step::Base(class) => {
+                class.header == Header::Versioned && class.variants.first().is_none_or(Self::is_empty)
+            }
+            _ => false,
+        };
+        self.missing.is_empty() && self.steps.iter().all(empty)
+    }
+}
+
 impl Record {
+    /// An object without members.
+    pub(crate) fn empty(class: &str) -> Self {
+        let variants = vec![Variant { version: 0, checksum: 0, steps: Vec::new(), missing: Vec::new() }];
+        let class = Class { name: class.into(), header: Header::None, variants };
+        Self { fields: Vec::new(), class, derived: Vec::new() }
+    }
+
     pub(crate) fn data_type(&self) -> DataType {
         DataType::Struct(self.arrow_fields())
     }

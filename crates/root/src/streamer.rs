@@ -78,6 +78,8 @@ pub(crate) struct Streamers {
     all: Vec<(i32, Arc<Layout>)>,
     /// Class names by their names without spaces: "A<B> >" is written in several ways.
     squeezed: BTreeMap<String, Arc<str>>,
+    /// By a class: those that inherit from it directly.
+    derived: BTreeMap<Arc<str>, Vec<Arc<str>>>,
     /// The types of members that are written as `int` without being one.
     enumerations: BTreeSet<String>,
 }
@@ -110,10 +112,36 @@ impl Streamers {
         self.enumerations.contains(name)
     }
 
+    /// The classes that inherit from a class, the nearest first, not more than so many.
+    pub(crate) fn derived(&self, class: &str, most: usize) -> Vec<Arc<str>> {
+        let mut found: Vec<Arc<str>> = Vec::new();
+        let mut next: Arc<str> = class.into();
+        for i in 0..most {
+            for name in self.derived.get(&next).into_iter().flatten() {
+                if found.len() < most && &**name != class && !found.contains(name) {
+                    found.push(Arc::clone(name));
+                }
+            }
+            match found.get(i) {
+                Some(name) => next = Arc::clone(name),
+                None => break,
+            }
+        }
+        found
+    }
+
     fn insert(&mut self, version: i32, layout: Layout) {
         let enumeration = |m: &&Member| m.element.code == INT && Prim::from_name(&m.type_name).is_none();
         let enumerations = layout.members.iter().filter(enumeration);
         self.enumerations.extend(enumerations.map(|member| member.type_name.clone()));
+        for member in &layout.members {
+            if let Step::Base(base) = &member.step {
+                let derived = self.derived.entry(Arc::clone(base)).or_default();
+                if derived.last() != Some(&layout.class) {
+                    derived.push(Arc::clone(&layout.class));
+                }
+            }
+        }
         let layout = Arc::new(layout);
         self.squeezed.insert(layout.class.replace(' ', ""), Arc::clone(&layout.class));
         self.layouts.entry(Arc::clone(&layout.class)).or_default().insert(version, Arc::clone(&layout));

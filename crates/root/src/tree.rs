@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use rayon::prelude::*;
 
 use crate::branch::{self, Branch, Leaves, Owner, Walk};
@@ -145,7 +145,8 @@ impl Tree {
 
     /// Reads the first basket of each column of objects, and lists those that fail as unreadable, with the reason. A
     /// file describes the members of its classes; it does not say which classes have C++ code of their own that writes
-    /// other bytes. That shows only in the data, which [`RootFile::tree`] does not read.
+    /// other bytes, nor that a type is an enumeration: a `std::vector` of one becomes a list of integers here. That shows only
+    /// in the data, which [`RootFile::tree`] does not read.
     pub fn check_objects(&mut self) {
         let first = |source: &Source| match &source.layout {
             Some(Layout::Nested(shape)) if shape.has_objects() => source.branch.starts.get(1).copied(),
@@ -163,9 +164,27 @@ impl Tree {
             .filter_map(|(i, end)| Some((i, reason(read::columns(self, &[i], &(0..(*end)?)).err()?)?)))
             .collect();
         for (i, reason) in failed {
+            if let Some(kind) = self.as_enumeration(i) {
+                self.columns.list[i].kind = Ok(kind);
+                continue;
+            }
             self.columns.list[i].kind = Err(reason);
             self.sources[i].layout = None;
         }
+    }
+
+    /// Whether a collection of a type that the file does not describe holds enumerations, of which files tell nothing: they are
+    /// written as `int`, without a header each. Then the column becomes one of integers.
+    fn as_enumeration(&mut self, column: usize) -> Option<DataType> {
+        let source = &mut self.sources[column];
+        let layout = source.layout.as_ref().and_then(Layout::as_enumeration)?;
+        let (kind, end) = (layout.data_type(), *source.branch.starts.get(1)?);
+        let before = source.layout.replace(layout);
+        if read::columns(self, &[column], &(0..end)).is_ok() {
+            return Some(kind);
+        }
+        self.sources[column].layout = before;
+        None
     }
 
     fn unreadable(&self, column: usize, reason: &str) -> Error {

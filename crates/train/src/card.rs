@@ -265,7 +265,9 @@ fn exported(text: &mut String, export: &ExportRecord) -> fmt::Result {
     writeln!(text, "## ONNX\n\n| | |\n|---|---|")?;
     writeln!(text, "| file | `{EXPORT_DIRECTORY}/model.onnx`, operator set {} |", export.opset)?;
     writeln!(text, "| its sha256 | `{}` |", export.sha256)?;
-    writeln!(text, "| inputs | {}: (jets, variables, constituents), padded |", export.inputs.join(", "))?;
+    let of_constituents = export.inputs.iter().any(|input| input.starts_with("pf_"));
+    let shape = if of_constituents { "; `pf_`: (jets, variables, constituents), padded" } else { "" };
+    writeln!(text, "| inputs | {}{shape} |", export.inputs.join(", "))?;
     let place =
         if export.preprocessing_inside { "in the file" } else { "`preprocess.json`, as weaver writes it" };
     writeln!(text, "| standardisation | {place} |")?;

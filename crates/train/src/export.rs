@@ -249,7 +249,14 @@ fn preprocessing(view: &View, measured: &Standardisation) -> Preprocessing {
         let variables = input(view, name).into_iter().flat_map(|group| &group.variables);
         variables.map(|variable| transform(variable, measured)).collect()
     };
-    Preprocessing { points: of("points"), features: of("features"), vectors: of("vectors") }
+    Preprocessing {
+        points: of("points"),
+        features: of("features"),
+        vectors: of("vectors"),
+        globals: of("globals"),
+        parameters: of("parameters"),
+        images: of("images"),
+    }
 }
 
 /// What weaver writes beside an export, and CMSSW reads.

@@ -60,7 +60,7 @@ pub use files::Faults;
 pub use fit::{FitOptions, Fitted, Job, fit, fit_in};
 pub use import::import_weaver;
 pub use model::Model;
-pub use predict::{PREDICTION_BATCH, inputs, predict, predict_batch};
+pub use predict::{PREDICTION_BATCH, inputs, predict};
 pub use recipe::{DataSource, RECIPE_FORMAT, Recipe, Start};
 pub use report::{Epoch, Phase, Progress, Stopped, TrainReport};
 pub use saved_model::{MODEL_FORMAT, ModelInfo, SavedModel};

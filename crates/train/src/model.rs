@@ -1,6 +1,7 @@
 //! What a training gives: a network, or boosted trees.
 
 use fiducial_data::batches::{Batch, Tensors};
+use fiducial_data::view::View;
 use fiducial_models::Network;
 use fiducial_trees::Booster;
 
@@ -75,5 +76,34 @@ impl Model {
                 predict::probabilities(tensors, trees::PREDICTION_BATCH, self.classes(), logits)
             }
         }
+    }
+
+    /// As [`Model::predict`], for one batch of `jets` jets.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub fn predict_batch(&self, batch: &Batch, jets: usize) -> Result<Vec<f64>, Error> {
+        let logits = match self {
+            Self::Network(network) => network.logits(&predict::inputs(batch, jets, network.config())?)?,
+            Self::Trees(booster) => trees::logits(booster, &batch.groups, jets)?,
+        };
+        Ok(predict::softmax(&logits, self.classes()).collect())
+    }
+
+    /// The groups of a view that it reads, by their names without weaver's `pf_`.
+    pub fn reads(&self, view: &View) -> Vec<&'static str> {
+        let Self::Network(network) = self else {
+            return trees::GROUPS.into_iter().filter(|name| view.input(name).is_some()).collect();
+        };
+        let reads = network.config().reads();
+        let all = [
+            ("features", reads.features),
+            ("points", reads.points),
+            ("vectors", reads.vectors),
+            ("globals", network.config().shape.globals > 0),
+            ("parameters", reads.parameters),
+            ("images", reads.images),
+        ];
+        all.into_iter().filter(|(_, read)| *read).map(|(name, _)| name).collect()
     }
 }

@@ -29,27 +29,16 @@ pub(crate) fn probabilities(
     logits: impl Fn(&Batch, usize) -> Result<Vec<f32>, Error>,
 ) -> Result<Vec<f64>, Error> {
     let mut scores = Vec::with_capacity(tensors.rows() * classes);
-    each_batch(tensors, 0..tensors.rows(), batch, logits, |logits| {
-        for row in logits.chunks_exact(classes) {
-            let (largest, sum) = softmax_parts(row);
-            scores.extend(row.iter().map(|logit| (f64::from(*logit) - largest).exp() / sum));
-        }
-    })?;
+    each_batch(tensors, 0..tensors.rows(), batch, logits, |logits| scores.extend(softmax(logits, classes)))?;
     Ok(scores)
 }
 
-/// As [`predict`], for one batch of `jets` jets.
-///
-/// # Errors
-/// As [`predict`].
-pub fn predict_batch(network: &Network, batch: &Batch, jets: usize) -> Result<Vec<f64>, Error> {
-    let logits = network.logits(&inputs(batch, jets, network.config())?)?;
-    let mut scores = Vec::with_capacity(logits.len());
-    for row in logits.chunks_exact(network.config().outputs()) {
+/// The probabilities of logits, (n, classes).
+pub(crate) fn softmax(logits: &[f32], classes: usize) -> impl Iterator<Item = f64> {
+    logits.chunks_exact(classes).flat_map(|row| {
         let (largest, sum) = softmax_parts(row);
-        scores.extend(row.iter().map(|logit| (f64::from(*logit) - largest).exp() / sum));
-    }
-    Ok(scores)
+        row.iter().map(move |logit| (f64::from(*logit) - largest).exp() / sum)
+    })
 }
 
 /// How good a model is on a split.

@@ -66,7 +66,7 @@ pub(crate) fn classes(booster: &Booster) -> usize {
 }
 
 /// The groups of a view that trees read: jets as a whole, and constituents in the order of the view.
-const GROUPS: [&str; 2] = ["globals", "features"];
+pub(crate) const GROUPS: [&str; 2] = ["globals", "features"];
 
 /// The name of each column that trees read: a variable's name, with its place from 0 behind it where a jet has many.
 ///

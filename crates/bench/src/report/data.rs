@@ -53,16 +53,23 @@ pub struct ReportData {
 /// Which inputs the scores rest on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The loss of ROC AUC where one input is shuffled between constituents, the largest first.
+    /// The loss of ROC AUC where one input is shuffled, the largest first.
     pub importances: Vec<Share>,
     /// Jets that it was measured on, and in how many parts.
     pub importance_jets: [usize; 2],
+    /// Of networks that read features of constituents.
+    pub gradients: Option<GradientShares>,
+}
+
+/// Integrated gradients on the features of constituents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GradientShares {
     /// The mean size of the integrated gradients of each feature, the largest first.
     pub features: Vec<Share>,
     /// The same for the constituents of a jet in their order, the features summed.
     pub constituents: Vec<Share>,
     /// Jets whose gradients were integrated, and in how many steps.
-    pub gradient_jets: [usize; 2],
+    pub jets: [usize; 2],
     /// The mean size of what the gradients leave unexplained, over that of what they explain.
     pub incompleteness: f64,
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::data::{Explanation, ReportData, Share};
+use super::data::{Explanation, GradientShares, ReportData, Share};
 use super::format;
 
 const WIDTH: f64 = 560.0;
@@ -12,34 +12,41 @@ const ROW: f64 = 22.0;
 
 pub(super) fn explanation(report: &ReportData, found: &Explanation) -> Markup {
     let [jets, parts] = found.importance_jets;
-    let [gradient_jets, steps] = found.gradient_jets;
     html! {
         div class="figures" {
             figure {
                 (bars("Loss of ROC AUC for each shuffled input", &found.importances, 4))
                 figcaption {
-                    "Permutation importance: how much ROC AUC is lost where one input is shuffled between the constituents of all \
-                     jets. " (format::count(jets as u64)) " jets in " (parts) " parts, each with a permutation of its own; the \
-                     bars end at one standard error, of jets and permutations together. What two inputs both know, shuffling one \
-                     does not take away."
+                    "Permutation importance: how much ROC AUC is lost where one input is shuffled, between all constituents \
+                     what is known of a constituent, between the jets what is known of a jet. "
+                    (format::count(jets as u64)) " jets in " (parts) " parts, each with a permutation of its own; the bars end \
+                     at one standard error, of jets and permutations together. What two inputs both know, shuffling one does \
+                     not take away."
                 }
             }
-            figure {
-                (bars("Size of the integrated gradients of each feature", &found.features, 3))
-                figcaption {
-                    "Integrated gradients: what a feature adds to the score of " (report.signal) " over " (report.background)
-                    " (before the softmax), in size, summed over the constituents of a jet and averaged over "
-                    (format::count(gradient_jets as u64)) " jets. The path has " (steps) " steps, from the same jet with all \
-                     features at their centre; " (format!("{:.1} %", 100.0 * found.incompleteness))
-                    " of the score's change is left unexplained by the steps."
-                }
+            @if let Some(found) = &found.gradients { (gradients(report, found)) }
+        }
+    }
+}
+
+fn gradients(report: &ReportData, found: &GradientShares) -> Markup {
+    let [jets, steps] = found.jets;
+    html! {
+        figure {
+            (bars("Size of the integrated gradients of each feature", &found.features, 3))
+            figcaption {
+                "Integrated gradients: what a feature adds to the score of " (report.signal) " over " (report.background)
+                " (before the softmax), in size, summed over the constituents of a jet and averaged over "
+                (format::count(jets as u64)) " jets. The path has " (steps) " steps, from the same jet with all \
+                 features at their centre; " (format!("{:.1} %", 100.0 * found.incompleteness))
+                " of the score's change is left unexplained by the steps."
             }
-            figure {
-                (bars("Size of the integrated gradients of each constituent", &found.constituents, 3))
-                figcaption {
-                    "The same for the constituents of a jet in the order of the data, the features summed; a place averages over \
-                     the jets that have it."
-                }
+        }
+        figure {
+            (bars("Size of the integrated gradients of each constituent", &found.constituents, 3))
+            figcaption {
+                "The same for the constituents of a jet in the order of the data, the features summed; a place averages over \
+                 the jets that have it."
             }
         }
     }

@@ -12,8 +12,9 @@ mod page;
 mod published;
 
 pub use data::{
-    ClassHistogram, CutflowStep, DataSummary, EpochValues, Explanation, Fact, Histogram, JetImage,
-    MetricValue, ReportData, RunSummary, Share, SourceSummary, SplitSummary, StepResources, TrainingHistory,
+    ClassHistogram, CutflowStep, DataSummary, EpochValues, Explanation, Fact, GradientShares, Histogram,
+    JetImage, MetricValue, ReportData, RunSummary, Share, SourceSummary, SplitSummary, StepResources,
+    TrainingHistory,
 };
 pub use published::{PUBLISHED_FORMAT, Published, PublishedResult, PublishedSource, PublishedValue, Status};
 

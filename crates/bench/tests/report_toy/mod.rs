@@ -1,9 +1,9 @@
 //! A toy to fill a report with: two classes of seeded random scores, three-pronged and single-pronged jets.
 
 use fiducial_bench::report::{
-    ClassHistogram, CutflowStep, DataSummary, EpochValues, Explanation, Fact, Histogram, JetImage,
-    MetricValue, Published, ReportData, RunSummary, Share, SourceSummary, SplitSummary, StepResources,
-    TrainingHistory,
+    ClassHistogram, CutflowStep, DataSummary, EpochValues, Explanation, Fact, GradientShares, Histogram,
+    JetImage, MetricValue, Published, ReportData, RunSummary, Share, SourceSummary, SplitSummary,
+    StepResources, TrainingHistory,
 };
 use fiducial_metrics::{BinaryScores, Bootstrap};
 
@@ -77,10 +77,12 @@ pub(crate) fn report() -> Result<ReportData, Box<dyn std::error::Error>> {
 explanation: Some(Explanation {
             importances: vec![share("part_logptrel", 0.0731, 0.0042), share("points", 0.0312, 0.0031), share("part_deltaR", -0.0004, 0.0009)],
             importance_jets: [1000, 10],
-            features: vec![share("part_logptrel", 1.31, 0.05), share("part_deltaR", 0.72, 0.03)],
-            constituents: (1..=12).map(|rank| share(&rank.to_string(), 1.5 / f64::from(rank), 0.04)).collect(),
-            gradient_jets: [200, 16],
-            incompleteness: 0.021,
+            gradients: Some(GradientShares {
+                features: vec![share("part_logptrel", 1.31, 0.05), share("part_deltaR", 0.72, 0.03)],
+                constituents: (1..=12).map(|rank| share(&rank.to_string(), 1.5 / f64::from(rank), 0.04)).collect(),
+                jets: [200, 16],
+                incompleteness: 0.021,
+            }),
         }),
         published: Some(Published::parse(include_str!("../../../../benchmarks/jet-tagging/top/published.toml"))?),
         is_reference_data: false,

@@ -126,10 +126,13 @@ impl Parser {
             (Setting::Flag(_), Token::Name(name)) if name == "True" => Ok(Constant::Flag(true)),
             (Setting::Flag(_), Token::Name(name)) if name == "False" => Ok(Constant::Flag(false)),
             (Setting::Flag(_), _) => wrong("True or False"),
-            (Setting::Word(words), Token::Text(text)) => match words.iter().find(|word| **word == text) {
-                Some(word) => Ok(Constant::Word(word)),
-                None => wrong(&format!("one of {}", quoted_words(words))),
-            },
+            (Setting::Word(words), Token::Text(text)) => {
+                let usual = fiducial_physics::usual_spelling(&text);
+                match words.iter().find(|word| **word == usual) {
+                    Some(word) => Ok(Constant::Word(word)),
+                    None => wrong(&format!("one of {}", quoted_words(words))),
+                }
+            }
             (Setting::Word(words), _) => wrong(&format!("one of {}", quoted_words(words))),
             (Setting::Value, _) => wrong("a value"),
         }

@@ -8,7 +8,7 @@ pub(super) enum Token {
     Number(f64),
     /// A whole number, written without point and exponent.
     Integer(i64),
-    /// What stands in quotes, for settings: `"antikt"`.
+    /// What stands in quotes, for settings: `"anti-kt"`.
     Text(String),
     /// A name, dots included: `part_px`, `np.sqrt`, `Jet.PT`, `pair.a`.
     Name(String),

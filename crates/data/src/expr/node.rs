@@ -91,7 +91,7 @@ impl Float {
     }
 }
 
-/// The value of a setting such as `R=0.8` or `algorithm="antikt"`, which is known when the text is parsed.
+/// The value of a setting such as `R=0.8` or `algorithm="anti-kt"`, which is known when the text is parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Constant {
     Integer(i64),

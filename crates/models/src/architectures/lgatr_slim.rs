@@ -272,7 +272,8 @@ impl Forward for LgatrSlim {
         if self.scalars {
             scalars = Tensor::cat(vec![scalars, pass.features(inputs)], 1);
         }
-        let vectors = inputs.vectors_tensor(self.unit, &device).reshape([inputs.constituents() * 4, 1]);
+        let vectors =
+            inputs.resting_vectors_tensor(self.unit, &device).reshape([inputs.constituents() * 4, 1]);
         let mut x = self.embed.forward(Multi { scalars, vectors })?;
         let offsets: Offsets = Arc::new(inputs.offsets.clone());
         for block in &self.blocks {

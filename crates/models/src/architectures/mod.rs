@@ -1,4 +1,4 @@
-//! The architectures: a new one is one file in this folder and one line in the table below.
+//! The architectures: a new one is one file in this folder, one line in the table below, and one file in `crate::onnx`.
 //!
 //! A file holds what belongs to one architecture: its sizes as a recipe writes them ([`Configuration`]), their checks, what
 //! it reads, and its layers ([`Forward`]).
@@ -21,6 +21,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{BatchNorm, Initialiser, Pass};
+use crate::onnx::{self, ToGraph};
 use crate::{Error, Inputs, Reads, Shape};
 
 pub use convolution_1d::Convolution1dConfig;
@@ -36,8 +37,8 @@ pub use perceptron::{ParametrisedPerceptronConfig, PerceptronConfig};
 pub use recurrent::{Cell, RecurrentConfig};
 pub use transformer::{BlockActivation, Norm, Pooling, TransformerConfig};
 
-/// The sizes of an architecture.
-pub(crate) trait Configuration {
+/// The sizes of an architecture. How it is exported stands in `crate::onnx`.
+pub(crate) trait Configuration: ToGraph {
     type Module: Forward;
 
     /// The groups of a batch that the network reads.
@@ -87,6 +88,16 @@ macro_rules! architectures {
 
             pub(crate) fn check(&self, shape: &Shape) -> Result<(), String> {
                 match self { $(Self::$variant(config) => config.check(shape),)* }
+            }
+
+            /// As nodes of an ONNX graph: scores before the softmax.
+            pub(crate) fn to_graph(
+                &self,
+                graph: &mut onnx::Graph,
+                weights: &onnx::Weights,
+                inputs: &onnx::Inputs,
+            ) -> Result<onnx::Value, Error> {
+                match self { $(Self::$variant(config) => config.to_graph(graph, weights, inputs),)* }
             }
 
             pub(crate) fn build(&self, shape: &Shape, start: &mut Initialiser) -> Architecture {

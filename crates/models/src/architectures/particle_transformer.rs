@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Configuration, Forward};
 use crate::config::{at_most, divides, probability, widths};
-use crate::fused::attention::{Offsets, cross_attention, pair_offsets, prepend, self_attention};
+use crate::fused::Activation;
+use crate::fused::attention::{Offsets, cross_attention, prepend, self_attention};
 use crate::fused::dense::dense;
+use crate::fused::pair_bias::{pair_bias, pair_offsets};
+use crate::fused::pair_embedding::pair_embedding;
 use crate::fused::residual::add_scaled;
-use crate::fused::{Activation, from_values};
 use crate::layers::{BatchNorm, Dense, Head, Initialiser, LayerNorm, Pass, side_by_side};
 use crate::{Error, Inputs, Reads, Shape};
 
@@ -209,6 +211,26 @@ impl Block {
     }
 }
 
+impl ParticleTransformer {
+    /// The embedding of each pair of constituents, (pairs, heads).
+    fn pairs(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
+        let pairs = pair_features(inputs.vectors.as_deref().unwrap_or(&[]), &inputs.offsets);
+        let norms = std::iter::once(&self.pair_norm).chain(&self.pair_norms);
+        let mut parameters = vec![self.pair_norm.weight.val(), self.pair_norm.bias.val()];
+        for (layer, norm) in self.pair_embed.iter().zip(&self.pair_norms) {
+            parameters.push(layer.weight.val().flatten(0, 1));
+            parameters.extend(layer.bias.as_ref().map(Param::val));
+            parameters.extend([norm.weight.val(), norm.bias.val()]);
+        }
+        let widths: Vec<usize> = self.pair_norms.iter().map(|norm| norm.weight.val().dims()[0]).collect();
+        let statistics: Vec<_> = norms.map(|norm| norm.statistics(pass)).collect::<Result<_, _>>()?;
+        let parameters = Tensor::cat(parameters, 0);
+        let (bias, moments) = pair_embedding(pairs, PAIR_FEATURES, &widths, parameters, &statistics)?;
+        pass.moments.extend(moments);
+        Ok(bias)
+    }
+}
+
 impl Forward for ParticleTransformer {
     fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
         let mut norms = vec![&mut self.norm, &mut self.pair_norm];
@@ -217,22 +239,13 @@ impl Forward for ParticleTransformer {
     }
 
     fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor<2>, Error> {
-        let device = pass.device();
         let mut x = self.norm.forward(pass.features(inputs), pass)?;
         for (norm, layer) in self.embed_norms.iter().zip(&self.embed) {
             x = layer.forward(norm.forward(x)?, Activation::Gelu)?;
         }
 
-        let pairs = pair_features(inputs.vectors.as_deref().unwrap_or(&[]), &inputs.offsets);
-        let rows = pairs.len() / PAIR_FEATURES;
-        let mut bias = self.pair_norm.forward(from_values(pairs, [rows, PAIR_FEATURES], &device), pass)?;
-        for (index, (layer, norm)) in self.pair_embed.iter().zip(&self.pair_norms).enumerate() {
-            let last = index + 1 == self.pair_embed.len();
-            let activation = if last { Activation::Identity } else { Activation::Gelu };
-            bias = norm.forward_to(layer.forward(bias, Activation::Identity)?, activation, pass)?;
-        }
-
         let constituents: Offsets = Arc::new(inputs.offsets.clone());
+        let bias = pair_bias(self.pairs(inputs, pass)?, &constituents)?;
         for block in &self.blocks {
             x = block.forward(x, bias.clone(), &constituents, pass)?;
         }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::dense::exp;
 use super::glue::Operand;
-use super::kernel::{Matrix, multiply, scratch, split, vectorised, zeros};
+use super::kernel::{Matrix, Room, build, fill_several, multiply, scratch};
 use super::rows::{dot, largest, sum, with_vectors};
 use super::{Array, Gradient, apply};
 use crate::Error;
@@ -17,24 +16,14 @@ use crate::Error;
 /// Rows `offsets[j]..offsets[j + 1]` belong to jet `j`.
 pub(crate) type Offsets = Arc<Vec<usize>>;
 
-fn jets_of(offsets: &[usize]) -> Vec<Range<usize>> {
+pub(crate) fn jets_of(offsets: &[usize]) -> Vec<Range<usize>> {
     offsets.windows(2).map(|pair| pair[0]..pair[1]).collect()
-}
-
-/// The number of unordered pairs, each constituent with itself too, up to each jet; pairs (i, j <= i) follow i, then j.
-pub(crate) fn pair_offsets(offsets: &[usize]) -> Vec<usize> {
-    let mut pairs = vec![0];
-    for jet in offsets.windows(2) {
-        let n = jet[1] - jet[0];
-        pairs.push(pairs[pairs.len() - 1] + n * (n + 1) / 2);
-    }
-    pairs
 }
 
 /// `softmax(q k^T / sqrt(width) + bias) v` for each jet and head.
 ///
 /// `q` is (queries, channels); `k` and `v` are (keys, channels); heads lie beside each other in the channels. `bias` is
-/// (pairs, heads) in the order of [`pair_offsets`], and needs equal queries and keys.
+/// the scores' own layout, that of [`pair_bias`](super::pair_bias::pair_bias), and needs equal queries and keys.
 pub(crate) fn attention(
     [q, k, v]: [Tensor<2>; 3],
     bias: Option<Tensor<2>>,
@@ -99,7 +88,6 @@ struct Plan {
     bias: bool,
     queries: Offsets,
     keys: Offsets,
-    pairs: Vec<usize>,
 }
 
 impl Plan {
@@ -111,15 +99,14 @@ impl Plan {
         queries: &Offsets,
         keys: &Offsets,
     ) -> Self {
-        let pairs = if bias { pair_offsets(queries) } else { vec![0; queries.len()] };
         let (queries, keys) = (Arc::clone(queries), Arc::clone(keys));
-        Self { heads, channels, places, bias, queries, keys, pairs }
+        Self { heads, channels, places, bias, queries, keys }
     }
 
     fn run<const N: usize>(self, operands: [Operand; N]) -> Result<Tensor<2>, Error> {
         apply(operands, |arrays, tracked| {
             let (output, weights) = self.forward(&arrays, tracked);
-            (output, tracked.then(|| Attention { plan: self, arrays: arrays.into(), weights }))
+            (output, tracked.then(|| Attention { plan: self, arrays, weights }))
         })
     }
 
@@ -150,54 +137,70 @@ impl Plan {
 
     fn forward(&self, arrays: &[Array], keep: bool) -> (Array, Arc<Vec<f32>>) {
         let channels = self.channels;
-        let (queries, keys) = (jets_of(&self.queries), jets_of(&self.keys));
-        let places = self.weights();
+        let (queries, places) = (jets_of(&self.queries), self.weights());
         let rows = queries.last().map_or(0, |jet| jet.end);
-        let mut output = zeros(rows * channels);
-        let mut weights = zeros(if keep { places.last().map_or(0, |place| place.end) } else { 0 });
-        let kept: Vec<&mut [f32]> = if keep {
-            split(&mut weights, &places, 1)
+        let (output, weights) = if keep {
+            let ([output, weights], _) =
+                fill_several([&queries, &places], [channels, 1], |jet, [output, room]| {
+                    let output = output.zeros();
+                    let weights = self.weights_of(arrays, jet, &places[jet], room);
+                    self.mix(arrays, jet, weights, output);
+                    ([output, weights], ())
+                });
+            (output, weights)
         } else {
-            places.iter().map(|_| [].as_mut_slice()).collect()
+            let (output, _) = build(&queries, channels, |jet, output| {
+                scratch(places[jet].len(), |weights| {
+                    let weights = self.weights_of(arrays, jet, &places[jet], Room::of(weights));
+                    self.mix(arrays, jet, weights, output);
+                });
+            });
+            (output, Vec::new())
         };
-        split(&mut output, &queries, channels).into_par_iter().zip(kept).enumerate().for_each(
-            |(jet, (output, kept))| {
-                let (queries, keys) = (&queries[jet], &keys[jet]);
-                if queries.is_empty() || keys.is_empty() {
-                    return;
-                }
-                let bias = self.pairs[jet] * self.heads..self.pairs[jet + 1] * self.heads;
-                let bias = if self.bias { &arrays[arrays.len() - 1].values()[bias] } else { &[] };
-                let mut work =
-                    |weights: &mut [f32]| self.forward_jet(arrays, bias, queries, keys, weights, output);
-                if keep { work(kept) } else { scratch(places[jet].len(), work) }
-            },
-        );
         (Array::new(output, [rows, channels]), Arc::new(weights))
     }
 
-    fn forward_jet(
+    /// The rows of one jet: of its queries and of its keys.
+    fn rows(&self, jet: usize) -> (Range<usize>, Range<usize>) {
+        (self.queries[jet]..self.queries[jet + 1], self.keys[jet]..self.keys[jet + 1])
+    }
+
+    /// The attention weights of one jet, (heads, queries, keys).
+    fn weights_of<'a>(
         &self,
         arrays: &[Array],
-        bias: &[f32],
-        queries: &Range<usize>,
-        keys: &Range<usize>,
-        weights: &mut [f32],
-        output: &mut [f32],
-    ) {
-        let (nq, nk, width) = (queries.len(), keys.len(), self.channels / self.heads);
-        for (head, scores) in weights.chunks_exact_mut(nq * nk).enumerate() {
-            let (q, k) = (self.head(arrays, 0, head, queries), self.head(arrays, 1, head, keys));
-            multiply(q, k.t(), scores, nk, false, self.scale());
-        }
-        vectorised(
-            #[inline(always)]
-            || add_bias(bias, weights, nq),
-        );
-        with_vectors(Softmax { rows: weights, width: nk });
-        for (head, weights) in weights.chunks_exact(nq * nk).enumerate() {
-            let v = self.head(arrays, 2, head, keys);
-            multiply(Matrix::new(weights, nk), v, &mut output[head * width..], self.channels, false, 1.0);
+        jet: usize,
+        place: &Range<usize>,
+        room: Room<'a>,
+    ) -> &'a mut [f32] {
+        let (queries, keys) = self.rows(jet);
+        let size = queries.len() * keys.len();
+        let factors = |head| (self.head(arrays, 0, head, &queries), self.head(arrays, 1, head, &keys).t());
+        let weights = if self.bias {
+            let weights = room.copy(&arrays[arrays.len() - 1].values()[place.clone()]);
+            for (head, scores) in weights.chunks_exact_mut(size.max(1)).enumerate() {
+                let (q, k) = factors(head);
+                multiply(q, k, scores, keys.len(), true, self.scale());
+            }
+            weights
+        } else {
+            room.tiles(size, |head, room| {
+                let (q, k) = factors(head);
+                room.product(q, k, self.scale())
+            })
+        };
+        with_vectors(Softmax { rows: weights, width: keys.len() });
+        weights
+    }
+
+    /// The values of one jet under its weights.
+    fn mix(&self, arrays: &[Array], jet: usize, weights: &[f32], output: &mut [f32]) {
+        let (queries, keys) = self.rows(jet);
+        let width = self.channels / self.heads;
+        for (head, weights) in weights.chunks_exact((queries.len() * keys.len()).max(1)).enumerate() {
+            let v = self.head(arrays, 2, head, &keys);
+            let weights = Matrix::new(weights, keys.len());
+            multiply(weights, v, &mut output[head * width..], self.channels, false, 1.0);
         }
     }
 }
@@ -213,7 +216,7 @@ impl WithSimd for Softmax<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        for row in self.rows.chunks_exact_mut(self.width) {
+        for row in self.rows.chunks_exact_mut(self.width.max(1)) {
             let largest = largest(simd, row);
             row.iter_mut().for_each(|value| *value = exp(*value - largest));
             let scale = 1.0 / sum(simd, row);
@@ -244,85 +247,43 @@ impl WithSimd for SoftmaxBackward<'_> {
     }
 }
 
-/// Adds the bias of each pair, (pairs, heads), to the scores of both its constituents, (heads, n, n).
-#[inline(always)]
-fn add_bias(bias: &[f32], scores: &mut [f32], n: usize) {
-    if bias.is_empty() {
-        return;
-    }
-    let heads = scores.len() / (n * n);
-    let mut pairs = bias.chunks_exact(heads);
-    for i in 0..n {
-        for j in 0..=i {
-            let Some(bias) = pairs.next() else { return };
-            for (head, bias) in bias.iter().enumerate() {
-                scores[(head * n + i) * n + j] += bias;
-                if i != j {
-                    scores[(head * n + j) * n + i] += bias;
-                }
-            }
-        }
-    }
-}
-
-/// The gradient of the bias from that of the scores.
-#[inline(always)]
-fn bias_gradient(scores: &[f32], bias: &mut [f32], n: usize) {
-    if bias.is_empty() {
-        return;
-    }
-    let heads = scores.len() / (n * n);
-    let mut pairs = bias.chunks_exact_mut(heads);
-    for i in 0..n {
-        for j in 0..=i {
-            let Some(bias) = pairs.next() else { return };
-            for (head, bias) in bias.iter_mut().enumerate() {
-                let one = scores[(head * n + i) * n + j];
-                *bias = if i == j { one } else { one + scores[(head * n + j) * n + i] };
-            }
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
-struct Attention {
+struct Attention<const N: usize> {
     plan: Plan,
-    arrays: Vec<Array>,
+    arrays: [Array; N],
     weights: Arc<Vec<f32>>,
 }
 
-impl Attention {
+impl<const N: usize> Attention<N> {
     /// The gradient of each operand.
-    fn backward(&self, output: &Array) -> Vec<Vec<f32>> {
+    fn backward(&self, output: &Array) -> [Vec<f32>; N] {
         let plan = &self.plan;
         let (queries, keys) = (jets_of(&plan.queries), jets_of(&plan.keys));
-        let pairs = jets_of(&plan.pairs);
         let weights = plan.weights();
-        let mut gradients: Vec<Vec<f32>> =
-            self.arrays.iter().map(|array| zeros(array.values().len())).collect();
-        let mut jets: Vec<Vec<&mut [f32]>> = queries.iter().map(|_| Vec::new()).collect();
-        for (index, (gradient, array)) in gradients.iter_mut().zip(&self.arrays).enumerate() {
-            let rows = if plan.bias && index + 1 == self.arrays.len() {
-                &pairs
-            } else if plan.places[0].array == index {
-                &queries
-            } else {
-                &keys
-            };
-            for (jet, part) in jets.iter_mut().zip(split(gradient, rows, array.columns())) {
-                jet.push(part);
-            }
-        }
-        jets.into_par_iter().enumerate().for_each(|(jet, mut gradients)| {
+        let bias = |index: usize| plan.bias && index + 1 == N;
+        let parts: [&[Range<usize>]; N] = std::array::from_fn(|index| match index {
+            _ if bias(index) => &weights[..],
+            _ if plan.places[0].array == index => &queries,
+            _ => &keys,
+        });
+        let widths = std::array::from_fn(|index| if bias(index) { 1 } else { self.arrays[index].columns() });
+        let (gradients, _) = fill_several(parts, widths, |jet, rooms| {
+            let mut gradients = rooms.map(Room::zeros);
             let (queries, keys) = (&queries[jet], &keys[jet]);
-            if queries.is_empty() || keys.is_empty() {
-                return;
+            if !queries.is_empty() && !keys.is_empty() {
+                let output = &output.values()[queries.start * plan.channels..queries.end * plan.channels];
+                let weights = &self.weights[weights[jet].clone()];
+                // The gradient of the scores is that of the bias.
+                match gradients.split_last_mut() {
+                    Some((scores, rest)) if plan.bias => {
+                        self.backward_jet(output, weights, queries, keys, scores, rest);
+                    }
+                    _ => scratch(weights.len(), |scores| {
+                        self.backward_jet(output, weights, queries, keys, scores, &mut gradients);
+                    }),
+                }
             }
-            let output = &output.values()[queries.start * plan.channels..queries.end * plan.channels];
-            let weights = &self.weights[weights[jet].clone()];
-            scratch(weights.len(), |scores| {
-                self.backward_jet(output, weights, queries, keys, scores, &mut gradients);
-            });
+            (gradients, ())
         });
         gradients
     }
@@ -355,21 +316,12 @@ impl Attention {
             store(0, head, scores, k, plan.scale());
             store(1, head, scores.t(), q, plan.scale());
         }
-        if plan.bias
-            && let Some(bias) = gradients.last_mut()
-        {
-            vectorised(
-                #[inline(always)]
-                || bias_gradient(all_scores, bias, nq),
-            );
-        }
     }
 }
 
-impl<const N: usize> Gradient<N> for Attention {
+impl<const N: usize> Gradient<N> for Attention<N> {
     fn gradients(self, output: Array, _: [bool; N]) -> [Option<Vec<f32>>; N] {
-        let mut gradients = self.backward(&output).into_iter();
-        std::array::from_fn(|_| gradients.next())
+        self.backward(&output).map(Some)
     }
 }
 
@@ -377,15 +329,21 @@ impl<const N: usize> Gradient<N> for Attention {
 pub(crate) fn prepend(first: Tensor<2>, x: Tensor<2>, offsets: &Offsets) -> Result<Tensor<2>, Error> {
     apply([Operand::new(first)?, Operand::new(x)?], |[first, x], tracked| {
         let channels = first.columns();
-        let mut output = Vec::with_capacity(first.values().len() + x.values().len());
-        for (jet, rows) in jets_of(offsets).into_iter().enumerate() {
-            output.extend_from_slice(&first.values()[jet * channels..(jet + 1) * channels]);
-            output.extend_from_slice(&x.values()[rows.start * channels..rows.end * channels]);
-        }
+        let jets = jets_of(offsets);
+        let (output, _) = build(&with_first(&jets), channels, |jet, output| {
+            let (one, many) = output.split_at_mut(channels);
+            one.copy_from_slice(&first.values()[jet * channels..(jet + 1) * channels]);
+            many.copy_from_slice(&x.values()[jets[jet].start * channels..jets[jet].end * channels]);
+        });
         let rows = first.rows() + x.rows();
         let state = tracked.then(|| Prepend { offsets: Arc::clone(offsets), channels });
         (Array::new(output, [rows, channels]), state)
     })
+}
+
+/// The rows of each jet once it has one more.
+fn with_first(jets: &[Range<usize>]) -> Vec<Range<usize>> {
+    jets.iter().enumerate().map(|(jet, rows)| rows.start + jet..rows.end + jet + 1).collect()
 }
 
 #[derive(Clone, Debug)]
@@ -396,15 +354,15 @@ struct Prepend {
 
 impl Gradient<2> for Prepend {
     fn gradients(self, output: Array, _: [bool; 2]) -> [Option<Vec<f32>>; 2] {
-        let (mut first, mut x) = (Vec::new(), Vec::new());
-        let mut rest = output.values();
-        for rows in jets_of(&self.offsets) {
-            let (one, later) = rest.split_at(self.channels);
-            let (many, later) = later.split_at(rows.len() * self.channels);
-            first.extend_from_slice(one);
-            x.extend_from_slice(many);
-            rest = later;
-        }
-        [Some(first), Some(x)]
+        let jets = jets_of(&self.offsets);
+        let places = with_first(&jets);
+        let (x, first) = build(&jets, self.channels, |jet, x| {
+            let gradient =
+                &output.values()[places[jet].start * self.channels..places[jet].end * self.channels];
+            let (one, many) = gradient.split_at(self.channels);
+            x.copy_from_slice(many);
+            one.to_vec()
+        });
+        [Some(first.concat()), Some(x)]
     }
 }

@@ -1,9 +1,13 @@
 //! A linear layer with its bias and activation.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 
 use super::glue::Operand;
-use super::kernel::{Matrix, TILE, build, multiply, piece_of, ranges, scratch, sum_in_order, vectorised};
+use super::kernel::{
+    Matrix, TILE, fill, fill_several, multiply, piece_of, ranges, scratch, sum_in_order, vectorised,
+};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -36,7 +40,7 @@ pub(crate) fn dense(
     }
 }
 
-/// The output, and what the backward of the activation needs: its output or its argument.
+/// The output, and what the backward of the activation needs: its output or its derivative.
 fn forward(
     x: &Array,
     w: &Array,
@@ -46,50 +50,64 @@ fn forward(
 ) -> (Array, Option<Array>) {
     let (rows, inputs, outputs) = (x.rows(), w.rows(), w.columns());
     let tiles = ranges(rows, TILE);
-    let linear = |tile: usize, output: &mut [f32]| {
-        let x = &x.values()[tiles[tile].start * inputs..tiles[tile].end * inputs];
-        multiply(Matrix::new(x, inputs), Matrix::new(w.values(), outputs), output, outputs, false, 1.0);
-        if !bias.is_empty() {
-            vectorised(
-                #[inline(always)]
-                || {
-                    for row in output.chunks_exact_mut(outputs) {
-                        for (value, bias) in row.iter_mut().zip(bias) {
-                            *value += bias;
-                        }
-                    }
-                },
-            );
-        }
-    };
-    let activate = |values: &mut [f32]| {
+    let weight = Matrix::new(w.values(), outputs);
+    let argument = |tile: usize| &x.values()[tiles[tile].start * inputs..tiles[tile].end * inputs];
+    if tracked && activation == Activation::Gelu {
+        // The derivative is kept instead of the argument: it shares the exponential with the output.
+        let ([output, slope], _) =
+            fill_several([&tiles, &tiles], [outputs, outputs], |tile, [room, slope]| {
+                let output = room.product(Matrix::new(argument(tile), inputs), weight, 1.0);
+                add_to_rows(output, bias);
+                let slope = vectorised(
+                    #[inline(always)]
+                    || {
+                        slope.collect(output.iter_mut().map(
+                            #[inline(always)]
+                            |value| {
+                                let (output, slope) = gelu_with_derivative(*value);
+                                *value = output;
+                                slope
+                            },
+                        ))
+                    },
+                );
+                ([output, slope], ())
+            });
+        return (Array::new(output, [rows, outputs]), Some(Array::new(slope, [rows, outputs])));
+    }
+    let (output, _) = fill(&tiles, outputs, |tile, room| {
+        let output = room.product(Matrix::new(argument(tile), inputs), weight, 1.0);
+        add_to_rows(output, bias);
         vectorised(
             #[inline(always)]
             || match activation {
                 Activation::Identity => {}
-                Activation::Relu => values.iter_mut().for_each(|value| *value = rectify(*value)),
-                Activation::Gelu => values.iter_mut().for_each(|value| *value = gelu(*value)),
+                Activation::Relu => output.iter_mut().for_each(|value| *value = rectify(*value)),
+                Activation::Gelu => output.iter_mut().for_each(|value| *value = gelu(*value)),
             },
         );
-    };
-    if tracked && activation == Activation::Gelu {
-        let (before, _) = build(&tiles, outputs, linear);
-        let (output, _) = build(&tiles, outputs, |tile, output| {
-            let before = &before[tiles[tile].start * outputs..tiles[tile].end * outputs];
-            vectorised(
-                #[inline(always)]
-                || output.iter_mut().zip(before).for_each(|(output, before)| *output = gelu(*before)),
-            );
-        });
-        return (Array::new(output, [rows, outputs]), Some(Array::new(before, [rows, outputs])));
-    }
-    let (output, _) = build(&tiles, outputs, |tile, output| {
-        linear(tile, output);
-        activate(output);
+        (output, ())
     });
     let output = Array::new(output, [rows, outputs]);
     let kept = (activation == Activation::Relu).then(|| output.clone());
     (output, kept)
+}
+
+/// Adds `bias` to each row; an empty one to none.
+pub(crate) fn add_to_rows(rows: &mut [f32], bias: &[f32]) {
+    if bias.is_empty() {
+        return;
+    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for row in rows.chunks_exact_mut(bias.len()) {
+                for (value, bias) in row.iter_mut().zip(bias) {
+                    *value += bias;
+                }
+            }
+        },
+    );
 }
 
 /// max(x, 0) that lets a NaN through, as the loss must see it.
@@ -102,7 +120,7 @@ pub(crate) fn rectify(x: f32) -> f32 {
 struct Dense {
     x: Array,
     weight: Array,
-    /// With ReLU the output, with GELU its argument.
+    /// With ReLU the output, with GELU its derivative.
     kept: Option<Array>,
     activation: Activation,
 }
@@ -112,79 +130,102 @@ impl Dense {
     fn backward(&self, output: &Array, wanted: [bool; 3]) -> [Option<Vec<f32>>; 3] {
         let (rows, inputs, outputs) = (self.x.rows(), self.weight.rows(), self.weight.columns());
         let pieces = ranges(rows, piece_of(rows, TILE));
-        let run = |index: usize, mut dx: &mut [f32]| {
+        let weight = Matrix::new(self.weight.values(), outputs).t();
+        // Without a gradient of x the parts have no numbers.
+        let (dx, sums) = fill(&pieces, if wanted[0] { inputs } else { 0 }, |piece, room| {
             let mut dw = vec![0.0; if wanted[1] { inputs * outputs } else { 0 }];
             let mut db = vec![0.0_f32; if wanted[2] { outputs } else { 0 }];
-            scratch(TILE * outputs, |scratch| {
-                for tile in ranges(pieces[index].len(), TILE) {
-                    let rows = pieces[index].start + tile.start..pieces[index].start + tile.end;
-                    let gradient = &output.values()[rows.start * outputs..rows.end * outputs];
-                    let kept = self.kept.as_ref().map_or(&[][..], Array::values);
-                    let kept = kept.get(rows.start * outputs..rows.end * outputs).unwrap_or(&[]);
-                    let x = &self.x.values()[rows.start * inputs..rows.end * inputs];
-                    let before = &mut scratch[..gradient.len()];
-                    let identity = self.activation == Activation::Identity;
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            match self.activation {
-                                Activation::Identity => {}
-                                Activation::Relu => {
-                                    for ((before, gradient), output) in
-                                        before.iter_mut().zip(gradient).zip(kept)
-                                    {
-                                        // A mask of bits: as a choice it became a branch for each number, which took
-                                        // a third of a training step.
-                                        let mask = u32::from(*output > 0.0).wrapping_neg();
-                                        *before = f32::from_bits(gradient.to_bits() & mask);
-                                    }
-                                }
-                                Activation::Gelu => {
-                                    for ((before, gradient), argument) in
-                                        before.iter_mut().zip(gradient).zip(kept)
-                                    {
-                                        *before = gradient * gelu_derivative(*argument);
-                                    }
-                                }
-                            }
-                            if wanted[2] {
-                                let before = if identity { gradient } else { &*before };
-                                for row in before.chunks_exact(outputs) {
-                                    for (sum, value) in db.iter_mut().zip(row) {
-                                        *sum += value;
-                                    }
-                                }
-                            }
-                        },
-                    );
-                    let before = Matrix::new(if identity { gradient } else { before }, outputs);
-                    if wanted[1] {
-                        multiply(Matrix::new(x, inputs).t(), before, &mut dw, outputs, true, 1.0);
+            let start = pieces[piece].start;
+            let tiles: Vec<_> = ranges(pieces[piece].len(), TILE)
+                .into_iter()
+                .map(|tile| start + tile.start..start + tile.end)
+                .collect();
+            let dx = scratch(TILE * outputs, |scratch| {
+                if wanted[0] {
+                    room.tiles(TILE * inputs, |tile, room| {
+                        let before = self.sums(output, &tiles[tile], scratch, &mut dw, &mut db);
+                        room.product(before, weight, 1.0)
+                    })
+                } else {
+                    for tile in &tiles {
+                        self.sums(output, tile, scratch, &mut dw, &mut db);
                     }
-                    if wanted[0] {
-                        let (now, later) = std::mem::take(&mut dx).split_at_mut(x.len());
-                        multiply(
-                            before,
-                            Matrix::new(self.weight.values(), outputs).t(),
-                            now,
-                            inputs,
-                            false,
-                            1.0,
-                        );
-                        dx = later;
-                    }
+                    room.zeros()
                 }
             });
-            (dw, db)
-        };
-        // Without a gradient of x the parts have no numbers: the same work into nothing.
-        let (dx, partials) = build(&pieces, if wanted[0] { inputs } else { 0 }, run);
-        let (dw, db): (Vec<_>, Vec<_>) = partials.into_iter().unzip();
+            (dx, (dw, db))
+        });
+        let (dw, db): (Vec<_>, Vec<_>) = sums.into_iter().unzip();
         [
             wanted[0].then_some(dx),
             wanted[1].then(|| sum_in_order(dw, inputs * outputs)),
             wanted[2].then(|| sum_in_order(db, outputs)),
         ]
+    }
+}
+
+impl Dense {
+    /// The gradient before the activation for some rows, from that of the output; what these rows give to those of the
+    /// weight and of the bias is added to `dw` and `db`, where these are not empty.
+    fn sums<'a>(
+        &self,
+        output: &'a Array,
+        rows: &Range<usize>,
+        scratch: &'a mut [f32],
+        dw: &mut [f32],
+        db: &mut [f32],
+    ) -> Matrix<'a> {
+        let (inputs, outputs) = (self.weight.rows(), self.weight.columns());
+        let place = rows.start * outputs..rows.end * outputs;
+        let gradient = &output.values()[place.clone()];
+        let before = match &self.kept {
+            None => gradient,
+            Some(kept) => {
+                let before = &mut scratch[..gradient.len()];
+                self.deactivate(gradient, &kept.values()[place], before);
+                before
+            }
+        };
+        if !db.is_empty() {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for row in before.chunks_exact(outputs) {
+                        for (sum, value) in db.iter_mut().zip(row) {
+                            *sum += value;
+                        }
+                    }
+                },
+            );
+        }
+        let before = Matrix::new(before, outputs);
+        if !dw.is_empty() {
+            let x = Matrix::new(&self.x.values()[rows.start * inputs..rows.end * inputs], inputs);
+            multiply(x.t(), before, dw, outputs, true, 1.0);
+        }
+        before
+    }
+
+    fn deactivate(&self, gradient: &[f32], kept: &[f32], before: &mut [f32]) {
+        vectorised(
+            #[inline(always)]
+            || match self.activation {
+                Activation::Identity => before.copy_from_slice(gradient),
+                Activation::Relu => {
+                    for ((before, gradient), output) in before.iter_mut().zip(gradient).zip(kept) {
+                        // A mask of bits: as a choice it became a branch for each number, which took a third of a
+                        // training step.
+                        let mask = u32::from(*output > 0.0).wrapping_neg();
+                        *before = f32::from_bits(gradient.to_bits() & mask);
+                    }
+                }
+                Activation::Gelu => {
+                    for ((before, gradient), slope) in before.iter_mut().zip(gradient).zip(kept) {
+                        *before = gradient * slope;
+                    }
+                }
+            },
+        );
     }
 }
 
@@ -244,6 +285,13 @@ pub(crate) fn gelu(x: f32) -> f32 {
 pub(crate) fn gelu_derivative(x: f32) -> f32 {
     let (distribution, density) = normal(x);
     distribution + x * density
+}
+
+/// GELU and its derivative, which share the exponential.
+#[inline(always)]
+pub(crate) fn gelu_with_derivative(x: f32) -> (f32, f32) {
+    let (distribution, density) = normal(x);
+    (x * distribution, distribution + x * density)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::glue::Operand;
-use super::kernel::{TILE, build, ranges, vectorised};
+use super::kernel::{TILE, fill, ranges, vectorised};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -51,24 +51,35 @@ impl Rule {
         // Tiles begin with a block of their own.
         let length = x.values().len();
         let tiles = ranges(length, TILE * BLOCK);
-        let (output, _) = build(&tiles, 1, |tile, output| {
+        let (output, _) = fill(&tiles, 1, |tile, room| {
             let x = &x.values()[tiles[tile].clone()];
-            vectorised(
+            let output = vectorised(
                 #[inline(always)]
                 || {
-                    let blocks = output.chunks_mut(BLOCK).zip(x.chunks(BLOCK));
-                    for (block, (output, x)) in blocks.enumerate() {
-                        let words = words(self.key, (tile * TILE + block) as u64);
-                        for ((output, x), words) in output.chunks_mut(LANES).zip(x.chunks(LANES)).zip(&words)
-                        {
-                            for ((output, x), word) in output.iter_mut().zip(x).zip(words) {
-                                let mask = u32::from(*word >= self.threshold).wrapping_neg();
-                                *output = f32::from_bits((x * self.kept).to_bits() & mask);
-                            }
-                        }
-                    }
+                    room.tiles(
+                        BLOCK,
+                        #[inline(always)]
+                        |block, room| {
+                            let words = words(self.key, (tile * TILE + block) as u64);
+                            room.tiles(
+                                LANES,
+                                #[inline(always)]
+                                |row, room| {
+                                    let x = &x[block * BLOCK + row * LANES..];
+                                    room.collect(x.iter().zip(words[row]).map(
+                                        #[inline(always)]
+                                        |(x, word)| {
+                                            let mask = u32::from(word >= self.threshold).wrapping_neg();
+                                            f32::from_bits((x * self.kept).to_bits() & mask)
+                                        },
+                                    ))
+                                },
+                            )
+                        },
+                    )
                 },
             );
+            (output, ())
         });
         output
     }

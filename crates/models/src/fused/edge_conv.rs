@@ -15,7 +15,7 @@ use super::dense;
 use super::glue::Operand;
 use super::kernel::{Matrix, build, multiply, piece_of, ranges, scratch, split, sum_in_order, vectorised};
 use super::neighbours::Graph;
-use super::norm::{Affine, Moments, Statistics};
+use super::norm::{Affine, Moments, NormBackward, Statistics, add_sums};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -362,55 +362,6 @@ impl EdgeConv {
             sums
         });
         sum_in_order(sums.collect(), 2 * width)
-    }
-}
-
-/// Adds to the gradients of gain and shift what rows of the gradient and of the norm's input give.
-#[inline(always)]
-fn add_sums(sums: &mut [f32], gradient: &[f32], x: &[f32], affine: &Affine) {
-    let width = affine.scale.len();
-    let (gamma, beta) = sums.split_at_mut(width);
-    let (mean, inverse) = (&affine.mean[..width], &affine.inverse[..width]);
-    for (gradient, x) in gradient.chunks_exact(width).zip(x.chunks_exact(width)) {
-        for channel in 0..width {
-            gamma[channel] += gradient[channel] * (x[channel] - mean[channel]) * inverse[channel];
-            beta[channel] += gradient[channel];
-        }
-    }
-}
-
-/// Constants of `dx = scale (dy - (dbeta + normal dgamma) / edges)`, written as `dx = scale dy + slope x + constant`.
-struct NormBackward {
-    slope: Vec<f32>,
-    constant: Vec<f32>,
-}
-
-impl NormBackward {
-    fn new(sums: &[f32], affine: &Affine, edges: usize, running: bool) -> Self {
-        let width = affine.scale.len();
-        if running {
-            return Self { slope: vec![0.0; width], constant: vec![0.0; width] };
-        }
-        let share = 1.0 / edges.max(1) as f32;
-        let slope: Vec<f32> =
-            (0..width).map(|c| -affine.scale[c] * sums[c] * share * affine.inverse[c]).collect();
-        let constant = (0..width)
-            .map(|c| -affine.scale[c] * sums[width + c] * share - slope[c] * affine.mean[c])
-            .collect();
-        Self { slope, constant }
-    }
-
-    #[inline(always)]
-    fn apply(&self, affine: &Affine, gradient: &mut [f32], x: &[f32]) {
-        let width = self.slope.len();
-        let (scale, slope, constant) =
-            (&affine.scale[..width], &self.slope[..width], &self.constant[..width]);
-        for (gradient, x) in gradient.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-            for channel in 0..width {
-                gradient[channel] =
-                    scale[channel] * gradient[channel] + slope[channel] * x[channel] + constant[channel];
-            }
-        }
     }
 }
 

@@ -69,6 +69,11 @@ impl Array {
 pub(crate) trait Gradient<const N: usize>: Clone + Send + Debug + 'static {
     /// The gradient of each input that is `wanted`, in the input's own shape, from that of the output.
     fn gradients(self, output: Array, wanted: [bool; N]) -> [Option<Vec<f32>>; N];
+
+    /// Inputs of the output's shape whose gradient is that of the output, which is then shared and not copied.
+    fn passes_through(&self) -> [bool; N] {
+        [false; N]
+    }
 }
 
 #[derive(Debug)]
@@ -79,12 +84,17 @@ impl<S: Gradient<N>, const N: usize> Backward<Flex, N> for Step<S> {
 
     fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let output = Array::from_flex(grads.consume::<Flex>(&ops.node));
-        let wanted = ops.parents.each_ref().map(Option::is_some);
         let (state, shapes) = ops.state;
-        let gradients = state.gradients(output, wanted);
-        for ((parent, gradient), shape) in ops.parents.into_iter().zip(gradients).zip(shapes) {
-            if let (Some(node), Some(gradient)) = (parent, gradient) {
-                grads.register::<Flex>(node.id, FlexTensor::from_data(TensorData::new(gradient, shape)));
+        let same = state.passes_through();
+        let wanted = std::array::from_fn(|input| ops.parents[input].is_some() && !same[input]);
+        let gradients = state.gradients(output.clone(), wanted);
+        for (input, (parent, gradient)) in ops.parents.into_iter().zip(gradients).enumerate() {
+            let Some(node) = parent else { continue };
+            if same[input] {
+                grads.register::<Flex>(node.id, output.0.clone());
+            } else if let Some(gradient) = gradient {
+                let data = TensorData::new(gradient, shapes[input].clone());
+                grads.register::<Flex>(node.id, FlexTensor::from_data(data));
             }
         }
     }

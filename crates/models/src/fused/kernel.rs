@@ -1,6 +1,7 @@
 //! Matrix products, vector instructions and the splitting of work.
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -59,24 +60,36 @@ impl<'a> Matrix<'a> {
 ///
 /// Rows of `c` lie `stride` apart.
 pub(crate) fn multiply(a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32], stride: usize, add: bool, scale: f32) {
-    let (m, n, k) = (a.rows, b.columns, a.columns);
+    let (m, n) = (a.rows, b.columns);
     if m == 0 || n == 0 {
         return;
     }
     assert!(
-        a.fits() && b.fits() && b.rows == k && n <= stride && (m - 1) * stride + n <= c.len(),
-        "matrices do not fit: ({m}, {k}) x ({}, {n}) into {} with stride {stride}",
-        b.rows,
+        n <= stride && (m - 1) * stride + n <= c.len(),
+        "({m}, {n}) numbers do not fit into {} with stride {stride}",
         c.len()
     );
-    // SAFETY: the assertion above keeps all three matrices inside their slices, and `c` is borrowed mutably, so that
-    // it overlaps neither of the others. Strides are lengths of slices and fit isize.
+    // SAFETY: the assertion above keeps the product inside of `c`, which is borrowed mutably, so that it overlaps
+    // neither of the others.
+    unsafe { product(a, b, c.as_mut_ptr(), stride, add, scale) };
+}
+
+/// [`multiply`] into memory that is read only with `add`.
+///
+/// # Safety
+/// From `c` on there must be room for `a.rows` rows of `b.columns` numbers, `stride` apart, apart from `a` and `b`, and
+/// with `add` there must be numbers.
+unsafe fn product(a: Matrix<'_>, b: Matrix<'_>, c: *mut f32, stride: usize, add: bool, scale: f32) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    assert!(a.fits() && b.fits() && b.rows == k, "matrices do not fit: ({m}, {k}) x ({}, {n})", b.rows);
+    // SAFETY: the assertion above keeps both matrices inside their slices; the caller answers for `c`. Strides are lengths
+    // of slices and fit isize.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            c.as_mut_ptr(),
+            c,
             1,
             stride as isize,
             add,
@@ -115,44 +128,153 @@ pub(crate) fn ranges(rows: usize, step: usize) -> Vec<Range<usize>> {
 /// Makes rows of `width` numbers, part by part and in parallel; returns them and what `make` returned, in order.
 ///
 /// Each part is zero when `make` gets it, zeroed just before by the thread that goes on to fill it: one sweep over fresh
-/// memory by one thread would take as long as a layer.
+/// memory by one thread would take as long as a layer. What writes every number anyway is better made by [`fill`].
 pub(crate) fn build<R: Send>(
     parts: &[Range<usize>],
     width: usize,
     make: impl Fn(usize, &mut [f32]) -> R + Sync,
 ) -> (Vec<f32>, Vec<R>) {
-    let length = parts.last().map_or(0, |part| part.end) * width;
-    let mut data: Vec<f32> = Vec::with_capacity(length);
-    let mut rest = &mut data.spare_capacity_mut()[..length];
-    let mut pieces = Vec::with_capacity(parts.len());
-    let mut covered = 0;
-    for part in parts {
-        let (piece, later) = rest.split_at_mut(part.len() * width);
-        covered += piece.len();
-        pieces.push(piece);
-        rest = later;
-    }
-    assert!(covered == length, "parts of {covered} numbers do not make {length}");
-    let results = pieces
-        .into_par_iter()
-        .enumerate()
-        .map(|(index, piece)| {
-            for number in &mut *piece {
-                number.write(0.0);
-            }
-            // SAFETY: every number of the piece was written in the loop above, and f32 has no drop.
-            let piece = unsafe { &mut *(std::ptr::from_mut(piece) as *mut [f32]) };
-            make(index, piece)
-        })
-        .collect();
-    // SAFETY: the pieces cover the first `length` numbers (asserted), and each was written from end to end.
-    unsafe { data.set_len(length) };
+    fill(parts, width, |index, room| {
+        let part = room.zeros();
+        let result = make(index, part);
+        (part, result)
+    })
+}
+
+/// Makes rows of `width` numbers, part by part and in parallel, in memory that was not zeroed before: a tenth of a
+/// transformer's training step went into zeros that were overwritten at once.
+///
+/// `make` returns its part once it is written, as [`Room`] hands it out.
+pub(crate) fn fill<R: Send>(
+    parts: &[Range<usize>],
+    width: usize,
+    make: impl for<'a> Fn(usize, Room<'a>) -> (&'a mut [f32], R) + Sync,
+) -> (Vec<f32>, Vec<R>) {
+    let ([data], results) = fill_several([parts], [width], |index, [room]| {
+        let (part, result) = make(index, room);
+        ([part], result)
+    });
     (data, results)
 }
 
-/// Zeros, written by all threads.
-pub(crate) fn zeros(length: usize) -> Vec<f32> {
-    build(&ranges(length, 1 << 16), 1, |_, _| ()).0
+/// [`fill`] for several arrays, each with parts of its own, as many as the others.
+pub(crate) fn fill_several<const N: usize, R: Send>(
+    parts: [&[Range<usize>]; N],
+    widths: [usize; N],
+    make: impl for<'a> Fn(usize, [Room<'a>; N]) -> ([&'a mut [f32]; N], R) + Sync,
+) -> ([Vec<f32>; N], Vec<R>) {
+    let lengths: [usize; N] =
+        std::array::from_fn(|array| parts[array].last().map_or(0, |part| part.end) * widths[array]);
+    let mut data = lengths.map(Vec::<f32>::with_capacity);
+    let number = parts.first().map_or(0, |parts| parts.len());
+    let mut pieces: Vec<Vec<&mut [MaybeUninit<f32>]>> = (0..number).map(|_| Vec::with_capacity(N)).collect();
+    for (array, data) in data.iter_mut().enumerate() {
+        assert!(parts[array].len() == number, "{} parts beside {number}", parts[array].len());
+        let mut rest = &mut data.spare_capacity_mut()[..lengths[array]];
+        for (pieces, part) in pieces.iter_mut().zip(parts[array]) {
+            let (piece, later) = rest.split_at_mut(part.len() * widths[array]);
+            pieces.push(piece);
+            rest = later;
+        }
+        assert!(rest.is_empty(), "parts leave {} of {} numbers out", rest.len(), lengths[array]);
+    }
+    let results = pieces
+        .into_par_iter()
+        .enumerate()
+        .map(|(index, pieces)| {
+            let places: Vec<_> =
+                pieces.iter().map(|piece| (piece.as_ptr().cast::<f32>(), piece.len())).collect();
+            let mut rooms = pieces.into_iter().map(Room);
+            let rooms = std::array::from_fn(|_| rooms.next().unwrap_or(Room(&mut [])));
+            let (written, result) = make(index, rooms);
+            let whole =
+                written.iter().zip(&places).all(|(part, place)| (part.as_ptr(), part.len()) == *place);
+            assert!(whole, "a part was not written from end to end");
+            result
+        })
+        .collect();
+    for (data, length) in data.iter_mut().zip(lengths) {
+        // SAFETY: the pieces cover the first `length` numbers (asserted), and of each piece a slice of numbers came back
+        // that begins and ends with it (asserted), which `Room` gives for what was written alone.
+        unsafe { data.set_len(length) };
+    }
+    (data, results)
+}
+
+/// Room for numbers that nobody has written yet. Each way to write it gives it back as numbers.
+pub(crate) struct Room<'a>(&'a mut [MaybeUninit<f32>]);
+
+impl<'a> Room<'a> {
+    /// The room of numbers that are not needed any more.
+    pub(crate) fn of(numbers: &'a mut [f32]) -> Self {
+        // SAFETY: what is there is written, and `Room` writes nothing but numbers.
+        Self(unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<f32>]) })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn zeros(self) -> &'a mut [f32] {
+        for number in &mut *self.0 {
+            number.write(0.0);
+        }
+        // SAFETY: every number was written in the loop above.
+        unsafe { self.written() }
+    }
+
+    pub(crate) fn copy(self, numbers: &[f32]) -> &'a mut [f32] {
+        self.0.write_copy_of_slice(numbers)
+    }
+
+    /// The numbers of an iterator, which must have as many.
+    #[inline(always)]
+    pub(crate) fn collect(self, numbers: impl Iterator<Item = f32>) -> &'a mut [f32] {
+        let mut count = 0;
+        for (place, number) in self.0.iter_mut().zip(numbers) {
+            place.write(number);
+            count += 1;
+        }
+        assert!(count == self.0.len(), "{count} numbers for {} places", self.0.len());
+        // SAFETY: the loop wrote as many places as there are, from the first on (asserted).
+        unsafe { self.written() }
+    }
+
+    /// `scale * a b`, which must have as many numbers; on the calling thread alone.
+    pub(crate) fn product(self, a: Matrix<'_>, b: Matrix<'_>, scale: f32) -> &'a mut [f32] {
+        let (rows, columns) = (a.rows, b.columns);
+        if rows * columns == 0 || a.columns == 0 {
+            return self.zeros();
+        }
+        assert!(rows * columns == self.0.len(), "({rows}, {columns}) numbers for {} places", self.0.len());
+        // SAFETY: the places are there for all rows of a product without gaps (asserted), and it is not read.
+        unsafe { product(a, b, self.0.as_mut_ptr().cast(), columns, false, scale) };
+        // SAFETY: the product wrote every number.
+        unsafe { self.written() }
+    }
+
+    /// Tile by tile of `length` numbers, the last one shorter; `make` returns each tile once it is written.
+    #[inline(always)]
+    pub(crate) fn tiles(
+        self,
+        length: usize,
+        mut make: impl for<'b> FnMut(usize, Room<'b>) -> &'b mut [f32],
+    ) -> &'a mut [f32] {
+        for (index, tile) in self.0.chunks_mut(length.max(1)).enumerate() {
+            let place = (tile.as_ptr().cast::<f32>(), tile.len());
+            let written = make(index, Room(tile));
+            assert!((written.as_ptr(), written.len()) == place, "a tile was not written from end to end");
+        }
+        // SAFETY: the tiles cover all, and each was written (asserted).
+        unsafe { self.written() }
+    }
+
+    /// # Safety
+    /// Every number must have been written.
+    unsafe fn written(self) -> &'a mut [f32] {
+        // SAFETY: the caller wrote all numbers.
+        unsafe { self.0.assume_init_mut() }
+    }
 }
 
 thread_local! {

@@ -13,10 +13,14 @@ pub(crate) mod dense;
 pub(crate) mod dropout;
 pub(crate) mod edge_conv;
 pub(crate) mod gather;
+#[cfg(test)]
+mod gradients;
 pub(crate) mod loss;
 pub(crate) mod minkowski;
 pub(crate) mod neighbours;
 pub(crate) mod norm;
+pub(crate) mod pair_bias;
+pub(crate) mod pair_embedding;
 pub(crate) mod pool;
 pub(crate) mod residual;
 mod rows;

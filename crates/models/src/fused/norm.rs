@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::dense::{gelu, gelu_derivative, rectify};
 use super::glue::Operand;
-use super::kernel::{TILE, build, piece_of, ranges, sum_in_order, vectorised};
+use super::kernel::{Room, TILE, fill, piece_of, ranges, sum_in_order, vectorised};
 use super::rows::{products, square_deviation, sum, with_vectors};
 use super::{Activation, Array, Gradient, apply};
 use crate::Error;
@@ -133,14 +133,35 @@ impl Affine {
         affine
     }
 
-    /// `map(x scale + shift)` of rows.
+    /// `activation(x scale + shift)` of rows.
     #[inline(always)]
-    fn rows<'a>(&self, rows: impl Iterator<Item = (&'a mut [f32], &'a [f32])>, map: impl Fn(f32) -> f32) {
-        for (output, x) in rows {
-            for (((output, x), scale), shift) in output.iter_mut().zip(x).zip(&self.scale).zip(&self.shift) {
-                *output = map(x * scale + shift);
-            }
+    pub(crate) fn finish<'a>(&self, x: &[f32], activation: Activation, room: Room<'a>) -> &'a mut [f32] {
+        match activation {
+            Activation::Identity => self.rows(
+                x,
+                room,
+                #[inline(always)]
+                |y| y,
+            ),
+            Activation::Relu => self.rows(x, room, rectify),
+            Activation::Gelu => self.rows(x, room, gelu),
         }
+    }
+
+    #[inline(always)]
+    fn rows<'a>(&self, x: &[f32], room: Room<'a>, map: impl Fn(f32) -> f32) -> &'a mut [f32] {
+        let channels = self.scale.len();
+        room.tiles(
+            channels,
+            #[inline(always)]
+            |row, room| {
+                let x = x[row * channels..(row + 1) * channels].iter();
+                room.collect(x.zip(&self.scale).zip(&self.shift).map(
+                    #[inline(always)]
+                    |((x, scale), shift)| map(x * scale + shift),
+                ))
+            },
+        )
     }
 
     pub(crate) fn running(mean: &[f32], variance: &[f32], gamma: &[f32], beta: &[f32]) -> Self {
@@ -175,23 +196,13 @@ pub(crate) fn batch_norm(
             }
         };
         let tiles = ranges(rows, TILE);
-        let (output, _) = build(&tiles, channels, |tile, output| {
+        let (output, _) = fill(&tiles, channels, |tile, room| {
             let x = &x.values()[tiles[tile].start * channels..tiles[tile].end * channels];
-            vectorised(
+            let output = vectorised(
                 #[inline(always)]
-                || {
-                    let rows = output.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
-                    match activation {
-                        Activation::Identity => affine.rows(
-                            rows,
-                            #[inline(always)]
-                            |y| y,
-                        ),
-                        Activation::Relu => affine.rows(rows, rectify),
-                        Activation::Gelu => affine.rows(rows, gelu),
-                    }
-                },
+                || affine.finish(x, activation, room),
             );
+            (output, ())
         });
         let batch = matches!(statistics, Statistics::Batch);
         let state = tracked.then_some(BatchNorm { x, affine, batch, activation });
@@ -273,30 +284,87 @@ impl Gradient<3> for BatchNorm {
             let (mean, inverse, scale) = (&mean[..channels], &inverse[..channels], &scale[..channels]);
             let (dgamma, dbeta) = (&dgamma[..channels], &dbeta[..channels]);
             let tiles = ranges(rows, TILE);
-            let (dx, _) = build(&tiles, channels, |tile, dx| {
-                let place = tiles[tile].start * channels..tiles[tile].end * channels;
-                let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
-                vectorised(
+            let (dx, _) = fill(&tiles, channels, |tile, room| {
+                let start = tiles[tile].start;
+                let mut before = vec![0.0; channels];
+                let dx = vectorised(
                     #[inline(always)]
                     || {
-                        for ((dx, gradient), x) in dx
-                            .chunks_exact_mut(channels)
-                            .zip(gradient.chunks_exact(channels))
-                            .zip(x.chunks_exact(channels))
-                        {
-                            self.before(gradient, x, dx);
-                            for channel in 0..channels {
-                                let normal = (x[channel] - mean[channel]) * inverse[channel];
-                                let common = (dbeta[channel] + normal * dgamma[channel]) * share;
-                                dx[channel] = scale[channel] * (dx[channel] - common);
-                            }
-                        }
+                        room.tiles(
+                            channels,
+                            #[inline(always)]
+                            |row, room| {
+                                let place = (start + row) * channels..(start + row + 1) * channels;
+                                let (x, gradient) =
+                                    (&self.x.values()[place.clone()], &output.values()[place]);
+                                self.before(gradient, x, &mut before);
+                                let before = &before[..channels];
+                                room.collect((0..channels).map(
+                                    #[inline(always)]
+                                    |channel| {
+                                        let normal = (x[channel] - mean[channel]) * inverse[channel];
+                                        let common = (dbeta[channel] + normal * dgamma[channel]) * share;
+                                        scale[channel] * (before[channel] - common)
+                                    },
+                                ))
+                            },
+                        )
                     },
                 );
+                (dx, ())
             });
             dx
         });
         [dx, wanted[1].then(|| dgamma.to_vec()), wanted[2].then(|| dbeta.to_vec())]
+    }
+}
+
+/// Adds to the gradients of gain and shift what rows of the gradient and of the norm's input give.
+#[inline(always)]
+pub(crate) fn add_sums(sums: &mut [f32], gradient: &[f32], x: &[f32], affine: &Affine) {
+    let width = affine.scale.len();
+    let (gamma, beta) = sums.split_at_mut(width);
+    let (mean, inverse) = (&affine.mean[..width], &affine.inverse[..width]);
+    for (gradient, x) in gradient.chunks_exact(width).zip(x.chunks_exact(width)) {
+        for channel in 0..width {
+            gamma[channel] += gradient[channel] * (x[channel] - mean[channel]) * inverse[channel];
+            beta[channel] += gradient[channel];
+        }
+    }
+}
+
+/// Constants of `dx = scale (dy - (dbeta + normal dgamma) / rows)`, written as `dx = scale dy + slope x + constant`.
+pub(crate) struct NormBackward {
+    pub(crate) slope: Vec<f32>,
+    pub(crate) constant: Vec<f32>,
+}
+
+impl NormBackward {
+    pub(crate) fn new(sums: &[f32], affine: &Affine, rows: usize, running: bool) -> Self {
+        let width = affine.scale.len();
+        if running {
+            return Self { slope: vec![0.0; width], constant: vec![0.0; width] };
+        }
+        let share = 1.0 / rows.max(1) as f32;
+        let slope: Vec<f32> =
+            (0..width).map(|c| -affine.scale[c] * sums[c] * share * affine.inverse[c]).collect();
+        let constant = (0..width)
+            .map(|c| -affine.scale[c] * sums[width + c] * share - slope[c] * affine.mean[c])
+            .collect();
+        Self { slope, constant }
+    }
+
+    #[inline(always)]
+    pub(crate) fn apply(&self, affine: &Affine, gradient: &mut [f32], x: &[f32]) {
+        let width = self.slope.len();
+        let (scale, slope, constant) =
+            (&affine.scale[..width], &self.slope[..width], &self.constant[..width]);
+        for (gradient, x) in gradient.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+            for channel in 0..width {
+                gradient[channel] =
+                    scale[channel] * gradient[channel] + slope[channel] * x[channel] + constant[channel];
+            }
+        }
     }
 }
 
@@ -305,9 +373,9 @@ pub(crate) fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Res
     apply([Operand::new(x)?, Operand::new(gamma)?, Operand::new(beta)?], |[x, gamma, beta], tracked| {
         let (rows, channels) = (x.rows(), x.columns());
         let tiles = ranges(rows, TILE);
-        let (output, _) = build(&tiles, channels, |tile, output| {
+        let (output, _) = fill(&tiles, channels, |tile, room| {
             let x = &x.values()[tiles[tile].start * channels..tiles[tile].end * channels];
-            with_vectors(Normalise { x, gains: gamma.values(), shifts: beta.values(), output });
+            (with_vectors(Normalise { x, gains: gamma.values(), shifts: beta.values(), room }), ())
         });
         (Array::new(output, [rows, channels]), tracked.then_some(LayerNorm { x, gamma: gamma.clone() }))
     })
@@ -323,62 +391,76 @@ fn row_moments<S: Simd>(simd: S, row: &[f32]) -> (f32, f32) {
 }
 
 /// The layer norm of some rows.
-struct Normalise<'a> {
+struct Normalise<'a, 'b> {
     x: &'a [f32],
     gains: &'a [f32],
     shifts: &'a [f32],
-    output: &'a mut [f32],
+    room: Room<'b>,
 }
 
-impl WithSimd for Normalise<'_> {
-    type Output = ();
+impl<'b> WithSimd for Normalise<'_, 'b> {
+    type Output = &'b mut [f32];
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
         let channels = self.gains.len();
-        for (output, x) in self.output.chunks_exact_mut(channels).zip(self.x.chunks_exact(channels)) {
-            let (mean, inverse) = row_moments(simd, x);
-            for (((output, x), gain), shift) in output.iter_mut().zip(x).zip(self.gains).zip(self.shifts) {
-                *output = (x - mean) * inverse * gain + shift;
-            }
-        }
+        self.room.tiles(
+            channels,
+            #[inline(always)]
+            |row, room| {
+                let x = &self.x[row * channels..(row + 1) * channels];
+                let (mean, inverse) = row_moments(simd, x);
+                room.collect(x.iter().zip(self.gains).zip(self.shifts).map(
+                    #[inline(always)]
+                    |((x, gain), shift)| (x - mean) * inverse * gain + shift,
+                ))
+            },
+        )
     }
 }
 
 /// The backward of the layer norm of some rows; `sums` are those for the gains, then those for the shifts.
-struct NormaliseBackward<'a> {
+struct NormaliseBackward<'a, 'b> {
     x: &'a [f32],
     gains: &'a [f32],
     gradient: &'a [f32],
-    dx: &'a mut [f32],
     sums: &'a mut [f32],
+    room: Room<'b>,
 }
 
-impl WithSimd for NormaliseBackward<'_> {
-    type Output = ();
+impl<'b> WithSimd for NormaliseBackward<'_, 'b> {
+    type Output = &'b mut [f32];
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
         let channels = self.gains.len();
         let share = 1.0 / channels.max(1) as f32;
         let (dgains, dshifts) = self.sums.split_at_mut(channels);
-        let rows = self.gradient.chunks_exact(channels).zip(self.x.chunks_exact(channels));
-        for ((gradient, x), dx) in rows.zip(self.dx.chunks_exact_mut(channels)) {
-            let (mean, inverse) = row_moments(simd, x);
-            for (normal, x) in dx.iter_mut().zip(x) {
-                *normal = (x - mean) * inverse;
-            }
-            let (a, b) = products(simd, gradient, self.gains, dx);
-            let (a, b) = (a * share, b * share);
-            let (dgains, dshifts) = (&mut dgains[..channels], &mut dshifts[..channels]);
-            let (gains, gradient, dx) = (&self.gains[..channels], &gradient[..channels], &mut dx[..channels]);
-            for channel in 0..channels {
-                let normal = dx[channel];
-                dgains[channel] += gradient[channel] * normal;
-                dshifts[channel] += gradient[channel];
-                dx[channel] = inverse * (gradient[channel] * gains[channel] - a - normal * b);
-            }
-        }
+        let (dgains, dshifts) = (&mut dgains[..channels], &mut dshifts[..channels]);
+        let gains = &self.gains[..channels];
+        self.room.tiles(
+            channels,
+            #[inline(always)]
+            |row, room| {
+                let place = row * channels..(row + 1) * channels;
+                let (x, gradient) = (&self.x[place.clone()], &self.gradient[place]);
+                let (mean, inverse) = row_moments(simd, x);
+                let dx = room.collect(x.iter().map(
+                    #[inline(always)]
+                    |x| (x - mean) * inverse,
+                ));
+                let (a, b) = products(simd, gradient, gains, dx);
+                let (a, b) = (a * share, b * share);
+                let (gradient, dx) = (&gradient[..channels], &mut dx[..channels]);
+                for channel in 0..channels {
+                    let normal = dx[channel];
+                    dgains[channel] += gradient[channel] * normal;
+                    dshifts[channel] += gradient[channel];
+                    dx[channel] = inverse * (gradient[channel] * gains[channel] - a - normal * b);
+                }
+                dx
+            },
+        )
     }
 }
 
@@ -392,12 +474,12 @@ impl Gradient<3> for LayerNorm {
     fn gradients(self, output: Array, wanted: [bool; 3]) -> [Option<Vec<f32>>; 3] {
         let (rows, channels) = (self.x.rows(), self.x.columns());
         let pieces = ranges(rows, piece_of(rows, TILE));
-        let (dx, sums) = build(&pieces, channels, |piece, dx| {
+        let (dx, sums) = fill(&pieces, channels, |piece, room| {
             let place = pieces[piece].start * channels..pieces[piece].end * channels;
             let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
             let mut sums = vec![0.0_f32; 2 * channels];
-            with_vectors(NormaliseBackward { x, gains: self.gamma.values(), gradient, dx, sums: &mut sums });
-            sums
+            let gains = self.gamma.values();
+            (with_vectors(NormaliseBackward { x, gains, gradient, sums: &mut sums, room }), sums)
         });
         let sums = sum_in_order(sums, 2 * channels);
         [

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::dense::rectify;
 use super::glue::Operand;
-use super::kernel::{TILE, build, piece_of, ranges, sum_in_order, vectorised};
+use super::kernel::{TILE, fill, piece_of, ranges, sum_in_order, vectorised};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
@@ -13,17 +13,18 @@ pub(crate) fn add_rectify(a: Tensor<2>, b: Tensor<2>) -> Result<Tensor<2>, Error
     apply([Operand::new(a)?, Operand::new(b)?], |[a, b], tracked| {
         let (rows, columns) = (a.rows(), a.columns());
         let tiles = ranges(rows, TILE);
-        let (output, _) = build(&tiles, columns, |tile, output| {
+        let (output, _) = fill(&tiles, columns, |tile, room| {
             let place = tiles[tile].start * columns..tiles[tile].end * columns;
             let (a, b) = (&a.values()[place.clone()], &b.values()[place]);
-            vectorised(
+            let sums = a.iter().zip(b).map(
                 #[inline(always)]
-                || {
-                    for ((output, a), b) in output.iter_mut().zip(a).zip(b) {
-                        *output = rectify(a + b);
-                    }
-                },
+                |(a, b)| rectify(a + b),
             );
+            let output = vectorised(
+                #[inline(always)]
+                || room.collect(sums),
+            );
+            (output, ())
         });
         let output = Array::new(output, [rows, columns]);
         (output.clone(), tracked.then_some(AddRectify { output }))
@@ -39,18 +40,21 @@ impl Gradient<2> for AddRectify {
     fn gradients(self, output: Array, wanted: [bool; 2]) -> [Option<Vec<f32>>; 2] {
         let (rows, columns) = (self.output.rows(), self.output.columns());
         let tiles = ranges(rows, TILE);
-        let (gradient, _) = build(&tiles, columns, |tile, part| {
+        let (gradient, _) = fill(&tiles, columns, |tile, room| {
             let place = tiles[tile].start * columns..tiles[tile].end * columns;
             let (kept, gradient) = (&self.output.values()[place.clone()], &output.values()[place]);
-            vectorised(
+            let passed = kept.iter().zip(gradient).map(
                 #[inline(always)]
-                || {
-                    for ((part, kept), gradient) in part.iter_mut().zip(kept).zip(gradient) {
-                        let mask = u32::from(*kept > 0.0).wrapping_neg();
-                        *part = f32::from_bits(gradient.to_bits() & mask);
-                    }
+                |(kept, gradient)| {
+                    let mask = u32::from(*kept > 0.0).wrapping_neg();
+                    f32::from_bits(gradient.to_bits() & mask)
                 },
             );
+            let part = vectorised(
+                #[inline(always)]
+                || room.collect(passed),
+            );
+            (part, ())
         });
         [wanted[0].then(|| gradient.clone()), wanted[1].then_some(gradient)]
     }
@@ -77,29 +81,31 @@ pub(crate) fn add_scaled(
 fn sum_of(x: &Array, residual: &Array, gain: Option<&Array>) -> Array {
     let (rows, columns) = (x.rows(), x.columns());
     let tiles = ranges(rows, TILE);
-    let (output, _) = build(&tiles, columns, |tile, output| {
+    let (output, _) = fill(&tiles, columns, |tile, room| {
         let place = tiles[tile].start * columns..tiles[tile].end * columns;
         let (x, residual) = (&x.values()[place.clone()], &residual.values()[place]);
-        vectorised(
+        let output = vectorised(
             #[inline(always)]
             || match gain {
-                None => {
-                    for ((output, x), residual) in output.iter_mut().zip(x).zip(residual) {
-                        *output = x + residual;
-                    }
-                }
-                Some(gain) => {
-                    let rows = output.chunks_exact_mut(columns).zip(x.chunks_exact(columns));
-                    for ((output, x), residual) in rows.zip(residual.chunks_exact(columns)) {
-                        for (((output, x), residual), gain) in
-                            output.iter_mut().zip(x).zip(residual).zip(gain.values())
-                        {
-                            *output = x + residual * gain;
-                        }
-                    }
-                }
+                None => room.collect(x.iter().zip(residual).map(
+                    #[inline(always)]
+                    |(x, residual)| x + residual,
+                )),
+                Some(gain) => room.tiles(
+                    columns,
+                    #[inline(always)]
+                    |row, room| {
+                        let place = row * columns..(row + 1) * columns;
+                        let both = x[place.clone()].iter().zip(&residual[place]);
+                        room.collect(both.zip(gain.values()).map(
+                            #[inline(always)]
+                            |((x, residual), gain)| x + residual * gain,
+                        ))
+                    },
+                ),
             },
         );
+        (output, ())
     });
     Array::new(output, [rows, columns])
 }
@@ -111,8 +117,12 @@ struct AddScaled {
 }
 
 impl Gradient<2> for AddScaled {
-    fn gradients(self, output: Array, wanted: [bool; 2]) -> [Option<Vec<f32>>; 2] {
-        wanted.map(|wanted| wanted.then(|| output.values().to_vec()))
+    fn gradients(self, _: Array, _: [bool; 2]) -> [Option<Vec<f32>>; 2] {
+        [None, None]
+    }
+
+    fn passes_through(&self) -> [bool; 2] {
+        [true, true]
     }
 }
 
@@ -121,29 +131,38 @@ impl Gradient<3> for AddScaled {
         let Some((residual, gain)) = self.scaled else { return [None, None, None] };
         let (rows, columns) = (output.rows(), output.columns());
         let pieces = ranges(rows, piece_of(rows, TILE));
-        let (scaled, sums) = build(&pieces, columns, |piece, scaled| {
-            let place = pieces[piece].start * columns..pieces[piece].end * columns;
-            let (residual, output) = (&residual.values()[place.clone()], &output.values()[place]);
+        let gain = &gain.values()[..columns];
+        let (scaled, sums) = fill(&pieces, columns, |piece, room| {
+            let start = pieces[piece].start;
             let mut sums = vec![0.0_f32; columns];
-            vectorised(
+            let scaled = vectorised(
                 #[inline(always)]
                 || {
-                    let rows = scaled.chunks_exact_mut(columns).zip(residual.chunks_exact(columns));
-                    for ((scaled, residual), output) in rows.zip(output.chunks_exact(columns)) {
-                        let (gain, sums) = (&gain.values()[..columns], &mut sums[..columns]);
-                        for column in 0..columns {
-                            scaled[column] = output[column] * gain[column];
-                            sums[column] += output[column] * residual[column];
-                        }
-                    }
+                    room.tiles(
+                        columns,
+                        #[inline(always)]
+                        |row, room| {
+                            let place = (start + row) * columns..(start + row + 1) * columns;
+                            let (residual, output) =
+                                (&residual.values()[place.clone()], &output.values()[place]);
+                            let sums = &mut sums[..columns];
+                            for column in 0..columns {
+                                sums[column] += output[column] * residual[column];
+                            }
+                            room.collect(output.iter().zip(gain).map(
+                                #[inline(always)]
+                                |(output, gain)| output * gain,
+                            ))
+                        },
+                    )
                 },
             );
-            sums
+            (scaled, sums)
         });
-        [
-            wanted[0].then(|| output.values().to_vec()),
-            wanted[1].then_some(scaled),
-            wanted[2].then(|| sum_in_order(sums, columns)),
-        ]
+        [None, wanted[1].then_some(scaled), wanted[2].then(|| sum_in_order(sums, columns))]
+    }
+
+    fn passes_through(&self) -> [bool; 3] {
+        [true, false, false]
     }
 }

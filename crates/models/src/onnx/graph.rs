@@ -27,14 +27,13 @@ impl Graph {
         Value(format!("{what}_{}", self.names))
     }
 
-    fn node(
+    fn node<const OUTPUTS: usize>(
         &mut self,
         operator: &str,
         inputs: &[&Value],
-        outputs: usize,
         attributes: &[(&str, Attribute<'_>)],
-    ) -> Vec<Value> {
-        let outputs: Vec<Value> = (0..outputs).map(|_| self.name(&operator.to_lowercase())).collect();
+    ) -> [Value; OUTPUTS] {
+        let outputs = std::array::from_fn(|_| self.name(&operator.to_lowercase()));
         self.push(operator, inputs, &outputs, attributes);
         outputs
     }
@@ -62,9 +61,7 @@ impl Graph {
     }
 
     fn one(&mut self, operator: &str, inputs: &[&Value], attributes: &[(&str, Attribute<'_>)]) -> Value {
-        self.names += 1;
-        let output = Value(format!("{}_{}", operator.to_lowercase(), self.names));
-        self.push(operator, inputs, std::slice::from_ref(&output), attributes);
+        let [output] = self.node(operator, inputs, attributes);
         output
     }
 
@@ -100,9 +97,9 @@ impl Graph {
         self.constant(Type::Double, &[], &value.to_le_bytes())
     }
 
-    pub(crate) fn doubles(&mut self, values: &[f64]) -> Value {
+    pub(crate) fn doubles(&mut self, shape: &[usize], values: &[f64]) -> Value {
         let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.constant(Type::Double, &[values.len()], &raw)
+        self.constant(Type::Double, shape, &raw)
     }
 
     pub(crate) fn integers(&mut self, values: &[i64]) -> Value {
@@ -154,6 +151,15 @@ impl Graph {
         self.one("Log", &[x], &[])
     }
 
+    pub(crate) fn sign(&mut self, x: &Value) -> Value {
+        self.one("Sign", &[x], &[])
+    }
+
+    /// The largest whole number that is not above `x`.
+    pub(crate) fn floor(&mut self, x: &Value) -> Value {
+        self.one("Floor", &[x], &[])
+    }
+
     pub(crate) fn arc_tangent(&mut self, x: &Value) -> Value {
         self.one("Atan", &[x], &[])
     }
@@ -173,6 +179,16 @@ impl Graph {
         let sum = self.add(&error, &one);
         let product = self.multiply(x, &sum);
         self.multiply(&product, &half)
+    }
+
+    pub(crate) fn sigmoid(&mut self, x: &Value) -> Value {
+        self.one("Sigmoid", &[x], &[])
+    }
+
+    /// `x sigmoid(x)`.
+    pub(crate) fn silu(&mut self, x: &Value) -> Value {
+        let gate = self.sigmoid(x);
+        self.multiply(x, &gate)
     }
 
     pub(crate) fn softmax(&mut self, x: &Value) -> Value {
@@ -272,14 +288,66 @@ impl Graph {
     /// The `k` largest along the last axis: values and places.
     pub(crate) fn largest(&mut self, x: &Value, k: &Value) -> [Value; 2] {
         let attributes = [("axis", Attribute::Integer(-1)), ("largest", Attribute::Integer(1))];
-        let outputs = self.node("TopK", &[x, k], 2, &attributes);
-        outputs.try_into().unwrap_or_else(|_| [Value(String::new()), Value(String::new())])
+        self.node("TopK", &[x, k], &attributes)
     }
 
     /// For each entry of `places`, (n, ...), the row of `x`, (n, rows, columns), that it names: (n, ..., columns).
     pub(crate) fn rows_at(&mut self, x: &Value, places: &Value) -> Value {
         let places = self.unsqueeze(places, -1);
         self.one("GatherND", &[x, &places], &[("batch_dims", Attribute::Integer(1))])
+    }
+
+    /// A convolution of `x`, (n, channels, ...), with weights of (outputs, channels, ...); beyond the edges there are zeros,
+    /// as many on each side as keep the size.
+    pub(crate) fn convolution(&mut self, x: &Value, weight: &Value, bias: &Value, kernel: &[i64]) -> Value {
+        let pads: Vec<i64> = kernel.iter().chain(kernel).map(|size| size / 2).collect();
+        let attributes =
+            [("kernel_shape", Attribute::Integers(kernel)), ("pads", Attribute::Integers(&pads))];
+        self.one("Conv", &[x, weight, bias], &attributes)
+    }
+
+    /// The mean of each square of four pixels of `x`, (n, channels, height, width); squares at the far edges of odd sizes
+    /// have fewer.
+    pub(crate) fn means_of_squares(&mut self, x: &Value, [height, width]: [usize; 2]) -> Value {
+        // A line of padding that counts for nothing: runtimes disagree less on it than on `ceil_mode`.
+        let pads = [0, 0, height % 2, width % 2].map(|size| size as i64);
+        let attributes = [
+            ("kernel_shape", Attribute::Integers(&[2, 2])),
+            ("strides", Attribute::Integers(&[2, 2])),
+            ("pads", Attribute::Integers(&pads)),
+            ("count_include_pad", Attribute::Integer(0)),
+        ];
+        self.one("AveragePool", &[x], &attributes)
+    }
+
+    /// The mean over all places of `x`, (n, channels, ...), which keep the length 1.
+    pub(crate) fn mean_of_places(&mut self, x: &Value) -> Value {
+        self.one("GlobalAveragePool", &[x], &[])
+    }
+
+    /// `x` of `dimensions` dimensions with a zero before and one after all others along its last.
+    pub(crate) fn between_zeros(&mut self, x: &Value, dimensions: usize) -> Value {
+        let mut pads = vec![0; 2 * dimensions];
+        pads[dimensions - 1] = 1;
+        pads[2 * dimensions - 1] = 1;
+        let pads = self.integers(&pads);
+        self.one("Pad", &[x, &pads], &[])
+    }
+
+    /// Gated recurrent units whose reset follows the product with the state, as in PyTorch. Inputs are the sequences, (steps,
+    /// n, inputs), their weights, those of the states, the biases, and how many steps each of `n` has. Outputs are all
+    /// states, (steps, 1, n, width), and the last of each, (1, n, width).
+    pub(crate) fn gated_units(&mut self, inputs: [&Value; 5], width: usize) -> [Value; 2] {
+        let attributes = [
+            ("hidden_size", Attribute::Integer(width as i64)),
+            ("linear_before_reset", Attribute::Integer(1)),
+        ];
+        self.node("GRU", &inputs, &attributes)
+    }
+
+    /// Long short-term memory; as [`Graph::gated_units`].
+    pub(crate) fn long_memory(&mut self, inputs: [&Value; 5], width: usize) -> [Value; 2] {
+        self.node("LSTM", &inputs, &[("hidden_size", Attribute::Integer(width as i64))])
     }
 
     /// The bytes of the model.

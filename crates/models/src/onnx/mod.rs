@@ -1,8 +1,11 @@
 //! Networks as ONNX files, and the proof that a file computes what the network does.
 //!
 //! A file reads padded tensors as weaver exports them: `pf_points` (n, 2, p), `pf_features` (n, variables, p), `pf_vectors`
-//! (n, 4, p) and `pf_mask` (n, 1, p), of which it has those that the network needs. Number of jets and length are free in
-//! each call. Padding is what the mask says, whatever stands there. The output `softmax` is (n, classes).
+//! (n, 4, p) and `pf_mask` (n, 1, p); of jets as a whole `globals` and `parameters` (n, variables) and `images` (n, channels,
+//! height, width). It has those that the network needs. Number of jets and length are free in each call. Padding is what the
+//! mask says, whatever stands there. The output `softmax` is (n, classes).
+//!
+//! Each architecture has a file here with its [`ToGraph`], without which it cannot be in the table of architectures.
 //!
 //! ```
 //! use fiducial_models::onnx::{Export, export};
@@ -15,22 +18,40 @@
 //! # Ok::<(), fiducial_models::Error>(())
 //! ```
 
+mod convolution_1d;
+mod convolution_2d;
+mod energy_flow_network;
 mod graph;
+mod kolmogorov_arnold;
 mod layers;
+mod lgatr_slim;
+mod lorentz_net;
+mod minkowski;
 mod particle_flow_network;
 mod particle_net;
 mod particle_transformer;
+mod perceptron;
 mod proto;
+mod recurrent;
 mod runtime;
+mod transformer;
 
 pub use graph::OPSET;
 pub use runtime::{Proof, Runtime, Session, TOLERANCE};
 
-use graph::{Graph, Value};
-use layers::{BATCH, Inputs, LENGTH, Weights};
+pub(crate) use graph::{Graph, Value};
+pub(crate) use layers::{Inputs, Weights};
+
+use layers::{BATCH, LENGTH, Mask};
 use proto::{Dimension, Type};
 
-use crate::{ArchitectureConfig, Error, ModelConfig, Network};
+use crate::{Error, ModelConfig, Network};
+
+/// An architecture as nodes of a graph.
+pub(crate) trait ToGraph {
+    /// Scores before the softmax, (n, classes).
+    fn to_graph(&self, graph: &mut Graph, weights: &Weights, inputs: &Inputs) -> Result<Value, Error>;
+}
 
 /// What happens to a variable before the network reads it: `clip((x - center) scale, lower, upper)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,12 +73,18 @@ pub struct Preprocessing {
     pub features: Vec<Transform>,
     /// Of `pf_vectors`.
     pub vectors: Vec<Transform>,
+    /// Of `globals`.
+    pub globals: Vec<Transform>,
+    /// Of `parameters`.
+    pub parameters: Vec<Transform>,
+    /// Of `images`, one for each channel.
+    pub images: Vec<Transform>,
 }
 
 /// How a network is exported.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Export {
-    /// Whether there is an input `pf_mask`; without it every constituent is real.
+    /// Whether there is an input `pf_mask`, if the network reads constituents; without it every constituent is real.
     pub mask: bool,
     /// Puts this in front of the network, so that the file reads values as they are before any standardisation.
     pub preprocessing: Preprocessing,
@@ -67,11 +94,15 @@ pub struct Export {
 
 /// The names of a file's inputs, in order.
 pub fn input_names(config: &ModelConfig, mask: bool) -> Vec<&'static str> {
+    let reads = config.reads();
     let all = [
-        ("pf_points", config.reads().points),
-        ("pf_features", config.reads().features),
-        ("pf_vectors", config.reads().vectors),
-        ("pf_mask", mask),
+        ("pf_points", reads.points),
+        ("pf_features", reads.features),
+        ("pf_vectors", reads.vectors),
+        ("globals", config.shape.globals > 0),
+        ("parameters", reads.parameters),
+        ("images", reads.images),
+        ("pf_mask", mask && (reads.points || reads.features || reads.vectors)),
     ];
     all.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name).collect()
 }
@@ -82,27 +113,13 @@ pub const OUTPUT: &str = "softmax";
 /// The bytes of an ONNX file of the network. The same network gives the same bytes.
 ///
 /// # Errors
-/// A kind of network that has no export; pre-processing of another number of variables than the group has.
+/// Pre-processing of another number of variables than the group has.
 pub fn export(network: &Network, options: &Export) -> Result<Vec<u8>, Error> {
     let config = network.config();
     let weights = Weights(network.named_parameters());
     let mut graph = Graph::default();
     let inputs = inputs(&mut graph, config, options)?;
-    let scores = match &config.architecture {
-        ArchitectureConfig::ParticleFlowNetwork(_) => {
-            particle_flow_network::export(&mut graph, &weights, &inputs)
-        }
-        ArchitectureConfig::ParticleNet(config) => {
-            particle_net::export(&mut graph, &weights, config, &inputs)
-        }
-        ArchitectureConfig::ParticleTransformer(config) => {
-            particle_transformer::export(&mut graph, &weights, config, &inputs)
-        }
-        other => {
-            let reason = "it has no export to ONNX yet".to_owned();
-            return Err(Error::Config { kind: other.kind(), reason });
-        }
-    }?;
+    let scores = config.architecture.to_graph(&mut graph, &weights, &inputs)?;
     let probabilities = graph.softmax(&scores);
     graph.output(OUTPUT, &probabilities, &[BATCH, Dimension::Fixed(config.shape.outputs)]);
     let metadata: Vec<(&str, &str)> =
@@ -111,45 +128,81 @@ pub fn export(network: &Network, options: &Export) -> Result<Vec<u8>, Error> {
 }
 
 fn inputs(graph: &mut Graph, config: &ModelConfig, options: &Export) -> Result<Inputs, Error> {
-    let mut rows = |name: &str, variables: usize, transforms: &[Transform]| -> Result<Value, Error> {
-        let input = graph.input(name, &[BATCH, Dimension::Fixed(variables), LENGTH]);
-        let rows = graph.transpose(&input, &[0, 2, 1]);
-        match transforms.len() {
-            0 => Ok(rows),
-            given if given == variables => Ok(transformed(graph, &rows, transforms)),
-            given => Err(Error::Inputs(format!(
-                "{name} has {variables} variables, its pre-processing is for {given}"
-            ))),
+    let shape = &config.shape;
+    let [channels, height, width] = shape.image;
+    let transforms = &options.preprocessing;
+    let mut inputs = Inputs { pixels: [height, width], ..Inputs::default() };
+    let mut constituents = Vec::new();
+    for name in input_names(config, options.mask) {
+        let group = name.trim_start_matches("pf_");
+        let (variables, transforms) = match group {
+            "points" => (2, &transforms.points),
+            "features" => (shape.features, &transforms.features),
+            "vectors" => (4, &transforms.vectors),
+            "mask" => continue,
+            "globals" => (shape.globals, &transforms.globals),
+            "parameters" => (shape.parameters, &transforms.parameters),
+            _ => (channels, &transforms.images),
+        };
+        let of_constituents = group != name;
+        let each = [BATCH, Dimension::Fixed(variables)];
+        let rest = match group {
+            _ if of_constituents => vec![LENGTH],
+            "images" => vec![Dimension::Fixed(height), Dimension::Fixed(width)],
+            _ => Vec::new(),
+        };
+        let places = rest.len();
+        let input = graph.input(name, &[each.as_slice(), &rest].concat());
+        let value = match transforms.len() {
+            0 => input,
+            given if given == variables => transformed(graph, &input, transforms, places),
+            given => {
+                return Err(Error::Inputs(format!(
+                    "{name} has {variables} variables, its pre-processing is for {given}"
+                )));
+            }
+        };
+        if of_constituents {
+            constituents.push((group, graph.transpose(&value, &[0, 2, 1])));
+        } else {
+            inputs.groups.insert(group, value);
         }
-    };
-    let Preprocessing { points, features, vectors } = &options.preprocessing;
-    let points = config.reads().points.then(|| rows("pf_points", 2, points)).transpose()?;
-    let features = rows("pf_features", config.shape.features, features)?;
-    let vectors = config.reads().vectors.then(|| rows("pf_vectors", 4, vectors)).transpose()?;
+    }
+    if let Some((_, first)) = constituents.first() {
+        let mask = mask(graph, options.mask, first);
+        for (group, value) in &constituents {
+            inputs.groups.insert(group, graph.without_padding(value, &mask.column));
+        }
+        inputs.mask = Some(mask);
+    }
+    Ok(inputs)
+}
+
+/// Without an input of that name, `like`, (n, constituents, variables), says how many constituents there are.
+fn mask(graph: &mut Graph, input: bool, like: &Value) -> Mask {
     let zero = graph.float(0.0);
-    let row = if options.mask {
+    let row = if input {
         let mask = graph.input("pf_mask", &[BATCH, Dimension::Fixed(1), LENGTH]);
         let padding = graph.equal(&mask, &zero);
         graph.not(&padding)
     } else {
-        let first = graph.slice(&features, 2, 0, 1);
+        let first = graph.slice(like, 2, 0, 1);
         let first = graph.transpose(&first, &[0, 2, 1]);
         let all = graph.equal(&first, &first);
         // Real whatever it is, a NaN too.
         let none = graph.not(&all);
         graph.or(&all, &none)
     };
-    let column = graph.transpose(&row, &[0, 2, 1]);
-    let mut real = |x: &Value| graph.without_padding(x, &column);
-    let (points, features, vectors) =
-        (points.as_ref().map(&mut real), real(&features), vectors.as_ref().map(&mut real));
-    Ok(Inputs { features, points, vectors, column, row })
+    Mask { column: graph.transpose(&row, &[0, 2, 1]), row }
 }
 
-/// In double precision, as the batches are made; with one number for each variable, the last dimension.
-fn transformed(graph: &mut Graph, x: &Value, transforms: &[Transform]) -> Value {
-    let mut numbers =
-        |pick: &dyn Fn(&Transform) -> f64| graph.doubles(&transforms.iter().map(pick).collect::<Vec<_>>());
+/// In double precision, as the batches are made; with one number for each variable of `x`, (n, variables, ...), which has
+/// `places` more dimensions.
+fn transformed(graph: &mut Graph, x: &Value, transforms: &[Transform], places: usize) -> Value {
+    let shape: Vec<usize> = std::iter::once(transforms.len()).chain(std::iter::repeat_n(1, places)).collect();
+    let mut numbers = |pick: &dyn Fn(&Transform) -> f64| {
+        graph.doubles(&shape, &transforms.iter().map(pick).collect::<Vec<_>>())
+    };
     let center = numbers(&|transform| transform.center);
     let scale = numbers(&|transform| transform.scale);
     let lower = numbers(&|transform| transform.clip.map_or(f64::MIN, |(lower, _)| lower));

@@ -1,46 +1,37 @@
 //! ParticleNet as a graph: neighbours by `TopK`, their features by `GatherND`.
 
-use super::graph::{Graph, Value};
-use super::layers::{Affine, Inputs, Weights, scaled};
+use super::layers::{Affine, Mask, scaled};
 use super::proto::Type;
+use super::{Graph, Inputs, ToGraph, Value, Weights};
 use crate::Error;
 use crate::ParticleNetConfig;
 
 /// Below every distance there is, and above the least float.
 const NO_EDGE: f32 = -3.0e38;
 
-/// Scores before the softmax, (n, classes).
-pub(super) fn export(
-    graph: &mut Graph,
-    weights: &Weights,
-    config: &ParticleNetConfig,
-    inputs: &Inputs,
-) -> Result<Value, Error> {
-    let points = inputs.points.as_ref().ok_or_else(|| Error::Backend("export: no points".to_owned()))?;
-    let count = inputs.count(graph);
-    let search = Search::new(graph, config, inputs, &count);
-    let normal = graph.affine(&inputs.features, &weights.batch_norm("norm")?);
-    let mut x = graph.without_padding(&normal, &inputs.column);
-    let mut outputs = Vec::new();
-    for index in 0..config.convolutions.len() {
-        let closeness = if index == 0 { near_points(graph, points) } else { near_features(graph, &x) };
-        let edges = search.edges(graph, &closeness);
-        x = edge_conv(graph, weights, config, &format!("convolutions.{index}"), &x, &edges)?;
-        x = graph.without_padding(&x, &inputs.column);
-        outputs.push(x.clone());
+impl ToGraph for ParticleNetConfig {
+    fn to_graph(&self, graph: &mut Graph, weights: &Weights, inputs: &Inputs) -> Result<Value, Error> {
+        let (points, features) = (inputs.group("points")?, inputs.group("features")?);
+        let mask = inputs.mask()?;
+        let search = Search::new(graph, self, mask, features);
+        let normal = graph.affine(features, &weights.batch_norm("norm")?);
+        let mut x = graph.without_padding(&normal, &mask.column);
+        let mut outputs = Vec::new();
+        for index in 0..self.convolutions.len() {
+            let closeness = if index == 0 { near_points(graph, points) } else { near_features(graph, &x) };
+            let edges = search.edges(graph, &closeness);
+            x = edge_conv(graph, weights, self, &format!("convolutions.{index}"), &x, &edges)?;
+            x = graph.without_padding(&x, &mask.column);
+            outputs.push(x.clone());
+        }
+        if self.fusion > 0 {
+            let all = graph.concatenate(&outputs.iter().collect::<Vec<_>>(), -1);
+            let fused = graph.dense_norm(&all, weights, ["fusion", "fusion_norm"])?;
+            x = graph.rectify(&fused);
+        }
+        let mean = mask.mean(graph, &x);
+        graph.head(mean, weights, "head")
     }
-    if config.fusion > 0 {
-        let all = graph.concatenate(&outputs.iter().collect::<Vec<_>>(), -1);
-        let fused = graph.dense_norm(&all, weights, ["fusion", "fusion_norm"])?;
-        let fused = graph.rectify(&fused);
-        x = graph.without_padding(&fused, &inputs.column);
-    }
-    let sum = graph.sum(&x, 1, false);
-    let one = graph.float(1.0);
-    let divisor = graph.greatest(&count, &one);
-    let divisor = graph.squeeze(&divisor, 2);
-    let mean = graph.divide(&sum, &divisor);
-    graph.head(mean, weights, "head")
 }
 
 /// Minus the squared distances of points of few dimensions, (n, constituents, constituents).
@@ -83,17 +74,17 @@ struct Edges {
 }
 
 impl Search {
-    fn new(graph: &mut Graph, config: &ParticleNetConfig, inputs: &Inputs, count: &Value) -> Self {
-        let both = graph.and(&inputs.column, &inputs.row);
-        let length = graph.length(&inputs.features, 1);
+    fn new(graph: &mut Graph, config: &ParticleNetConfig, mask: &Mask, features: &Value) -> Self {
+        let both = graph.and(&mask.column, &mask.row);
+        let length = graph.length(features, 1);
         let places = graph.range(&length);
         let [down, across] = [1, 0].map(|axis| graph.unsqueeze(&places, axis));
         let same = graph.equal(&down, &across);
         let mut apart = graph.not(&same);
         if !config.phantom_neighbours {
             // A lone constituent has itself.
-            let one = graph.float(1.0);
-            let alone = graph.equal(count, &one);
+            let (count, one) = (mask.count(graph), graph.float(1.0));
+            let alone = graph.equal(&count, &one);
             let with_itself = graph.and(&same, &alone);
             apart = graph.or(&apart, &with_itself);
         }

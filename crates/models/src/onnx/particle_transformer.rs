@@ -1,69 +1,51 @@
 //! The Particle Transformer as a graph.
 
-use super::graph::{Graph, Value};
-use super::layers::{Inputs, Weights};
+use super::layers::with_class_token;
 use super::proto::Type;
+use super::{Graph, Inputs, ToGraph, Value, Weights};
 use crate::Error;
 use crate::ParticleTransformerConfig;
 
-/// Added to the attention that padding would get.
-const HIDDEN: f32 = -1.0e30;
-
-/// Scores before the softmax, (n, classes).
-pub(super) fn export(
-    graph: &mut Graph,
-    weights: &Weights,
-    config: &ParticleTransformerConfig,
-    inputs: &Inputs,
-) -> Result<Value, Error> {
-    let vectors = inputs.vectors.as_ref().ok_or_else(|| Error::Backend("export: no vectors".to_owned()))?;
-    let mut x = graph.affine(&inputs.features, &weights.batch_norm("norm")?);
-    for index in 0..config.embed.len() {
-        let normal = graph.named_layer_norm(&x, weights, &format!("embed_norms.{index}"))?;
-        let hidden = graph.dense(&normal, weights, &format!("embed.{index}"))?;
-        x = graph.gelu(&hidden);
-    }
-
-    let pairs = pair_features(graph, vectors);
-    let mut bias = graph.affine(&pairs, &weights.batch_norm("pair_norm")?);
-    for index in 0..=config.pair_embed.len() {
-        let names = [format!("pair_embed.{index}"), format!("pair_norms.{index}")];
-        bias = graph.dense_norm(&bias, weights, [&names[0], &names[1]])?;
-        if index < config.pair_embed.len() {
-            bias = graph.gelu(&bias);
+impl ToGraph for ParticleTransformerConfig {
+    fn to_graph(&self, graph: &mut Graph, weights: &Weights, inputs: &Inputs) -> Result<Value, Error> {
+        let mut x = graph.affine(inputs.group("features")?, &weights.batch_norm("norm")?);
+        for index in 0..self.embed.len() {
+            let normal = graph.named_layer_norm(&x, weights, &format!("embed_norms.{index}"))?;
+            let hidden = graph.dense(&normal, weights, &format!("embed.{index}"))?;
+            x = graph.gelu(&hidden);
         }
-    }
-    let bias = graph.transpose(&bias, &[0, 3, 1, 2]);
-    let [zero, hidden] = [0.0, HIDDEN].map(|value| graph.float(value));
-    let padding = graph.choose(&inputs.row, &zero, &hidden);
-    let padding = graph.unsqueeze(&padding, 1);
-    let bias = graph.add(&bias, &padding);
 
-    for index in 0..config.blocks {
-        let name = format!("blocks.{index}");
-        let normal = graph.named_layer_norm(&x, weights, &format!("{name}.attention_norm"))?;
-        x = block(graph, weights, config.heads, &name, &x, [&normal, &normal], &bias)?;
-    }
+        let pairs = pair_features(graph, inputs.group("vectors")?);
+        let mut bias = graph.affine(&pairs, &weights.batch_norm("pair_norm")?);
+        for index in 0..=self.pair_embed.len() {
+            let names = [format!("pair_embed.{index}"), format!("pair_norms.{index}")];
+            bias = graph.dense_norm(&bias, weights, [&names[0], &names[1]])?;
+            if index < self.pair_embed.len() {
+                bias = graph.gelu(&bias);
+            }
+        }
+        let bias = graph.transpose(&bias, &[0, 3, 1, 2]);
+        let padding = inputs.mask()?.bias(graph);
+        let bias = graph.add(&bias, &padding);
 
-    // The class token is one more constituent in front, which is always real.
-    let token = weights.take("class_token")?;
-    let token = graph.floats(&[1, 1, token.values.len()], &token.values);
-    let batch = graph.length(&inputs.features, 0);
-    let one = graph.integers(&[1]);
-    let shape = graph.concatenate(&[&batch, &one, &one], 0);
-    let mut token = graph.expand(&token, &shape);
-    let first = graph.slice(&padding, 3, 0, 1);
-    let first = graph.multiply(&first, &zero);
-    let padding = graph.concatenate(&[&first, &padding], 3);
-    for index in 0..config.class_blocks {
-        let name = format!("class_blocks.{index}");
-        let all = graph.concatenate(&[&token, &x], 1);
-        let all = graph.named_layer_norm(&all, weights, &format!("{name}.attention_norm"))?;
-        token = block(graph, weights, config.heads, &name, &token, [&token, &all], &padding)?;
+        for index in 0..self.blocks {
+            let name = format!("blocks.{index}");
+            let normal = graph.named_layer_norm(&x, weights, &format!("{name}.attention_norm"))?;
+            x = block(graph, weights, self.heads, &name, &x, [&normal, &normal], &bias)?;
+        }
+
+        let mut token = graph.for_each_jet(&weights.take("class_token")?.values, &x);
+        let padding = with_class_token(graph, &padding);
+        for index in 0..self.class_blocks {
+            let name = format!("class_blocks.{index}");
+            let all = graph.concatenate(&[&token, &x], 1);
+            let all = graph.named_layer_norm(&all, weights, &format!("{name}.attention_norm"))?;
+            token = block(graph, weights, self.heads, &name, &token, [&token, &all], &padding)?;
+        }
+        let token = graph.squeeze(&token, 1);
+        let normal = graph.named_layer_norm(&token, weights, "output_norm")?;
+        graph.head(normal, weights, "head")
     }
-    let token = graph.squeeze(&token, 1);
-    let normal = graph.named_layer_norm(&token, weights, "output_norm")?;
-    graph.head(normal, weights, "head")
 }
 
 /// Attention of `queries` to `keys` and the perceptron after it, each around a residual.
@@ -78,23 +60,10 @@ fn block(
 ) -> Result<Value, Error> {
     let part = |part: &str| format!("{name}.{part}");
     let width = weights.take(&part("residual_gain"))?.values.len();
-    let split = [0, 0, heads as i64, (width / heads) as i64];
-    let mut project = |from: &Value, layer: &str, order: &[i64]| -> Result<Value, Error> {
-        let projected = graph.dense(from, weights, &part(layer))?;
-        let projected = graph.reshape(&projected, &split);
-        Ok(graph.transpose(&projected, order))
-    };
-    let q = project(queries, "query", &[0, 2, 1, 3])?;
-    let k = project(keys, "key", &[0, 2, 3, 1])?;
-    let v = project(keys, "value", &[0, 2, 1, 3])?;
-    let scale = graph.float(1.0 / ((width / heads) as f32).sqrt());
-    let scores = graph.matrix_product(&q, &k);
-    let scores = graph.multiply(&scores, &scale);
-    let scores = graph.add(&scores, bias);
-    let shares = graph.softmax(&scores);
-    let read = graph.matrix_product(&shares, &v);
-    let read = graph.transpose(&read, &[0, 2, 1, 3]);
-    let read = graph.reshape(&read, &[0, 0, width as i64]);
+    let q = graph.dense(queries, weights, &part("query"))?;
+    let k = graph.dense(keys, weights, &part("key"))?;
+    let v = graph.dense(keys, weights, &part("value"))?;
+    let read = graph.attention([&q, &k, &v], heads, width, bias);
     let mixed = graph.dense(&read, weights, &part("mix"))?;
     let gain = &weights.take(&part("head_gain"))?.values;
     let gain: Vec<f32> = (0..width).map(|channel| gain[channel / (width / heads)]).collect();

@@ -67,6 +67,7 @@ impl Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
     Float = 1,
+    ShortInteger = 6,
     Integer = 7,
     Double = 11,
 }

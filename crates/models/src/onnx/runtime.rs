@@ -1,11 +1,12 @@
 //! ONNX Runtime, which is loaded from a shared library when it is asked for, and the proof in it.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
-use ort::session::Session as OrtSession;
-use ort::value::Tensor;
+use ort::session::{Session as OrtSession, SessionInputValue};
+use ort::value::TensorRef;
 
 use super::OUTPUT;
 use crate::{Error, Inputs, Network, PaddedGroups};
@@ -101,7 +102,6 @@ impl Session {
     /// # Errors
     /// Groups that the file reads and that are missing or of another size; what ONNX Runtime fails with.
     pub fn run(&mut self, groups: &PaddedGroups<'_>) -> Result<Vec<f32>, Error> {
-        let cells = groups.jets * groups.length;
         let names: Vec<String> = self.0.inputs().iter().map(|input| input.name().to_owned()).collect();
         let mut inputs = Vec::new();
         for name in names {
@@ -110,13 +110,20 @@ impl Session {
                 "pf_features" => Some(groups.features),
                 "pf_vectors" => groups.vectors,
                 "pf_mask" => groups.mask,
+                "globals" => groups.globals,
+                "parameters" => groups.parameters,
+                "images" => groups.images,
                 _ => None,
             };
             let data = data.ok_or_else(|| Error::Inputs(format!("the file needs the group {name}")))?;
-            let variables = data.len().checked_div(cells).unwrap_or(0);
-            let tensor = Tensor::from_array(([groups.jets, variables, groups.length], data.to_vec()))
-                .map_err(failed("make a tensor"))?;
-            inputs.push((name, tensor));
+            let each = data.len().checked_div(groups.jets).unwrap_or(0);
+            let shape = match name.as_str() {
+                "globals" | "parameters" => vec![groups.jets, each],
+                "images" => [&[groups.jets], groups.image.as_slice()].concat(),
+                _ => vec![groups.jets, each.checked_div(groups.length).unwrap_or(0), groups.length],
+            };
+            let tensor = TensorRef::from_array_view((shape, data)).map_err(failed("make a tensor"))?;
+            inputs.push((name, SessionInputValue::from(tensor)));
         }
         let outputs = self.0.run(inputs).map_err(failed("run the exported file"))?;
         let output = outputs.get(OUTPUT).ok_or_else(|| Error::Runtime(format!("no output {OUTPUT}")))?;
@@ -124,6 +131,12 @@ impl Session {
         Ok(values.to_vec())
     }
 }
+
+/// Jets that a proof runs together. Files of networks that look at pairs need memory for all pairs of places.
+const TOGETHER: usize = 64;
+
+/// Places that a proof adds to each jet.
+const PADDING: usize = 5;
 
 /// That a file gives what the network does, measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,8 +153,8 @@ impl Proof {
     /// Runs both on the same jets and compares all probabilities.
     ///
     /// `raw` is what the file reads and `standardised` what the network reads: the same jets, before and after the
-    /// pre-processing where it lies in the file, else the same values twice. The jets are run all at once, then the
-    /// first of them alone, and then all with more padding: number and length are free in each call.
+    /// pre-processing where it lies in the file, else the same values twice. The jets are run together, then the first of
+    /// them alone, and then all with more padding: number and length are free in each call.
     ///
     /// # Errors
     /// A difference beyond [`TOLERANCE`], with the jet; otherwise as [`Session::run`] and [`Network::logits`].
@@ -155,8 +168,14 @@ impl Proof {
         let expected = network.probabilities(&Inputs::pack(standardised)?)?;
         let classes = network.config().outputs();
         let mut largest = 0.0_f64;
-        let (first, longer) = (Owned::first(raw), Owned::longer(raw));
-        for groups in [*raw, first.groups(), longer.groups()] {
+        let parts = (0..raw.jets).step_by(TOGETHER).map(|start| start..raw.jets.min(start + TOGETHER));
+        // Without a mask nothing can be padded.
+        let more = if raw.mask.is_some() { PADDING } else { 0 };
+        let longer = parts.clone().map(|jets| (jets, more));
+        let alone = (0..raw.jets.min(1), 0);
+        for (jets, more) in parts.map(|jets| (jets, 0)).chain([alone]).chain(longer) {
+            let (part, expected) = (Owned::of(raw, jets.clone(), more), &expected[jets.start * classes..]);
+            let groups = part.groups();
             let found = session.run(&groups)?;
             if found.len() != groups.jets * classes {
                 let (found, jets) = (found.len(), groups.jets);
@@ -164,10 +183,10 @@ impl Proof {
                     "{found} probabilities for {jets} jets of {classes} classes"
                 )));
             }
-            for (index, (&found, &expected)) in found.iter().zip(&expected).enumerate() {
+            for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
                 let difference = (f64::from(found) - f64::from(expected)).abs();
                 if difference > TOLERANCE || difference.is_nan() {
-                    let (jet, class) = (index / classes, index % classes);
+                    let (jet, class) = (jets.start + index / classes, index % classes);
                     return Err(Error::Runtime(format!(
                         "the exported file is not the network: jet {jet} gets {found} for class {class}, the \
                          network gives {expected}; {} ran it on {} jets padded to {}",
@@ -188,33 +207,36 @@ impl Proof {
 struct Owned {
     jets: usize,
     length: usize,
-    data: [Option<Vec<f32>>; 4],
+    /// Points, features, vectors and mask.
+    constituents: [Option<Vec<f32>>; 4],
+    /// Globals, parameters and images.
+    of_jets: [Option<Vec<f32>>; 3],
+    image: [usize; 3],
 }
 
 impl Owned {
-    fn of(groups: &PaddedGroups<'_>, jets: usize, more: usize) -> Self {
+    /// Some of the jets, with `more` padding.
+    fn of(groups: &PaddedGroups<'_>, jets: Range<usize>, more: usize) -> Self {
         let cells = groups.jets * groups.length;
-        let each = [groups.points, Some(groups.features), groups.vectors, groups.mask];
-        let data = each.map(|data| {
+        let constituents = [groups.points, Some(groups.features), groups.vectors, groups.mask].map(|data| {
             let data = data?;
-            let rows = jets * data.len().checked_div(cells).unwrap_or(0);
-            let rows = data.chunks_exact(groups.length.max(1)).take(rows);
+            let each = data.len().checked_div(cells).unwrap_or(0);
+            let rows =
+                data.chunks_exact(groups.length.max(1)).skip(jets.start * each).take(jets.len() * each);
             Some(rows.flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, more))).collect())
         });
-        Self { jets, length: groups.length + more, data }
-    }
-
-    fn first(groups: &PaddedGroups<'_>) -> Self {
-        Self::of(groups, groups.jets.min(1), 0)
-    }
-
-    /// Without a mask nothing can be padded.
-    fn longer(groups: &PaddedGroups<'_>) -> Self {
-        Self::of(groups, groups.jets, if groups.mask.is_some() { 5 } else { 0 })
+        let of_jets = [groups.globals, groups.parameters, groups.images].map(|data| {
+            let data = data?;
+            let each = data.len().checked_div(groups.jets).unwrap_or(0);
+            Some(data[jets.start * each..jets.end * each].to_vec())
+        });
+        let length = groups.length + more;
+        Self { jets: jets.len(), length, constituents, of_jets, image: groups.image }
     }
 
     fn groups(&self) -> PaddedGroups<'_> {
-        let [points, features, vectors, mask] = self.data.each_ref().map(|data| data.as_deref());
+        let [points, features, vectors, mask] = self.constituents.each_ref().map(|data| data.as_deref());
+        let [globals, parameters, images] = self.of_jets.each_ref().map(|data| data.as_deref());
         PaddedGroups {
             jets: self.jets,
             length: self.length,
@@ -222,7 +244,10 @@ impl Owned {
             features: features.unwrap_or(&[]),
             vectors,
             mask,
-            ..PaddedGroups::default()
+            globals,
+            parameters,
+            images,
+            image: self.image,
         }
     }
 }

@@ -13,8 +13,14 @@ use crate::elementary::{Number, hyperbolic, sine_cosine};
 /// How many values one piece of parallel work holds.
 pub(super) const PIECE: usize = 1 << 15;
 
-/// How many values are computed before one looks whether any is NaN: all columns together stay in the nearest cache.
-const BLOCK: usize = 256;
+/// How many values are computed before one looks whether any is NaN.
+const BLOCK: usize = 64;
+
+/// How far ahead of what is computed memory is asked for.
+const AHEAD: usize = 256;
+
+/// Bytes that memory hands out at a time.
+const LINE: usize = 64;
 
 /// Fills `out` with `fast` of the columns at the same place, and with `exact` of the place where that gives NaN. All columns are
 /// at least as long as those of `out`, which all have one length.
@@ -67,6 +73,12 @@ where
                 }
             }
             let given = std::array::from_fn(|k| columns[k][start + from..].first_chunk().unwrap_or(&last[k]));
+            for column in columns {
+                fetch::<T, false>(column, start + from + AHEAD);
+            }
+            for out in &out {
+                fetch::<T, true>(out, from + AHEAD);
+            }
             let any = block(&given, &mut found, fast);
             if any {
                 repair(&mut found, count, |i| exact(start + from + i));
@@ -76,6 +88,25 @@ where
             }
         }
     }
+}
+
+/// Asks for the memory of values that are needed soon: a processor asks for more by itself only up to the end of a page, and computes
+/// nothing while it waits.
+#[inline(always)]
+fn fetch<T, const WRITE: bool>(column: &[T], from: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(values) = column.get(from..from + BLOCK) {
+        use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+        for line in values.chunks(LINE / size_of::<T>()) {
+            let start = line.as_ptr().cast::<i8>();
+            // SAFETY: the instruction reads and writes nothing that a program could see, whatever the address.
+            unsafe {
+                if WRITE { _mm_prefetch::<_MM_HINT_ET0>(start) } else { _mm_prefetch::<_MM_HINT_T0>(start) }
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (column, from);
 }
 
 /// Computes one block, and says whether anything is NaN.
@@ -146,8 +177,19 @@ pub(super) fn p<T: Number>([px, py, pz]: [T; 3]) -> T {
 
 #[inline(always)]
 pub(super) fn et<T: Number>([px, py, pz, e]: [T; 4]) -> T {
-    let (transverse, all) = (pt([px, py]), p([px, py, pz]));
-    if all == T::ZERO { T::ZERO } else { e * (transverse / all) }
+    let transverse = px * px + py * py;
+    let all = transverse + pz * pz;
+    // The root of a quotient: one root instead of two.
+    let square = transverse / all;
+    let right = (transverse > T::SMALL) & (all < T::LARGE) & (square > T::SMALL);
+    let zero = (px.magnitude() + py.magnitude() == T::ZERO) & (all < T::LARGE);
+    if right {
+        e * square.root()
+    } else if zero {
+        e * T::ZERO
+    } else {
+        T::NAN
+    }
 }
 
 #[inline(always)]

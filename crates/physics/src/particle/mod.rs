@@ -104,6 +104,39 @@ fn parse(line: &'static str) -> Option<Particle> {
 pub struct PdgId(pub i32);
 
 impl PdgId {
+    /// Mass in GeV; none where none is known.
+    #[must_use]
+    pub fn mass(self) -> Option<f64> {
+        Particle::by_id(self)?.mass
+    }
+
+    /// Width in GeV, 0 of stable particles; none where none is known.
+    #[must_use]
+    pub fn width(self) -> Option<f64> {
+        Particle::by_id(self)?.width
+    }
+
+    /// Mean lifetime at rest in ns, infinite of stable particles; none where none is known.
+    #[must_use]
+    pub fn lifetime(self) -> Option<f64> {
+        Particle::by_id(self)?.lifetime()
+    }
+
+    /// Charge in units of the positron's, of the table or else from the digits; none where neither says.
+    #[must_use]
+    pub fn charge(self) -> Option<f64> {
+        match Particle::by_id(self) {
+            Some(known) => Some(known.charge()),
+            None => self.three_charge().map(|charge| f64::from(charge) / 3.0),
+        }
+    }
+
+    /// Spin, where the digits say it: [`PdgId::spin_states`].
+    #[must_use]
+    pub fn spin(self) -> Option<f64> {
+        self.spin_states().map(|states| (f64::from(states) - 1.0) / 2.0)
+    }
+
     /// Digit number `place`, from the right, of the absolute value.
     fn digit(self, place: u32) -> u32 {
         self.0.unsigned_abs() / 10_u32.pow(place) % 10
@@ -112,6 +145,21 @@ impl PdgId {
     /// The digits of quarks, nq1 nq2 nq3.
     fn quarks(self) -> [u32; 3] {
         [self.digit(3), self.digit(2), self.digit(1)]
+    }
+
+    /// The quarks of a tetraquark or pentaquark, `±1 nr nL nq1 nq2 nq3 nq4 nq5 nJ`. A tetraquark is two quarks, 0 and two antiquarks,
+    /// a pentaquark four quarks and an antiquark.
+    fn exotic(self) -> Option<[u32; 5]> {
+        let quarks = [5, 4, 3, 2, 1].map(|place| self.digit(place));
+        let [a, b, c, d, e] = quarks;
+        let ordered = if c == 0 {
+            let diagonal = (a, b) == (d, e);
+            a >= b && d >= e && (a > d || b > e || diagonal && self.0 > 0)
+        } else {
+            a >= b && b >= c && c >= d
+        };
+        let whole = ![a, b, d, e, self.digit(0)].contains(&0);
+        (self.0.unsigned_abs() / 100_000_000 == 1 && whole && ordered).then_some(quarks)
     }
 
     /// Whether the digits describe a hadron or a diquark: no nucleus and nothing beyond the standard model.
@@ -145,18 +193,21 @@ impl PdgId {
         matches!(self.0.unsigned_abs(), 9 | 21..=25)
     }
 
-    /// Mesons, the neutral kaons 130 and 310 among them.
+    /// Mesons, the neutral kaons 130 and 310 and tetraquarks among them. What is its own antiparticle has no negative identifier.
     #[must_use]
     pub fn is_meson(self) -> bool {
         let [first, second, third] = self.quarks();
+        let plain = self.is_composite() && first == 0 && second != 0 && third != 0 && self.digit(0) != 0;
         matches!(self.0.unsigned_abs(), 130 | 310 | 150 | 350 | 510 | 530)
-            || self.is_composite() && first == 0 && second != 0 && third != 0 && self.digit(0) != 0
+            || plain && (self.0 > 0 || second != third)
+            || self.exotic().is_some_and(|quarks| quarks[2] == 0)
     }
 
-    /// Baryons, the nucleons' identifiers as nuclei not among them.
+    /// Baryons, pentaquarks among them, the nucleons' identifiers as nuclei not.
     #[must_use]
     pub fn is_baryon(self) -> bool {
         self.is_composite() && self.quarks().iter().all(|quark| *quark != 0) && self.digit(0) != 0
+            || self.exotic().is_some_and(|quarks| quarks[2] != 0)
     }
 
     /// Pairs of quarks, as in generators.
@@ -193,8 +244,11 @@ impl PdgId {
     #[must_use]
     pub fn has_quark(self, quark: u32) -> bool {
         let hadron = self.is_hadron() || self.is_diquark();
-        self.0.unsigned_abs() == quark && self.is_quark()
-            || hadron && quark != 0 && self.quarks().contains(&quark)
+        let inside = match self.exotic() {
+            Some(quarks) => quarks.contains(&quark),
+            None => self.quarks().contains(&quark),
+        };
+        self.0.unsigned_abs() == quark && self.is_quark() || hadron && quark != 0 && inside
     }
 
     /// Twice the spin plus one, the last digit; none where the digit does not say (K⁰L, K⁰S, nuclei and elementary ones but quarks
@@ -216,6 +270,11 @@ impl PdgId {
             return Some(sign * 3 * protons as i32);
         }
         let quark = |flavour: u32| if flavour.is_multiple_of(2) { 2 } else { -1 };
+        if let Some([a, b, c, d, e]) = self.exotic() {
+            // The last is an antiquark, and so is the one before it in a tetraquark.
+            let others = if c == 0 { -quark(d) } else { quark(c) + quark(d) };
+            return Some(sign * (quark(a) + quark(b) + others - quark(e)));
+        }
         let [first, second, third] = self.quarks();
         let charge = match self.0.unsigned_abs() {
             size @ 1..=8 => quark(size),
@@ -270,6 +329,10 @@ mod tests {
             (2212, "baryon", Some(3), Some(2)),
             (-3334, "baryon", Some(3), Some(4)),
             (2203, "diquark", Some(4), Some(3)),
+            (-111, "", None, None),
+            (100_420_413, "meson", Some(3), Some(3)),
+            (-100_420_413, "meson", Some(-3), Some(3)),
+            (100_422_144, "baryon", Some(3), Some(4)),
             (1_000_020_040, "nucleus", Some(6), None),
             (1_000_021, "", None, None),
             (0, "", None, None),

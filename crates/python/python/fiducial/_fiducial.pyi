@@ -39,6 +39,7 @@ __all__ = [
     "open",
     "pdg_kinds",
     "pdg_numbers",
+    "pdg_quarks",
     "prepare_dataset",
     "quantity",
     "rotated",
@@ -46,6 +47,7 @@ __all__ = [
     "stransverse_masses",
     "threads",
     "transverse_masses",
+    "unit_factor",
 ]
 
 class Error(RuntimeError):
@@ -325,8 +327,10 @@ def stransverse_masses(
     missing: Sequence[bytes],
     invisible: Sequence[float],
 ) -> Tensor: ...
-def pdg_numbers(ids: Sequence[int], name: str) -> Tensor: ...
-def pdg_kinds(ids: Sequence[int], kind: str) -> Tensor: ...
+def pdg_numbers(ids: bytes, name: str) -> Tensor: ...
+def pdg_kinds(ids: bytes, kind: str) -> Tensor: ...
+def pdg_quarks(ids: bytes, flavour: int) -> Tensor: ...
+def unit_factor(unit: str, to: str, /) -> float: ...
 
 @final
 class Particle:

@@ -20,7 +20,7 @@ from fiducial._energy_flow import (
     emd_pairwise,
     emd_sliced_bound,
 )
-from fiducial._fiducial import Particle
+from fiducial._fiducial import Particle, unit_factor
 from fiducial._jets import (
     angularity,
     cluster_history,
@@ -77,6 +77,7 @@ __all__ = [
     "n_subjettiness",
     "p",
     "pdg_charge",
+    "pdg_has_quark",
     "pdg_is",
     "pdg_lifetime",
     "pdg_mass",
@@ -96,6 +97,7 @@ __all__ = [
     "thrust_axis",
     "transverse_mass",
     "trim",
+    "unit_factor",
 ]
 
 
@@ -248,19 +250,20 @@ def pdg_is(ids: Any, kind: str) -> Any:
     >>> fiducial.physics.pdg_is([11, -211, 2212], "hadron")
     array([False,  True,  True])
     """
-    return broadcast(lambda column: _fiducial.pdg_kinds(_integers(column), kind), ids)
+    return broadcast(lambda column: _fiducial.pdg_kinds(column, kind), ids)
+
+
+def pdg_has_quark(ids: Any, flavour: int) -> Any:
+    """Whether each hadron, diquark or quark holds a quark or antiquark of flavour 1 to 6 (d, u, s, c, b, t).
+
+    >>> fiducial.physics.pdg_has_quark([511, 4122, 11], 5)
+    array([ True, False, False])
+    """
+    return broadcast(lambda column: _fiducial.pdg_quarks(column, flavour), ids)
 
 
 def _pdg(name: str, ids: Any) -> Any:
-    return broadcast(lambda column: _fiducial.pdg_numbers(_integers(column), name), ids)
-
-
-def _integers(column: bytes) -> list[int]:
-    import numpy
-
-    # Identifiers are below 2^53, which double precision holds exactly.
-    integers: list[int] = numpy.frombuffer(column).astype(numpy.int64).tolist()
-    return integers
+    return broadcast(lambda column: _fiducial.pdg_numbers(column, name), ids)
 
 
 def _quantity(name: str, *columns: Any) -> Any:

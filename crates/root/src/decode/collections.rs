@@ -79,6 +79,17 @@ impl Decoder<'_> {
                 let all = n.saturating_mul(*size);
                 self.collections(items, inner, Some(all), columns)
             }
+            // What the file does not describe was written without a member.
+            (Nested::List { ends, items }, Shape::List(item)) if matches!(**item, Shape::Nothing(_)) => {
+                let (Nested::Nothing { len }, Some(n)) = (items.as_mut(), n) else {
+                    return Err(self.cursor.error("the members of objects that the file does not describe"));
+                };
+                for _ in 0..n {
+                    *len += self.count_of_empty()?;
+                    ends.push(*len);
+                }
+                Ok(())
+            }
             (Nested::List { ends, items }, Shape::List(item)) => {
                 let (Nested::Struct { len, fields }, Shape::Record(record)) = (items.as_mut(), item.as_ref())
                 else {
@@ -93,7 +104,7 @@ impl Decoder<'_> {
                 let variant = variant(class, columns.item_version, columns.checksum);
                 let mut done = 0;
                 while n.map_or(self.cursor.pos() < columns.end, |n| done < n) {
-                    let count = self.count()?;
+                    let count = if variant.is_empty() { self.count_of_empty()? } else { self.count()? };
                     if count > 0 || !columns.skip_empty {
                         self.members(variant, fields, count, Mode::Members)?;
                     }

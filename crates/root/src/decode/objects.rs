@@ -89,7 +89,7 @@ impl Decoder<'_> {
         }
         for &field in &variant.missing {
             for _ in 0..n {
-                self.spend(1)?;
+                self.spend(fields[field].cost())?;
                 fields[field].push_default();
             }
         }
@@ -110,7 +110,14 @@ impl Decoder<'_> {
                 Ok(_) => 0,
                 Err(_) => return Err(self.cursor.error(format!("an array has a length of {count}"))),
             };
-            let out = match (&mut fields[*field], times) {
+            let out = match &mut fields[*field] {
+                Nested::Optional { valid, item } => {
+                    valid.push(true);
+                    item.as_mut()
+                }
+                out => out,
+            };
+            let out = match (out, times) {
                 (Nested::Fixed { len, items, .. }, Some(_)) => {
                     *len += 1;
                     items.as_mut()
@@ -172,11 +179,15 @@ impl Decoder<'_> {
     }
 
     fn pointee(&mut self, item: &mut Nested, record: &Record, name: &[u8], end: Option<usize>) -> Result<()> {
-        self.same(name, &record.class)?;
+        let class = self.class_of(name, record)?;
         let Nested::Struct { len, fields } = item else {
             return Err(self.cursor.error("a pointer where a value belongs"));
         };
-        self.object(&record.class, fields)?;
+        if let (false, Some(Nested::Text { ends, bytes })) = (record.derived.is_empty(), fields.first_mut()) {
+            bytes.extend_from_slice(class.name.as_bytes());
+            ends.push(bytes.len());
+        }
+        self.object(class, fields)?;
         *len += 1;
         match end {
             Some(end) if end != self.cursor.pos() => {
@@ -186,13 +197,13 @@ impl Decoder<'_> {
         }
     }
 
-    /// An object must be of the class that is declared: one of a derived class has other members.
-    pub(super) fn same(&self, name: &[u8], class: &Class) -> Result<()> {
-        if same_class(name, &class.name) {
-            return Ok(());
-        }
-        let (name, class) = (String::from_utf8_lossy(name), &class.name);
-        Err(self.cursor.error(format!("an object of class {name} where {class} is declared")))
+    /// The class of an object: that which is declared, or one of the derived ones that the file describes.
+    pub(super) fn class_of<'r>(&self, name: &[u8], record: &'r Record) -> Result<&'r Class> {
+        let mut classes = std::iter::once(&record.class).chain(&record.derived);
+        classes.find(|class| same_class(name, &class.name)).ok_or_else(|| {
+            let (name, class) = (String::from_utf8_lossy(name), &record.class.name);
+            self.cursor.error(format!("an object of class {name} where {class} is declared"))
+        })
     }
 }
 
@@ -219,8 +230,13 @@ pub(super) fn variant(class: &Class, version: Option<u16>, checksum: u32) -> &Va
 }
 
 fn number(out: &mut Nested, bytes: &[u8]) {
-    if let Nested::Numbers { bytes: all, .. } = out {
-        all.extend_from_slice(bytes);
+    match out {
+        Nested::Numbers { bytes: all, .. } => all.extend_from_slice(bytes),
+        Nested::Optional { valid, item } => {
+            valid.push(true);
+            number(item, bytes);
+        }
+        _ => {}
     }
 }
 

@@ -28,7 +28,7 @@ fn record(name: &str, header: Header, fields: &[(&str, Shape)]) -> Arc<Record> {
     let steps = fields.iter().enumerate().map(|(i, (_, shape))| Step::Field(i, shape.clone())).collect();
     let variants = vec![Variant { version: 3, checksum: 0xAB, steps, missing: Vec::new() }];
     let fields = fields.iter().map(|(name, shape)| ((*name).to_owned(), shape.clone())).collect();
-    Arc::new(Record { fields, class: Class { name: name.into(), header, variants } })
+    Arc::new(Record { fields, class: Class { name: name.into(), header, variants }, derived: Vec::new() })
 }
 
 fn point(header: Header) -> Shape {
@@ -87,6 +87,28 @@ fn objects_are_read_one_by_one_and_member_by_member() {
         assert_eq!(numbers::<types::UInt8Type>(items.column(0)), [1, 3], "{entry:?}");
         assert_eq!(numbers::<types::UInt16Type>(items.column(1)), [2, 256], "{entry:?}");
     }
+}
+
+/// Of objects without members, and of those that the file does not describe since it holds none, there is only a number.
+#[test]
+fn objects_without_bytes_are_counted() {
+    let nothing = headed(list(Shape::Nothing("Unknown".into())));
+    let members: Arc<Record> = record("Empty", Header::Versioned, &[]);
+    let memberwise: &[u8] = &[0x40, 0, 0, 12, 0x40, 9, 0, 0, 0, 0, 0, 0xAB, 0, 0, 2, 0xA4];
+    let empty = Shape::Record(record("Empty", Header::None, &[]));
+    let counts: &[u8] = &[0, 0, 2, 0xA4];
+    for (shape, entry) in
+        [(&nothing, memberwise), (&headed(list(Shape::Record(members))), memberwise), (&list(empty), counts)]
+    {
+        let array = read(shape, &[entry]).expect("this is right");
+        assert_eq!(array.as_list::<i32>().values().len(), 676, "{shape:?}");
+    }
+    let objectwise: &[u8] = &[0x40, 0, 0, 10, 0, 9, 0, 0, 0, 1, 0x40, 0, 0, 2];
+    let error = read(&nothing, &[objectwise]).expect_err("there is an object");
+    assert!(error.contains("does not describe class Unknown"), "{error}");
+    let more: &[u8] = &[0x40, 0, 0, 13, 0x40, 9, 0, 0, 0, 0, 0, 0xAB, 0, 0, 0, 1, 7];
+    let error = read(&nothing, &[more]).expect_err("there is a member");
+    assert!(error.contains("a collection has 17 bytes, its members 16"), "{error}");
 }
 
 /// Objectwise, a pair's members stand alone; memberwise, a collection among them has one header for all pairs.
@@ -168,9 +190,9 @@ fn broken_values_say_where() {
     let points = headed(list(point(Header::Versioned)));
     let nothing = Shape::Record(record("Empty", Header::None, &[]));
     let empties = list(list(nothing));
-    // 2,000 lists that claim 4,000 objects without bytes each: 8 million items of 12 kB.
+    // 2,000 lists that claim 16 million objects without bytes each, of 12 kB.
     let mut claims = vec![0, 0, 7, 0xD0];
-    (0..2000).for_each(|_| claims.extend_from_slice(&[0, 0, 15, 0xA0]));
+    (0..2000).for_each(|_| claims.extend_from_slice(&[0, 0xFF, 0, 0]));
     claims.extend_from_slice(&[0; 4096]);
     for (shape, entry, part) in [
         (

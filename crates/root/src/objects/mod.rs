@@ -12,7 +12,7 @@ mod graph;
 mod histogram;
 mod json;
 mod print;
-mod reader;
+pub(crate) mod reader;
 mod stl;
 mod uhi;
 mod value;

@@ -44,6 +44,34 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads what stands at a place of an entry of a tree, with so many values at most.
+    pub(crate) fn within(cursor: Cursor<'a>, key_len: usize, classes: &'a Classes, budget: usize) -> Self {
+        Self {
+            cursor,
+            key_len,
+            classes,
+            names: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            budget,
+            own_names: ["fUniqueID".into(), "fBits".into()],
+        }
+    }
+
+    /// A class that was named before, by the number that tags give it.
+    pub(crate) fn name(&mut self, number: usize, class: &[u8]) {
+        self.names.insert(number, String::from_utf8_lossy(class).into());
+    }
+
+    /// The object behind a pointer.
+    pub(crate) fn item(&mut self) -> Result<Value> {
+        self.pointer(0)
+    }
+
+    /// Where it stands, and how many values are left.
+    pub(crate) fn rest(&self) -> (usize, usize) {
+        (self.cursor.pos(), self.budget)
+    }
+
     /// The object that the record itself is.
     pub(crate) fn top(&mut self, class: &str) -> Result<Value> {
         self.object(&class.into(), 0, 0)

@@ -2,7 +2,7 @@
 
 use arrow_buffer::BooleanBuffer;
 
-use super::{Action, Function, Rest, UnitRule, function};
+use super::{Action, Function, Rest, Setting, UnitRule, function};
 use crate::expr::broadcast::Operand;
 use crate::expr::error::Fault;
 use crate::expr::evaluate::{Machine, Operation};
@@ -10,7 +10,7 @@ use crate::expr::kernels;
 use crate::expr::node::{Call, Span};
 use crate::expr::value::{Content, Value};
 use crate::expr::values::{Data, Kind};
-use fiducial_physics::functions as vector;
+use fiducial_physics::{functions as vector, units};
 
 macro_rules! unary {
     ($f:expr) => {
@@ -72,6 +72,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     function!("clip", ("x", "low", "high"), "x, not below low and not above high",
         Action::Numbers(each!(|x, low, high| kernels::minimum(kernels::maximum(x, low), high)),
             each!(|x, low, high| x.max(low).min(high)))),
+    function!("in_unit", ("x"), Rest::Nothing, [("unit", Setting::Word(&units::NAMES))],
+        "x, which has a unit, in another one of the same kind, such as \"MeV\", \"cm\" or \"ps\"", Action::One(|machine, call, x, span| in_unit(machine, call, &x, span))),
     function!("where", ("condition", "a", "b"), "a where the condition holds, else b", Action::Run(choose)),
     function!("isnan", ("x"), "whether x is NaN", Action::One(|m, _, x, _| test(m, &x, f64::is_nan))),
     function!("isfinite", ("x"), "whether x is neither NaN nor infinite",
@@ -89,6 +91,20 @@ fn columns(operands: &[Operand<f64>], length: usize, function: fn(&[f64], &[f64]
     let mut out = vec![0.0; length];
     function(&a.column(length), &b.column(length), &mut out);
     out
+}
+
+fn in_unit(machine: &Machine<'_>, call: &Call, x: &Operation, span: Span) -> Result<Value, Fault> {
+    let wanted = call.word("unit");
+    let Some(unit) = &x.value.unit else {
+        let fault = Fault::new(span, "what has no unit cannot be given in another");
+        return Err(fault.hint("multiply it by a number instead"));
+    };
+    let factor = units::factor(unit, wanted)
+        .ok_or_else(|| Fault::new(span, format!("what is in {unit} cannot be given in {wanted}")))?;
+    let shape = x.value.shape.clone();
+    let values = machine.floats(x, &shape)?;
+    let values: Vec<f64> = (0..machine.length(&shape)).map(|i| values.at(i) * factor).collect();
+    Ok(Value::plain(Data::Numbers(values.into()), shape).with_unit(Some(wanted.into())))
 }
 
 fn absolute(machine: &Machine<'_>, _: &Call, x: Operation, _: Span) -> Result<Value, Fault> {

@@ -17,16 +17,16 @@ use crate::expr::value::Value;
 use crate::expr::values::Shape;
 
 /// Names of algorithms. Inclusive jets are mostly those of the first, exclusive ones those of kt.
-pub(super) const INCLUSIVE: Setting =
-    Setting::Word(&["antikt", "cambridge", "kt", "genkt", "ee_kt", "ee_genkt"]);
-const EXCLUSIVE: Setting = Setting::Word(&["kt", "cambridge", "antikt", "genkt", "ee_kt", "ee_genkt"]);
-pub(super) const RECOMBINATION: Setting = Setting::Word(&["E", "pt", "winner_takes_all"]);
+pub(super) const INCLUSIVE: Setting = Setting::Word(&Algorithm::NAMES);
+const EXCLUSIVE: Setting =
+    Setting::Word(&["kt", "cambridge-aachen", "anti-kt", "generalised-kt", "ee-kt", "ee-generalised-kt"]);
+pub(super) const RECOMBINATION: Setting = Setting::Word(&Recombination::NAMES);
 
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[Function] = &[
     function!("cluster_jets", ("particles"), Rest::Nothing,
         [("R", Setting::Number("0.4")), ("algorithm", INCLUSIVE), ("min_pt", Setting::Number("0")), ("recombination", RECOMBINATION), ("p", Setting::Number("-1"))],
-        "the inclusive jets of each list of four-vectors, hardest first; the algorithms are \"antikt\", \"cambridge\", \"kt\", \"genkt\" with the power p, and for electron-positron collisions \"ee_kt\" and \"ee_genkt\"",
+        "the inclusive jets of each list of four-vectors, hardest first; the algorithms are \"anti-kt\", \"cambridge-aachen\", \"kt\", \"generalised-kt\" with the power p, and for electron-positron collisions \"ee-kt\" and \"ee-generalised-kt\"",
         Action::One(|machine, call, x, span| jets(machine, call, &x, span, inclusive(call)))),
     function!("cluster_constituents", ("particles"), Rest::Nothing,
         [("R", Setting::Number("0.4")), ("algorithm", INCLUSIVE), ("min_pt", Setting::Number("0")), ("recombination", RECOMBINATION), ("p", Setting::Number("-1"))],
@@ -65,20 +65,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
 ];
 
 pub(super) fn definition(call: &Call) -> JetDefinition {
-    let p = call.number("p");
-    let algorithm = match call.word("algorithm") {
-        "cambridge" => Algorithm::CambridgeAachen,
-        "kt" => Algorithm::Kt,
-        "genkt" => Algorithm::GeneralisedKt { p },
-        "ee_kt" => Algorithm::EeKt,
-        "ee_genkt" => Algorithm::EeGeneralisedKt { p },
-        _ => Algorithm::AntiKt,
-    };
-    let recombination = match call.word("recombination") {
-        "pt" => Recombination::Pt,
-        "winner_takes_all" => Recombination::WinnerTakesAll,
-        _ => Recombination::E,
-    };
+    // The table of functions lets no other words through.
+    let algorithm = Algorithm::named(call.word("algorithm"), call.number("p")).unwrap_or(Algorithm::AntiKt);
+    let recombination = Recombination::named(call.word("recombination")).unwrap_or_default();
     JetDefinition::new(algorithm, call.number("R")).with(recombination)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_buffer::BooleanBuffer;
-use fiducial_physics::particle::{Particle, PdgId};
+use fiducial_physics::particle::PdgId;
 
 use super::{Action, Function, Rest, Setting, function};
 use crate::expr::error::Fault;
@@ -19,28 +19,11 @@ struct Property {
     of: fn(PdgId) -> Option<f64>,
 }
 
-const MASS: Property =
-    Property { name: "mass", unit: Some("GeV"), of: |id| Particle::by_id(id).and_then(|known| known.mass) };
-const WIDTH: Property =
-    Property { name: "width", unit: Some("GeV"), of: |id| Particle::by_id(id).and_then(|known| known.width) };
-const LIFETIME: Property = Property {
-    name: "lifetime",
-    unit: Some("ns"),
-    of: |id| Particle::by_id(id).and_then(Particle::lifetime),
-};
-const CHARGE: Property = Property {
-    name: "charge",
-    unit: None,
-    of: |id| match Particle::by_id(id) {
-        Some(known) => Some(known.charge()),
-        None => id.three_charge().map(|charge| f64::from(charge) / 3.0),
-    },
-};
-const SPIN: Property = Property {
-    name: "spin",
-    unit: None,
-    of: |id| id.spin_states().map(|states| (f64::from(states) - 1.0) / 2.0),
-};
+const MASS: Property = Property { name: "mass", unit: Some("GeV"), of: PdgId::mass };
+const WIDTH: Property = Property { name: "width", unit: Some("GeV"), of: PdgId::width };
+const LIFETIME: Property = Property { name: "lifetime", unit: Some("ns"), of: PdgId::lifetime };
+const CHARGE: Property = Property { name: "charge", unit: None, of: PdgId::charge };
+const SPIN: Property = Property { name: "spin", unit: None, of: PdgId::spin };
 
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[Function] = &[

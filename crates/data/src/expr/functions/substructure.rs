@@ -15,9 +15,6 @@ use crate::expr::evaluate::{Machine, Operation};
 use crate::expr::node::{Call, Span};
 use crate::expr::value::Value;
 
-const AXES: &[&str] = &["onepass_wta_kt", "wta_kt", "onepass_kt", "kt"];
-const RATIOS: &[&str] = &["D2", "C1", "C2", "C3", "M2", "M3", "N2", "N3"];
-
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[Function] = &[
     function!("soft_drop", ("constituents"), Rest::Nothing, [("z_cut", Setting::Number("0.1")), ("beta", Setting::Number("0")), ("R", Setting::Number("0.8"))],
@@ -38,10 +35,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     function!("prune_constituents", ("constituents"), Rest::Nothing, [("z_cut", Setting::Number("0.1")), ("factor", Setting::Number("0.5"))],
         "the constituents that pruning leaves",
         Action::One(|machine, call, x, span| left(machine, &x, span, |jet| prune(jet, call.number("z_cut"), call.number("factor"))))),
-    function!("n_subjettiness", ("constituents", "n"), Rest::Nothing, [("beta", Setting::Number("1")), ("R", Setting::Number("0.8")), ("axes", Setting::Word(AXES))],
-        "N-subjettiness of each jet for n axes; the axes are \"onepass_wta_kt\", \"wta_kt\", \"onepass_kt\" or \"kt\"",
+    function!("n_subjettiness", ("constituents", "n"), Rest::Nothing, [("beta", Setting::Number("1")), ("R", Setting::Number("0.8")), ("axes", Setting::Word(&Axes::NAMES))],
+        "N-subjettiness of each jet for n axes; the axes are \"onepass-wta-kt\", \"wta-kt\", \"onepass-kt\" or \"kt\"",
         Action::Run(subjettiness)),
-    function!("energy_correlation", ("constituents"), Rest::Nothing, [("ratio", Setting::Word(RATIOS)), ("beta", Setting::Number("1"))],
+    function!("energy_correlation", ("constituents"), Rest::Nothing, [("ratio", Setting::Word(&Ratio::NAMES)), ("beta", Setting::Number("1"))],
         "ratio of energy correlation functions of each jet: \"D2\", \"C1\", \"C2\", \"C3\", \"M2\", \"M3\", \"N2\" or \"N3\"",
         Action::One(correlation_ratio)),
     function!("energy_correlation", ("constituents", "points", "angles"), Rest::Nothing, [("beta", Setting::Number("1"))],
@@ -100,26 +97,13 @@ fn subjettiness(
 ) -> Result<Value, Fault> {
     let [x, n] = operands else { return Err(Fault::missing(span)) };
     let n = single(n, "the number of axes")?;
-    let axes = match call.word("axes") {
-        "kt" => Axes::Kt,
-        "wta_kt" => Axes::WinnerTakesAllKt,
-        "onepass_kt" => Axes::OnePassKt,
-        _ => Axes::OnePassWinnerTakesAllKt,
-    };
+    // The table of functions lets no other words through.
+    let axes = Axes::named(call.word("axes")).unwrap_or(Axes::OnePassWinnerTakesAllKt);
     number(machine, x, span, |jet| n_subjettiness(jet, n, call.number("beta"), call.number("R"), axes))
 }
 
 fn correlation_ratio(machine: &Machine<'_>, call: &Call, x: Operation, span: Span) -> Result<Value, Fault> {
-    let ratio = match call.word("ratio") {
-        "C1" => Ratio::C1,
-        "C2" => Ratio::C2,
-        "C3" => Ratio::C3,
-        "M2" => Ratio::M2,
-        "M3" => Ratio::M3,
-        "N2" => Ratio::N2,
-        "N3" => Ratio::N3,
-        _ => Ratio::D2,
-    };
+    let ratio = Ratio::named(call.word("ratio")).unwrap_or(Ratio::D2);
     number(machine, &x, span, |jet| energy_correlation_ratio(jet, ratio, call.number("beta")))
 }
 
