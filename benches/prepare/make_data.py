@@ -1,6 +1,6 @@
 """Jets with lists of constituents as Parquet, as many as are asked for, a million rows at a time: python make_data.py FILE ROWS
 
-Row groups have a million rows, as pyarrow makes them by itself: larger than what `prepare` takes at a time.
+Row groups have 100,000 rows.
 """
 
 import sys
@@ -22,5 +22,5 @@ for start in range(0, rows, GROUP):
     columns = [pa.array(500 * random.random(size, np.float32)), pa.array(random.integers(0, 2, size)), *lists]
     table = pa.Table.from_arrays(columns, names)
     writer = writer or pq.ParquetWriter(path, table.schema, compression="lz4", use_dictionary=False)
-    writer.write_table(table, row_group_size=GROUP)
+    writer.write_table(table, row_group_size=100_000)
 writer.close()

@@ -22,7 +22,8 @@ def test_one_axis_is_numpys(columns: dict[str, np.ndarray]) -> None:
     pt, mass = columns["jet_pt"], columns["jet_mass"]
     bins = (25, 560.0, 640.0)
     histogram = fiducial.hist(JETS, "jet_pt", bins=bins)
-    expected, edges = np.histogram(pt, bins=25, range=bins[1:])
+    # NumPy's last bin has its upper edge too.
+    expected, edges = np.histogram(pt[pt < 640], bins=25, range=bins[1:])
     assert np.array_equal(histogram.values(), expected) and np.array_equal(histogram.variances(), expected)
     assert np.array_equal(histogram.edges[0], edges) and histogram.nan == 0
     flow = histogram.values(flow=True)
@@ -39,7 +40,9 @@ def test_one_axis_is_numpys(columns: dict[str, np.ndarray]) -> None:
 
 def test_two_axes_and_lists(columns: dict[str, np.ndarray]) -> None:
     two = fiducial.hist(JETS, "jet_pt", bins=(10, 550, 650), y="jet_eta", y_edges=[-2, 0, 1, 2])
-    expected = np.histogram2d(columns["jet_pt"], columns["jet_eta"], [np.linspace(550, 650, 11), [-2, 0, 1, 2]])[0]
+    pt, eta = columns["jet_pt"], columns["jet_eta"]
+    inside = (pt < 650) & (eta < 2)
+    expected = np.histogram2d(pt[inside], eta[inside], [np.linspace(550, 650, 11), [-2, 0, 1, 2]])[0]
     assert two.values().shape == (10, 3) and np.array_equal(two.values(), expected)
 
     items = fiducial.hist(
@@ -48,7 +51,7 @@ def test_two_axes_and_lists(columns: dict[str, np.ndarray]) -> None:
     table = fiducial.open(JETS).read(["part_px", "part_py", "jet_pt"]).to_awkward()
     kept = table[table.jet_pt > 600]
     pt = np.hypot(awkward.values_astype(kept.part_px, float), awkward.values_astype(kept.part_py, float))
-    assert np.array_equal(items.values(), np.histogram(awkward.flatten(pt), 20, (0, 100))[0])
+    assert np.array_equal(items.values(), np.histogram(awkward.to_numpy(awkward.flatten(pt)), 20, (0, 100))[0])
 
 
 def test_it_leaves_in_every_form(tmp_path: Path) -> None:
