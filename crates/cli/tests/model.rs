@@ -108,6 +108,47 @@ fn a_trained_model_is_exported_and_proven() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+const JET_LEVEL: &str = r#"
+format = "fiducial-view/1"
+tree = "tree"
+[splits]
+fractions = { train = 0.5, validation = 0.2, test = 0.3 }
+seed = 20
+[inputs.globals]
+standardise = "measure"
+variables = ["jet_pt", { name = "jet_mass", clip = [-1.0, 0.5] }]
+[inputs.parameters]
+variables = [{ name = "jet_eta", center = 0.5, scale = 2.0 }]
+[labels]
+classes = { qcd = "label == 0", top = "label == 1" }
+"#;
+
+/// Networks that read jets as a whole: no constituents, no mask, and standardisation of each of their groups.
+#[test]
+fn what_reads_jets_as_a_whole_is_exported() {
+    let Some((_, library)) = python() else { return };
+    let sandbox = Sandbox::new();
+    let sample = benchmarks().join("jet-tagging/top/sample/top_tagging.root");
+    sandbox.write("view.toml", JET_LEVEL.as_bytes());
+    let recipe = RECIPE.replacen("format", "view = \"view.toml\"\nformat", 1);
+    let (head, tail) = (recipe.split("[model]").next().unwrap(), recipe.split("[training]").nth(1).unwrap());
+    let model = "[model]\nkind = \"parametrised-perceptron\"\nhidden = [8]\n";
+    sandbox.write("net.toml", format!("{head}{model}[training]{tail}").as_bytes());
+    sandbox.run(&["prepare", "view.toml", sample.to_str().unwrap(), "-o", "data"]).ok();
+    sandbox.run(&["train", "net.toml", "--dataset", "data", "-o", "net"]).ok();
+    let export = ["model", "export", "net", "--dataset", "data", "--jets", "200", "--preprocessing"];
+    for arguments in [&export[..7], &export] {
+        let answer = with_runtime(&sandbox, &library, arguments).ok();
+        assert!(answer.starts_with("onnx: proven by ONNX Runtime 1."), "{answer}");
+        let described: serde_json::Value =
+            serde_json::from_str(&sandbox.read("net/onnx/preprocess.json")).unwrap();
+        assert_eq!(described["input_names"], serde_json::json!(["globals", "parameters"]));
+        let inside = arguments.len() > 7;
+        assert_eq!(described["parameters"]["var_infos"]["jet_eta"]["norm_factor"] == 1.0, inside);
+    }
+    assert!(sandbox.read("net/README.md").contains("| inputs | globals, parameters |"));
+}
+
 /// The view of the fixtures of `fiducial-models`, as weaver writes it.
 const WEAVER: &str = "treename: tree
 inputs:

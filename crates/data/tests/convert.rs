@@ -154,6 +154,19 @@ fn columns_that_cannot_be_read_are_named() {
 }
 
 #[test]
+fn objects_without_members_are_left_out_where_they_have_no_form() {
+    let Some(path) = shared("root/uproot-issue-123a.root") else { return };
+    let directory = tempfile::tempdir().expect("there is room");
+    let source = source::open(&path, Some("CollectionTree")).expect("it opens");
+    let columns = options(&["AnalysisJets", "EventInfoAuxDyn.mcEventWeights"]);
+    for (name, left_out) in [("a.parquet", true), ("a.arrow", false)] {
+        let converted = convert(&*source, &directory.path().join(name), "t", &columns).expect("it converts");
+        let named = converted.skipped.iter().any(|skipped| skipped.column == "AnalysisJets");
+        assert_eq!((named, converted.columns.len()), (left_out, 2 - usize::from(left_out)), "{name}");
+    }
+}
+
+#[test]
 fn nulls_are_written_where_there_is_a_form_for_them() {
     use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 //!
 //! Prints a line for a batch of 1 and of 1,024 jets, each of 64 places, all real or half of them padding: medians of the time
 //! of a batch, and the ratio of ours to theirs (above 1: ours takes longer) with its quartiles, by the clock and by processor
-//! time. The export of the network is what ONNX Runtime runs.
+//! time. The export of the network is what ONNX Runtime runs. `benches/inference/run.py` runs it for several models.
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::error::Error;

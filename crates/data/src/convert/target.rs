@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use arrow_ipc::writer::FileWriter;
-use arrow_schema::{ArrowError, Field};
+use arrow_schema::{ArrowError, DataType, Field};
 use fiducial_root::{Compression, Error as RootError, RootWriter, unwritable_in_ntuple, unwritable_in_tree};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression as Codec, ZstdLevel};
@@ -60,6 +60,9 @@ impl Target {
             Self::Tree if has_nulls => Some("it holds nulls, for which a tree has no form".to_owned()),
             Self::Tree => unwritable_in_tree(field),
             Self::Ntuple => unwritable_in_ntuple(field),
+            Self::Parquet if has_empty_objects(field.data_type()) => {
+                Some("it holds objects without members, for which Parquet has no form".to_owned())
+            }
             Self::Parquet | Self::Arrow => None,
         }
     }
@@ -114,6 +117,19 @@ impl Target {
                 ntuple.finish().and_then(|()| file.finish()).map_err(root)
             }
         }
+    }
+}
+
+/// Whether there are structs without fields: of such objects a ROOT file holds only how many there are.
+fn has_empty_objects(kind: &DataType) -> bool {
+    match kind {
+        DataType::Struct(fields) => {
+            fields.is_empty() || fields.iter().any(|field| has_empty_objects(field.data_type()))
+        }
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            has_empty_objects(item.data_type())
+        }
+        _ => false,
     }
 }
 

@@ -115,7 +115,9 @@ impl Tiles {
     fn new(graph: &Graph) -> Self {
         // By the largest degree there can be, so that no tile outgrows the cache.
         let degree = graph.starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(1);
-        let nodes = ranges(graph.nodes(), (EDGES / degree).max(1));
+        // An even number of them: of three, one of two threads would have twice the work.
+        let number = graph.nodes().div_ceil((EDGES / degree).max(1)).next_multiple_of(2).max(1);
+        let nodes = ranges(graph.nodes(), graph.nodes().div_ceil(number).max(1));
         let edges = nodes.iter().map(|nodes| graph.edges_of(nodes)).collect();
         Self { piece: piece_of(nodes.len(), 1), nodes, edges }
     }
