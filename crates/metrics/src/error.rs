@@ -20,7 +20,7 @@ pub enum Error {
     /// A score or a weight is NaN or infinite.
     #[error("use the {what} of event {index}: it is {value}")]
     NotFinite {
-        /// "score", "weight" or "threshold".
+        /// "score", "residual", "weight" or "threshold".
         what: &'static str,
         /// Position of the event, from 0.
         index: usize,
@@ -67,9 +67,12 @@ pub enum Error {
         /// The least that makes sense.
         minimum: usize,
     },
+    /// Negative weights outweigh the positive ones in a mean square.
+    #[error("measure a root mean square: the mean squared residual is negative for these weights")]
+    MeanSquare,
     /// More than half of the bootstrap replicas had no value.
     #[error(
-        "estimate the uncertainty: {undefined} of {replicas} bootstrap replicas have no signal or no background left"
+        "estimate the uncertainty: {undefined} of {replicas} bootstrap replicas have no value; a class may have no event in them"
     )]
     UnstableBootstrap {
         /// Replicas without a value.

@@ -5,7 +5,8 @@
 //! knows nothing of files, models or tasks.
 //!
 //! [`BinaryScores`] serves two classes: it checks and sorts the events once, and measures accuracy, ROC AUC,
-//! background rejection, signal efficiency and the ROC curve. [`ClassScores`] serves several classes.
+//! background rejection, signal efficiency and the ROC curve. [`ClassScores`] serves several classes,
+//! [`Residuals`] a regression.
 //!
 //! ```
 //! use fiducial_metrics::{BinaryScores, Bootstrap};
@@ -39,9 +40,11 @@ mod bootstrap;
 mod classes;
 mod error;
 mod estimate;
+mod residuals;
 
 pub use binary::{BinaryScores, RocCurve, RocPoint, Summary, WorkingPoint};
 pub use bootstrap::Bootstrap;
 pub use classes::ClassScores;
 pub use error::Error;
 pub use estimate::{CONFIDENCE, Estimate, effective_events};
+pub use residuals::{ResidualSummary, Residuals};

@@ -5,7 +5,7 @@
 mod common;
 
 use common::Toy;
-use fiducial_metrics::{BinaryScores, Bootstrap, Estimate};
+use fiducial_metrics::{BinaryScores, Bootstrap, Estimate, ResidualSummary, Residuals};
 use rayon::prelude::*;
 
 /// The normal distribution's cumulative function, by Simpson's rule on its density.
@@ -67,4 +67,22 @@ fn intervals_of_the_rejection_hold_the_truth_about_as_often_as_they_say() {
             "d = {separation}: coverage {held} with {passing} events passing"
         );
     }
+}
+
+#[test]
+fn intervals_of_a_regression_hold_the_truth_as_often_as_they_say() {
+    // Residuals of a Gaussian of width 2 about 0.5, with weights of mean 1/2, one in four negative.
+    let rmse = (4.0_f64 + 0.25).sqrt();
+    let check = |truth: f64, pick: fn(ResidualSummary) -> Estimate| {
+        let (held, _) = coverage(truth, |toy, bootstrap| {
+            let residuals: Vec<f64> = (0..1000).map(|_| 0.5 + 2.0 * toy.gauss()).collect();
+            let weights: Vec<f64> =
+                (0..1000).map(|_| if toy.uniform() < 0.25 { -1.0 } else { 1.0 }).collect();
+            pick(Residuals::new(&residuals, Some(&weights)).unwrap().summary(bootstrap).unwrap())
+        });
+        assert!((held - 0.6827).abs() < 0.08, "{truth}: coverage {held}");
+    };
+    check(0.5, |summary| summary.bias);
+    check(2.0, |summary| summary.resolution);
+    check(rmse, |summary| summary.rmse);
 }

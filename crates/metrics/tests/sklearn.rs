@@ -1,4 +1,4 @@
-//! Equality with scikit-learn: golden values, and fresh ones where Python is at hand.
+//! Equality with scikit-learn and NumPy: golden values, and fresh ones where Python is at hand.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use common::Toy;
-use fiducial_metrics::{BinaryScores, Bootstrap, ClassScores, Estimate};
+use fiducial_metrics::{BinaryScores, Bootstrap, ClassScores, Estimate, Residuals};
 use serde_json::{Value, json};
 
 const BOOTSTRAP: Bootstrap = Bootstrap { replicas: 20, seed: 1 };
@@ -27,7 +27,11 @@ fn assert_close(what: &str, value: f64, expected: &Value) {
 }
 
 fn check(case: &Value, expected: &Value) {
-    if case["scores"].is_null() { check_several(case, expected) } else { check_binary(case, expected) }
+    match () {
+        () if case["scores"].is_array() => check_binary(case, expected),
+        () if case["residuals"].is_array() => check_regression(case, expected),
+        () => check_several(case, expected),
+    }
 }
 
 fn check_binary(case: &Value, expected: &Value) {
@@ -65,6 +69,20 @@ fn check_several(case: &Value, expected: &Value) {
     assert_close("accuracy", events.accuracy(&BOOTSTRAP).unwrap().value.unwrap(), &expected["accuracy"]);
     let auc = events.roc_auc_macro(&BOOTSTRAP).unwrap().value.unwrap();
     assert_close("roc_auc_macro", auc, &expected["roc_auc_macro"]);
+}
+
+fn check_regression(case: &Value, expected: &Value) {
+    let events = Residuals::new(&numbers(&case["residuals"]), weights(case).as_deref()).unwrap();
+    let summary = events.summary(&BOOTSTRAP).unwrap();
+    let coverage = events.coverage(&BOOTSTRAP).unwrap();
+    for (what, estimate) in [
+        ("bias", summary.bias),
+        ("resolution", summary.resolution),
+        ("rmse", summary.rmse),
+        ("coverage", coverage),
+    ] {
+        assert_close(what, estimate.value.unwrap(), &expected[what]);
+    }
 }
 
 #[test]
@@ -106,6 +124,11 @@ fn equals_scikit_learn_on_larger_samples() {
                 "signal_efficiencies": [0.05, 0.3, 0.5, 0.9], "background_efficiencies": [0.001, 0.01, 0.1, 0.5],
             }));
         }
+    }
+    for (n, offset) in [(10, 0.0), (3000, 0.3), (5000, -2.0)] {
+        let residuals: Vec<f64> = (0..n).map(|_| toy.gauss() + offset).collect();
+        let weights: Vec<f64> = (0..n).map(|_| toy.uniform()).collect();
+        cases.push(json!({ "residuals": residuals, "weights": weights }));
     }
     let peer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sklearn_peer.py");
     let mut child =

@@ -1,11 +1,12 @@
-"""The values that scikit-learn gives for the cases on stdin (JSON), as JSON on stdout.
+"""The values that scikit-learn and NumPy give for the cases on stdin (JSON), as JSON on stdout.
 
 A case: {"scores", "is_signal", "weights" (or null), "threshold", "signal_efficiencies", "background_efficiencies"}
-or, for several classes: {"class_scores", "labels", "weights" (or null)}.
+or, for several classes: {"class_scores", "labels", "weights" (or null)}, or, for a regression: {"residuals", "weights"}.
 `python sklearn_peer.py --golden > golden.json` writes the seeded cases of the golden test with their values.
 """
 
 import json
+import math
 import sys
 import warnings
 
@@ -56,6 +57,18 @@ def several(case):
     }
 
 
+def regression(case):
+    residuals, weights = np.array(case["residuals"]), np.array(case["weights"])
+    tail = 0.5 * math.erfc(math.sqrt(0.5))
+    low, high = np.quantile(residuals, [tail, 1 - tail], weights=weights, method="inverted_cdf")
+    return {
+        "bias": np.average(residuals, weights=weights),
+        "resolution": 0.5 * (high - low),
+        "rmse": np.sqrt(np.average(residuals**2, weights=weights)),
+        "coverage": np.average(residuals >= 0, weights=weights),
+    }
+
+
 def golden_cases():
     rng = np.random.default_rng(20)
     for decimals in (6, 1):  # one decimal makes many ties
@@ -89,7 +102,8 @@ def golden_cases():
 warnings.simplefilter("error")
 golden = "--golden" in sys.argv
 cases = list(golden_cases()) if golden else json.load(sys.stdin)
-results = [binary(case) if "scores" in case else several(case) for case in cases]
+kinds = {"scores": binary, "class_scores": several, "residuals": regression}
+results = [next(kind(case) for key, kind in kinds.items() if key in case) for case in cases]
 if golden:
     results = [{"case": case, "expected": result} for case, result in zip(cases, results)]
     print("[\n" + ",\n".join(json.dumps(result) for result in results) + "\n]")
