@@ -43,10 +43,12 @@ pub enum LossKind {
         #[serde(default = "two")]
         gamma: f64,
     },
+    /// `r^2 / 2` for a residual `r = z - t`: the output becomes the mean of the target.
+    SquaredError {},
     /// `r^2 / 2` for a residual `r = z - t` up to `delta`, beyond it `delta (|r| - delta / 2)` (P. Huber, Ann. Math.
     /// Statist. 35 (1964) 73).
     Huber {
-        /// In units of the target's standard deviation.
+        /// In units of the target as it is given, which a recipe standardises.
         #[serde(default = "one")]
         delta: f64,
     },
@@ -121,7 +123,7 @@ impl Loss {
     pub fn outputs(&self, classes: usize, targets: usize) -> usize {
         match &self.kind {
             LossKind::CrossEntropy { .. } | LossKind::Focal { .. } => classes,
-            LossKind::Huber { .. } => targets,
+            LossKind::SquaredError {} | LossKind::Huber { .. } => targets,
             LossKind::Quantile { levels } => targets.saturating_mul(levels.len()),
             LossKind::Gaussian {} => targets.saturating_mul(2),
         }
@@ -134,7 +136,9 @@ impl Loss {
             LossKind::CrossEntropy { .. } | LossKind::Focal { .. } => {
                 classes.iter().map(|class| format!("score_{class}")).collect()
             }
-            LossKind::Huber { .. } => targets.iter().map(|target| format!("predicted_{target}")).collect(),
+            LossKind::SquaredError {} | LossKind::Huber { .. } => {
+                targets.iter().map(|target| format!("predicted_{target}")).collect()
+            }
             LossKind::Quantile { levels } => {
                 let of = |target| levels.iter().map(move |level| format!("quantile_{level}_{target}"));
                 targets.iter().flat_map(of).collect()
@@ -166,7 +170,7 @@ impl Loss {
                 });
                 outputs.collect()
             }
-            LossKind::Huber { .. } | LossKind::Quantile { .. } => {
+            LossKind::SquaredError {} | LossKind::Huber { .. } | LossKind::Quantile { .. } => {
                 let outputs = outputs.enumerate().map(|(index, output)| {
                     let (center, scale) = of(index);
                     center + scale * output
@@ -179,35 +183,39 @@ impl Loss {
     /// Checks the numbers.
     ///
     /// # Errors
-    /// The first that is out of range, by its key.
+    /// As [`Loss::mistake`].
     pub fn check(&self) -> Result<(), Error> {
-        let wrong = |reason: String| Err(Error::Inputs(reason));
+        self.mistake().map_or(Ok(()), |reason| Err(Error::Inputs(reason)))
+    }
+
+    /// The first number that is out of range, by its key.
+    pub fn mistake(&self) -> Option<String> {
         match &self.kind {
             LossKind::CrossEntropy { label_smoothing } if !(0.0..1.0).contains(label_smoothing) => {
-                wrong(format!("label smoothing must lie in [0, 1), not {label_smoothing}"))
+                return Some(format!("label smoothing must lie in [0, 1), not {label_smoothing}"));
             }
             LossKind::Focal { gamma } if !(0.0..=100.0).contains(gamma) => {
-                wrong(format!("gamma must lie in [0, 100], not {gamma}"))
+                return Some(format!("gamma must lie in [0, 100], not {gamma}"));
             }
             LossKind::Huber { delta } if !(delta.is_finite() && *delta > 0.0) => {
-                wrong(format!("delta must be a positive number, not {delta}"))
+                return Some(format!("delta must be a positive number, not {delta}"));
             }
             LossKind::Quantile { levels } => {
                 let inside = levels.iter().all(|level| *level > 0.0 && *level < 1.0);
                 if levels.is_empty() || !inside || !levels.is_sorted_by(|a, b| a < b) {
-                    return wrong(format!("levels must lie in (0, 1) and rise, not {levels:?}"));
+                    return Some(format!("levels must lie in (0, 1) and rise, not {levels:?}"));
                 }
-                Ok(())
             }
-            _ => match self.decorrelation {
-                Some(_) if !self.classifies() => {
-                    wrong("only the scores of a classification can be decorrelated".to_owned())
-                }
-                Some(term) if !(term.strength.is_finite() && term.strength >= 0.0) => {
-                    wrong(format!("the strength of a decorrelation must be from 0 on, not {}", term.strength))
-                }
-                _ => Ok(()),
-            },
+            _ => {}
+        }
+        match self.decorrelation {
+            Some(_) if !self.classifies() => {
+                Some("only the scores of a classification can be decorrelated".to_owned())
+            }
+            Some(term) if !(term.strength.is_finite() && term.strength >= 0.0) => {
+                Some(format!("the strength of a decorrelation must be from 0 on, not {}", term.strength))
+            }
+            _ => None,
         }
     }
 
@@ -245,6 +253,16 @@ impl Loss {
         let mut slopes = vec![0.0; columns];
         let rows = outputs.chunks_exact(columns).enumerate();
         Ok(rows.map(|(row, outputs)| self.of_row(outputs, truth, row, &mut slopes)).collect())
+    }
+
+    /// What a batch adds to the mean loss of its rows: the decorrelation, if there is one.
+    ///
+    /// # Errors
+    /// A truth that does not fit the outputs.
+    pub fn of_batch(&self, outputs: &[f32], columns: usize, truth: &Truth<'_>) -> Result<f64, Error> {
+        let Some(term) = &self.decorrelation else { return Ok(0.0) };
+        self.check_truth(outputs, columns, truth)?;
+        Ok(term.add(outputs, columns, truth, &mut vec![0.0; outputs.len()]))
     }
 
     fn check_truth(&self, outputs: &[f32], columns: usize, truth: &Truth<'_>) -> Result<(), Error> {
@@ -305,7 +323,7 @@ impl Loss {
                 let (largest, sum) = softmax_parts(outputs);
                 let mut loss = 0.0;
                 for (class, (&output, slope)) in outputs.iter().zip(slopes).enumerate() {
-                    let log_probability = f64::from(output - largest) - sum.ln();
+                    let log_probability = f64::from(output) - largest - sum.ln();
                     let is_label = class == truth.labels[row] as usize;
                     let target = if is_label { 1.0 - label_smoothing + off } else { off };
                     if target > 0.0 {
@@ -318,7 +336,7 @@ impl Loss {
             LossKind::Focal { gamma } => {
                 let (largest, sum) = softmax_parts(outputs);
                 let label = truth.labels[row] as usize;
-                let log_probability = f64::from(outputs[label] - largest) - sum.ln();
+                let log_probability = f64::from(outputs[label]) - largest - sum.ln();
                 let probability = log_probability.exp();
                 let rest = -log_probability.exp_m1();
                 let factor = if *gamma > 0.0 && rest > 0.0 {
@@ -327,11 +345,19 @@ impl Loss {
                     0.0
                 };
                 for (class, (&output, slope)) in outputs.iter().zip(slopes).enumerate() {
-                    let of_class = (f64::from(output - largest) - sum.ln()).exp();
+                    let of_class = (f64::from(output) - largest - sum.ln()).exp();
                     let is_label = if class == label { 1.0 } else { 0.0 };
                     *slope = (factor - rest.powf(*gamma)) * (is_label - of_class);
                 }
                 -rest.powf(*gamma) * log_probability
+            }
+            LossKind::SquaredError {} => {
+                let targets = &truth.targets[row * outputs.len()..];
+                let terms = outputs.iter().zip(targets).zip(slopes).map(|((&output, &target), slope)| {
+                    *slope = f64::from(output) - f64::from(target);
+                    0.5 * *slope * *slope
+                });
+                terms.sum()
             }
             LossKind::Huber { delta } => {
                 let targets = &truth.targets[row * outputs.len()..];
@@ -373,9 +399,9 @@ impl Loss {
 }
 
 /// The largest output `m`, and `sum_k exp(z_k - m)`.
-fn softmax_parts(row: &[f32]) -> (f32, f64) {
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    (largest, row.iter().map(|&output| f64::from(output - largest).exp()).sum())
+fn softmax_parts(row: &[f32]) -> (f64, f64) {
+    let largest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    (largest, row.iter().map(|&output| (f64::from(output) - largest).exp()).sum())
 }
 
 impl Decorrelation {
@@ -397,7 +423,7 @@ impl Decorrelation {
             .map(|&row| {
                 let outputs = &outputs[row * columns..(row + 1) * columns];
                 let (largest, sum) = softmax_parts(outputs);
-                outputs.iter().map(|&output| f64::from(output - largest).exp() / sum).collect()
+                outputs.iter().map(|&output| (f64::from(output) - largest).exp() / sum).collect()
             })
             .collect();
         let x = Distances::new(rows.iter().map(|&row| f64::from(truth.against[row])).collect(), &weights);
@@ -501,6 +527,7 @@ mod tests {
         check(&plain(LossKind::CrossEntropy { label_smoothing: 0.1 }), 3, 0);
         check(&plain(LossKind::Focal { gamma: 2.0 }), 3, 0);
         check(&plain(LossKind::Focal { gamma: 0.0 }), 3, 0);
+        check(&plain(LossKind::SquaredError {}), 2, 2);
         check(&plain(LossKind::Huber { delta: 0.8 }), 2, 2);
         check(&plain(LossKind::Quantile { levels: vec![0.1, 0.5, 0.9] }), 6, 2);
         check(&plain(LossKind::Gaussian {}), 4, 2);
@@ -555,7 +582,9 @@ mod tests {
         check(LossKind::Huber { delta: 0.0 }, "delta must be a positive number, not 0");
         check(LossKind::Focal { gamma: -1.0 }, "gamma must lie in [0, 100], not -1");
         let term = Some(Decorrelation { strength: 1.0, score: 0, among: 0 });
-        let loss = Loss { kind: LossKind::Gaussian {}, decorrelation: term };
-        assert!(loss.check().unwrap_err().to_string().contains("only the scores of a classification"));
+        for kind in [LossKind::Gaussian {}, LossKind::Quantile { levels: vec![0.5] }] {
+            let loss = Loss { kind, decorrelation: term };
+            assert!(loss.check().unwrap_err().to_string().contains("only the scores of a classification"));
+        }
     }
 }

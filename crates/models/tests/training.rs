@@ -4,7 +4,9 @@
 mod common;
 
 use common::{CONFIGS, Jets, config, network};
-use fiducial_models::{BatchGradient, Error, Inputs, Network, Optimiser, OptimiserConfig};
+use fiducial_models::{
+    BatchGradient, Error, Inputs, Loss, LossKind, Network, Optimiser, OptimiserConfig, Truth,
+};
 
 fn batch(number: u64) -> (Inputs, Vec<u32>, Vec<f32>) {
     let sizes: Vec<usize> = (0..40).map(|jet| (jet * 7 + number as usize * 3) % 33).collect();
@@ -13,8 +15,12 @@ fn batch(number: u64) -> (Inputs, Vec<u32>, Vec<f32>) {
     (Jets::new(&sizes, number).padded(40), labels, weights)
 }
 
+fn smoothed() -> Loss {
+    Loss::of(LossKind::CrossEntropy { label_smoothing: 0.1 }).unwrap()
+}
+
 fn options() -> OptimiserConfig {
-    OptimiserConfig { gradient_clip: Some(1.0), label_smoothing: 0.1, seed: 5, ..OptimiserConfig::default() }
+    OptimiserConfig { gradient_clip: Some(1.0), loss: smoothed(), seed: 5, ..OptimiserConfig::default() }
 }
 
 fn train(network: &mut Network, optimiser: &mut Optimiser, batches: std::ops::Range<u64>) {
@@ -140,17 +146,17 @@ fn parts_of_a_batch_add_up_to_it() {
     let flow = "kind = \"particle-flow-network\"\nfeatures = 3\nclasses = 2\nphi = [20, 24]\nhead = [10]";
     for (name, text) in [("flow", flow)] {
         let network = network(text);
-        let optimiser =
-            Optimiser::new(OptimiserConfig { label_smoothing: 0.1, ..OptimiserConfig::default() });
+        let optimiser = Optimiser::new(OptimiserConfig { loss: smoothed(), ..OptimiserConfig::default() });
         let all = Jets::new(&sizes, 3);
-        let whole = optimiser.gradient(&network, &all.padded(30), &labels, &weights, (0, 1)).unwrap();
+        let truth = Truth { labels: &labels, weights: &weights, ..Truth::default() };
+        let whole = optimiser.gradient(&network, &all.padded(30), &truth, (0, 1)).unwrap();
         let total = fiducial_models::total_weight(&weights);
         let mut sum: Option<BatchGradient> = None;
         for (part, jets) in [0..4, 4..7, 7..10].into_iter().enumerate() {
             let inputs = all.some(jets.clone()).padded(30);
             let part = (part as u64, 3);
-            let (labels, weights) = (&labels[jets.clone()], &weights[jets]);
-            let mut gradient = optimiser.gradient(&network, &inputs, labels, weights, part).unwrap();
+            let truth = Truth { labels: &labels[jets.clone()], weights: &weights[jets], ..Truth::default() };
+            let mut gradient = optimiser.gradient(&network, &inputs, &truth, part).unwrap();
             gradient.scale(gradient.weight / total);
             match &mut sum {
                 Some(sum) => sum.add(gradient),

@@ -23,6 +23,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod draw;
 mod fill;
 mod loader;
 mod plan;
@@ -42,8 +43,9 @@ use crate::dataset::{Chunk, Dataset, ROW_ID};
 use crate::source::{Error, Source};
 use crate::view::View;
 
+pub use draw::drawn;
 pub use loader::{Epoch, Loader, LoaderOptions};
-pub use rows::targets;
+pub use rows::{quantity, targets};
 pub use sampling::Sampler;
 pub use shuffle::shuffled;
 pub use standardise::{Measured, Standardisation, TRAINING_SPLIT};

@@ -14,23 +14,11 @@ pub(super) fn evaluate(
     split: &str,
     expressions: &[&Expr],
 ) -> Result<Vec<Vec<f64>>, Error> {
-    let columns = view.base_columns(expressions.iter().flat_map(|expr| expr.columns()));
-    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let of_chunk = |chunk: &Chunk| {
-        let batch = chunk.read(&columns)?;
-        let environment = view.environment(&batch);
-        let numbers = |expr: &&Expr| {
-            let values =
-                expr.evaluate(&environment).map_err(Error::expression("an expression", chunk.path()))?;
-            values.event_numbers(batch.num_rows()).ok_or_else(|| {
-                let reason = format!("`{}` must give one number per row", expr.text());
-                Error::settings("evaluate a view", reason)
-            })
-        };
-        expressions.iter().map(numbers).collect::<Result<Vec<_>, Error>>()
-    };
-    let chunks: Vec<Vec<Vec<f64>>> =
-        dataset.chunks(split)?.par_iter().map(of_chunk).collect::<Result<_, _>>()?;
+    let chunks: Vec<Vec<Vec<f64>>> = dataset
+        .chunks(split)?
+        .par_iter()
+        .map(|chunk| of_chunk(view, chunk, expressions))
+        .collect::<Result<_, _>>()?;
     let mut all = vec![Vec::new(); expressions.len()];
     for chunk in chunks {
         for (values, more) in all.iter_mut().zip(chunk) {
@@ -38,6 +26,31 @@ pub(super) fn evaluate(
         }
     }
     Ok(all)
+}
+
+/// The values of some expressions for every row of a chunk: `values[expression][row]`.
+pub(super) fn of_chunk(view: &View, chunk: &Chunk, expressions: &[&Expr]) -> Result<Vec<Vec<f64>>, Error> {
+    let columns = view.base_columns(expressions.iter().flat_map(|expr| expr.columns()));
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let batch = chunk.read(&columns)?;
+    let environment = view.environment(&batch);
+    let numbers = |expr: &&Expr| {
+        let values = expr.evaluate(&environment).map_err(Error::expression("an expression", chunk.path()))?;
+        values.event_numbers(batch.num_rows()).ok_or_else(|| {
+            let reason = format!("`{}` must give one number per row", expr.text());
+            Error::settings("evaluate a view", reason)
+        })
+    };
+    expressions.iter().map(numbers).collect()
+}
+
+/// A column or new variable of a view with one number per row, for every row of a split.
+///
+/// # Errors
+/// When a column is missing, the variable cannot be evaluated, or it gives no or more than one number per row.
+pub fn quantity(view: &View, dataset: &Dataset, split: &str, name: &str) -> Result<Vec<f64>, Error> {
+    let values = evaluate(view, dataset, split, &[&Expr::column(name)])?;
+    Ok(values.into_iter().next().unwrap_or_default())
 }
 
 /// The targets of a regression: for each of [`View::targets`] its name and the number of every row of a split.

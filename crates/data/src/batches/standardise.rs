@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::rows::of_chunk;
 use crate::dataset::{Chunk, Dataset};
+use crate::expr::Expr;
 use crate::source::Error;
 use crate::view::{Scaling, View};
 
@@ -29,7 +31,7 @@ pub struct Measured {
 /// The measured centres and scales of a view on a dataset, and what they were measured on.
 ///
 /// It belongs to a model: what was measured for training is used for every prediction. In JSON it is an object of the
-/// three fields.
+/// fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standardisation {
@@ -39,10 +41,13 @@ pub struct Standardisation {
     pub rows: u64,
     /// For each measured variable its centre and scale.
     pub variables: BTreeMap<String, Measured>,
+    /// For each target of a regression its centre and scale. Tensors hold targets in their units; who trains scales them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub targets: BTreeMap<String, Measured>,
 }
 
 impl Standardisation {
-    /// Measures the variables for which the view says so, over all real values (padding is none) of the split
+    /// Measures the targets and the variables for which the view says so, over all real values (padding is none) of the split
     /// [`TRAINING_SPLIT`]. Of more than 500,000 rows, row groups at even distances are used.
     ///
     /// The percentiles are those of `numpy.percentile` with linear interpolation, as weaver takes them.
@@ -54,7 +59,7 @@ impl Standardisation {
         let measured = variables.filter(|variable| variable.scaling == Scaling::Measured);
         let names: BTreeSet<&str> = measured.map(|variable| variable.name.as_str()).collect();
         let names: Vec<&str> = names.into_iter().collect();
-        if names.is_empty() {
+        if names.is_empty() && view.targets().is_empty() {
             return Ok(Self::default());
         }
         let chunks = evenly(dataset.chunks(TRAINING_SPLIT)?);
@@ -62,19 +67,47 @@ impl Standardisation {
         let values: Vec<Vec<Vec<f32>>> =
             chunks.par_iter().map(|chunk| raw_values(view, &names, chunk)).collect::<Result<_, _>>()?;
         let variables = names.par_iter().enumerate().map(|(index, name)| {
-            let mut all: Vec<f32> = values.iter().flat_map(|chunk| chunk[index].iter().copied()).collect();
-            let measured = measure(&mut all).ok_or_else(|| {
-                let reason = format!("the split `{TRAINING_SPLIT}` has no value of `{name}`");
-                Error::settings("measure a standardisation", reason)
-            })?;
-            Ok(((*name).to_owned(), measured))
+            Ok(((*name).to_owned(), measured_of(name, values.iter().map(|chunk| &chunk[index]))?))
         });
-        Ok(Self {
-            dataset: dataset.version().to_owned(),
-            rows,
-            variables: variables.collect::<Result<_, Error>>()?,
-        })
+        let variables = variables.collect::<Result<_, Error>>()?;
+        let values: Vec<Vec<Vec<f32>>> =
+            chunks.par_iter().map(|chunk| raw_targets(view, chunk)).collect::<Result<_, _>>()?;
+        let targets = view.targets().iter().enumerate().map(|(index, (name, _))| {
+            Ok((name.clone(), measured_of(name, values.iter().map(|chunk| &chunk[index]))?))
+        });
+        let targets = targets.collect::<Result<_, Error>>()?;
+        Ok(Self { dataset: dataset.version().to_owned(), rows, variables, targets })
     }
+}
+
+/// What is measured of the values of a name.
+fn measured_of<'a>(name: &str, chunks: impl Iterator<Item = &'a Vec<f32>>) -> Result<Measured, Error> {
+    let mut all: Vec<f32> = chunks.flatten().copied().collect();
+    measure(&mut all).ok_or_else(|| {
+        let reason = format!("the split `{TRAINING_SPLIT}` has no value of `{name}`");
+        Error::settings("measure a standardisation", reason)
+    })
+}
+
+/// The targets in a chunk.
+fn raw_targets(view: &View, chunk: &Chunk) -> Result<Vec<Vec<f32>>, Error> {
+    let expressions: Vec<&Expr> = view.targets().iter().map(|(_, expr)| expr).collect();
+    if expressions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values = of_chunk(view, chunk, &expressions)?;
+    let named = view.targets().iter().map(|(name, _)| name).zip(values);
+    let finite = named.map(|(name, values)| {
+        let numbers: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+        match numbers.iter().find(|value| !value.is_finite()) {
+            Some(value) => {
+                let reason = format!("the target `{name}` is {value} in a row of {}", chunk.path().display());
+                Err(Error::settings("measure a standardisation", reason))
+            }
+            None => Ok(numbers),
+        }
+    });
+    finite.collect()
 }
 
 /// The values of some variables in a chunk, unscaled and not cut.

@@ -10,7 +10,7 @@ use super::CHUNK;
 use crate::fused::norm::Moments;
 use crate::fused::{loss::loss, values};
 use crate::layers::Pass;
-use crate::{Error, Inputs, Loss, LossKind, Network, Truth};
+use crate::{Error, Inputs, Loss, Network, Truth};
 
 /// The loss of a batch, or of a part of one, and its gradient.
 ///
@@ -32,22 +32,24 @@ impl BatchGradient {
     pub(super) fn compute(
         network: &Network,
         inputs: &Inputs,
-        labels: &[u32],
-        weights: &[f32],
-        label_smoothing: f64,
+        truth: &Truth<'_>,
+        of: &Loss,
         mut pass: Pass,
     ) -> Result<Self, Error> {
         let logits = network.training_logits(inputs, &mut pass)?;
-        let kind = LossKind::CrossEntropy { label_smoothing };
-        let truth = Truth { labels, weights, ..Truth::default() };
-        let loss = loss(logits, &truth, &Loss { kind, decorrelation: None })?;
+        let loss = loss(logits, truth, of)?;
         let value = values(loss.clone())?.first().copied().map_or(f64::NAN, f64::from);
         if !value.is_finite() {
             return Err(Error::NotFinite { what: "loss", value });
         }
         let mut collect = Collect { path: Vec::new(), from: loss.backward(), found: BTreeMap::new() };
         network.visit(&mut collect);
-        Ok(Self { loss: value, weight: total_weight(weights), values: collect.found, moments: pass.moments })
+        Ok(Self {
+            loss: value,
+            weight: total_weight(truth.weights),
+            values: collect.found,
+            moments: pass.moments,
+        })
     }
 
     /// Multiplies the loss and the gradient; the weight and what batch norms saw stay.
@@ -222,7 +224,7 @@ pub(super) fn square_sum(values: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ModelConfig, PaddedGroups};
+    use crate::{LossKind, ModelConfig, PaddedGroups};
 
     fn wave(number: usize, phase: f32) -> Vec<f32> {
         (0..number)
@@ -255,8 +257,9 @@ mod tests {
         let labels = [0, 1, 2, 2, 1, 0];
         let weights = [1.0, 2.0, 0.5, -0.3, 1.0, 0.0];
         let run = |network: &Network| {
-            let pass = Pass::training(1, 1);
-            BatchGradient::compute(network, &inputs, &labels, &weights, 0.1, pass).unwrap()
+            let truth = Truth { labels: &labels, weights: &weights, ..Truth::default() };
+            let loss = Loss::of(LossKind::CrossEntropy { label_smoothing: 0.1 }).unwrap();
+            BatchGradient::compute(network, &inputs, &truth, &loss, Pass::training(1, 1)).unwrap()
         };
         let gradient = run(&network).values;
         let start: BTreeMap<String, Vec<f32>> = network

@@ -20,7 +20,7 @@ use crate::fused::values;
 use crate::layers::Pass;
 use crate::network::replace;
 use crate::weights::{StoredTensor, read_tensors, write_tensors};
-use crate::{Error, Inputs, ModelConfig, Network};
+use crate::{Error, Inputs, Loss, ModelConfig, Network, Truth};
 use rules::{Adaptive, Lion};
 
 /// How weights follow from gradients.
@@ -61,8 +61,8 @@ pub struct OptimiserConfig {
     pub weight_decay: f64,
     /// Largest norm of all gradients together; larger ones are scaled down to it.
     pub gradient_clip: Option<f64>,
-    /// Share of each target that is spread over all classes.
-    pub label_smoothing: f64,
+    /// What is minimised.
+    pub loss: Loss,
     /// Seed of dropout.
     pub seed: u64,
     /// A factor of the learning rate for parameters by name; 1 for those not named. With 0 a parameter stays as it is.
@@ -84,7 +84,7 @@ impl OptimiserConfig {
             epsilon,
             weight_decay: 0.01,
             gradient_clip: None,
-            label_smoothing: 0.0,
+            loss: Loss::default(),
             seed: 0,
             rate_factors: BTreeMap::new(),
         }
@@ -206,9 +206,9 @@ impl Optimiser {
         self.steps
     }
 
-    /// One step on one batch.
+    /// One step on one batch of a classification; [`Optimiser::gradient`] and [`Optimiser::apply`] make one of anything.
     ///
-    /// The loss is `sum_i w_i l_i / sum_i |w_i|` with the cross-entropy `l_i` of jet `i`; weights may be zero or negative.
+    /// The loss is `sum_i w_i l_i / sum_i |w_i|` with the loss `l_i` of jet `i`; weights may be zero or negative.
     /// A batch without weight has loss 0 and moves nothing but by momentum.
     ///
     /// # Errors
@@ -221,7 +221,8 @@ impl Optimiser {
         weights: &[f32],
         learning_rate: f64,
     ) -> Result<StepReport, Error> {
-        let gradient = self.gradient(network, inputs, labels, weights, (0, 1))?;
+        let truth = Truth { labels, weights, ..Truth::default() };
+        let gradient = self.gradient(network, inputs, &truth, (0, 1))?;
         self.apply(network, gradient, learning_rate)
     }
 
@@ -233,12 +234,11 @@ impl Optimiser {
         &self,
         network: &Network,
         inputs: &Inputs,
-        labels: &[u32],
-        weights: &[f32],
+        truth: &Truth<'_>,
         part: (u64, u64),
     ) -> Result<BatchGradient, Error> {
         let pass = Pass::training(self.config.seed, self.steps * part.1 + part.0);
-        BatchGradient::compute(network, inputs, labels, weights, self.config.label_smoothing, pass)
+        BatchGradient::compute(network, inputs, truth, &self.config.loss, pass)
     }
 
     /// Makes a step along the gradient of a whole batch.
