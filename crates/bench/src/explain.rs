@@ -131,7 +131,7 @@ fn importances(saved: &SavedModel, test: &Tensors, signal: usize) -> Result<(Vec
     for (part, rows) in rows.chunks(jets.div_ceil(PARTS).max(1)).enumerate() {
         let batch = test.gather(rows);
         let auc = |batch: &Batch| -> Result<Option<f64>, Error> {
-            let scores = saved.model.predict_batch(batch, rows.len())?;
+            let scores = saved.predict_batch(batch, rows.len())?;
             Ok(auc(&scores, saved.info.classes.len(), batch, signal))
         };
         // A part with one class alone has no ROC curve.

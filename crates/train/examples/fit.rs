@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let saved = train(&recipe, &view, &dataset, &out, &FitOptions::default(), &mut show)?;
     let test = tensors(&view, &saved.standardisation, &dataset, "test")?;
-    let probabilities = saved.model.predict(&test)?;
+    let probabilities = saved.predict(&test)?;
     let scores: Vec<f64> = probabilities.chunks_exact(2).map(|row| row[1]).collect();
     let truth: Vec<bool> = test.labels.iter().map(|label| *label == 1).collect();
     let events = BinaryScores::new(&scores, &truth, None)?;
@@ -67,7 +67,7 @@ fn prepare(view: &View, files: &[PathBuf], out: &Path) -> Result<Dataset, Box<dy
 fn show(progress: &Progress<'_>) {
     if let (Phase::EpochDone, Some(epoch)) = (progress.phase, progress.history.last()) {
         eprintln!(
-            "epoch {:3}/{}: loss {:.4}, validation loss {:.4}, accuracy {:.4}, {:5.1} s, {:.0} jets/s, {:.0} s left",
+            "epoch {:3}/{}: loss {:.4}, validation loss {:.4}, accuracy {:.4?}, {:5.1} s, {:.0} jets/s, {:.0} s left",
             epoch.epoch,
             progress.epochs,
             epoch.train_loss,

@@ -6,7 +6,7 @@ use fiducial_trees::Booster;
 use serde::{Deserialize, Serialize};
 
 use crate::export::{EXPORT_DIRECTORY, ExportRecord};
-use crate::{Error, SavedModel, files};
+use crate::{Error, SavedModel, files, loss};
 
 /// The format that a model directory's `card.json` names.
 pub const CARD_FORMAT: &str = "fiducial-card/1";
@@ -137,8 +137,16 @@ fn front_matter(text: &mut String, card: &Card, model: &SavedModel) -> fmt::Resu
     let info = &model.info;
     writeln!(text, "---\nlibrary_name: fiducial")?;
     writeln!(text, "license: {}", quoted(card.licence.as_deref().unwrap_or("unknown")))?;
-    writeln!(text, "pipeline_tag: tabular-classification")?;
-    writeln!(text, "tags:\n- high-energy-physics\n- jet-tagging\n- {}", info.kind)?;
+    match info.loss.classifies() {
+        true => {
+            writeln!(text, "pipeline_tag: tabular-classification")?;
+            writeln!(text, "tags:\n- high-energy-physics\n- jet-tagging\n- {}", info.kind)?;
+        }
+        false => {
+            writeln!(text, "pipeline_tag: tabular-regression")?;
+            writeln!(text, "tags:\n- high-energy-physics\n- {}", info.kind)?;
+        }
+    }
     if let Some(training) = &model.training {
         writeln!(text, "training_energy_joules: {:.1}", training.resources.energy.joules)?;
     }
@@ -185,13 +193,14 @@ fn number(value: f64) -> String {
 fn body(text: &mut String, card: &Card, model: &SavedModel) -> fmt::Result {
     let info = &model.info;
     writeln!(text, "# {}\n", info.name)?;
-    writeln!(
-        text,
-        "A {} with {} trained numbers. Classes: {}.\n",
-        info.kind,
-        info.parameters,
-        info.classes.join(", ")
-    )?;
+    write!(text, "A {} with {} trained numbers. ", info.kind, info.parameters)?;
+    match info.loss.classifies() {
+        true => writeln!(text, "Classes: {}.\n", info.classes.join(", "))?,
+        false => {
+            let names = model.prediction_names();
+            writeln!(text, "Loss: {}. Predictions: {}.\n", loss::name(&info.loss.kind), names.join(", "))?;
+        }
+    }
     writeln!(text, "## Use\n\n{}\n", card.intended_use.as_deref().unwrap_or("No intended use was stated."))?;
     writeln!(text, "```\nfiducial predict THIS_DIRECTORY DATASET -o predictions.parquet\n```\n")?;
     writeln!(text, "Licence of the weights: {}.\n", card.licence.as_deref().unwrap_or("none was stated"))?;
@@ -249,7 +258,9 @@ fn training(text: &mut String, model: &SavedModel) -> fmt::Result {
         if let Some(best) = training.best() {
             writeln!(text, "| best epoch | {} |", best.epoch)?;
             writeln!(text, "| validation loss | {:.5} |", best.validation_loss)?;
-            writeln!(text, "| validation accuracy | {:.4} |", best.validation_accuracy)?;
+            if let Some(accuracy) = best.validation_accuracy {
+                writeln!(text, "| validation accuracy | {accuracy:.4} |")?;
+            }
         }
         let used = &training.resources;
         writeln!(text, "| time | {:.0} s |", used.wall_seconds)?;

@@ -315,7 +315,7 @@ mod tests {
             epoch: 1,
             train_loss: value,
             validation_loss: value.exp(),
-            validation_accuracy: value.sin(),
+            validation_accuracy: Some(value.sin()),
             learning_rate: value * 1e-17,
             seconds: value * 1e9,
             jets_per_second: f64::INFINITY,

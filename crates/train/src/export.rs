@@ -10,7 +10,7 @@ use fiducial_models::onnx::{self, Export, Preprocessing, Proof, Runtime, Transfo
 use serde::{Deserialize, Serialize};
 
 use crate::saved_model::input;
-use crate::{Error, SavedModel, card, files, predict};
+use crate::{Error, SavedModel, card, files, loss, predict};
 
 /// The format that `export.json` names.
 pub const EXPORT_FORMAT: &str = "fiducial-export/1";
@@ -107,13 +107,21 @@ impl ExportRecord {
 /// the network's.
 ///
 /// # Errors
-/// No runtime or no jets, unless unproven files are allowed; a file that differs from the network; files that cannot be
+/// A regression; no runtime or no jets, unless unproven files are allowed; a file that differs from the network; files that cannot be
 /// written.
 pub fn export(
     saved: &SavedModel,
     directory: &Path,
     options: &ExportOptions<'_>,
 ) -> Result<(ExportRecord, PathBuf), Error> {
+    if !saved.info.loss.classifies() {
+        let kind = saved.model.kind();
+        let reason = format!(
+            "an export to ONNX is there for classifications only, and it was trained with the loss {}",
+            loss::name(&saved.info.loss.kind)
+        );
+        return Err(Error::Fit { kind, reason });
+    }
     let inside = options.preprocessing;
     let mask = input(&saved.view, "mask").is_some();
     let preprocessing =

@@ -3,29 +3,32 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fiducial_data::batches::{Sampler, Tensors};
-use fiducial_models::{ModelConfig, Network, Optimiser, StepReport, WeightAverage};
+use fiducial_models::{Loss, ModelConfig, Network, Optimiser, StepReport, WeightAverage};
 
 use crate::checkpoint::{self, Checkpoints, Identity, Numbers, Position, Running};
 use crate::files::{self, Faults};
 use crate::identity::identity;
 use crate::log::{Line, Log};
-use crate::predict::{self, Quality};
+use crate::predict::Quality;
 use crate::report::{Epoch, Phase, Progress, Stopped, TrainReport};
 use crate::resources::{Meter, Resources};
 use crate::schedule::{Best, Schedule};
+use crate::split::Split;
 use crate::step::{Stepper, quality};
 use crate::{Error, StartWeights, Started, Training, World};
 
 /// What to train on what.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
-    /// The architecture; `features` and `classes` must be there.
+    /// The architecture; `features` and `outputs` must be there.
     pub model: &'a ModelConfig,
+    /// What is minimised.
+    pub loss: &'a Loss,
     /// The settings.
     pub training: &'a Training,
     /// The weights to start from; none if they are drawn.
     pub start: Option<&'a StartWeights>,
-    /// The split to learn from.
+    /// The split to learn from. Targets of a regression are standardised, here and in the other split.
     pub train: &'a Tensors,
     /// Which of its rows an epoch draws, and in what order; none draws each once.
     pub sampler: Option<&'a Sampler>,
@@ -33,6 +36,36 @@ pub struct Job<'a> {
     pub validation: &'a Tensors,
     /// The names of the classes, in the order of the labels.
     pub classes: &'a [String],
+    /// What scores are decorrelated from, for each row of the training and of the validation split; empty without a decorrelation.
+    pub against: [&'a [f32]; 2],
+    /// The class whose rows take the parameters of other rows, others in each epoch.
+    pub background: Option<u32>,
+}
+
+/// The draw of parameters for the validation split, which is the same in all epochs.
+const VALIDATION_DRAW: u64 = u64::MAX;
+
+impl<'a> Job<'a> {
+    /// Both splits, once the settings, the data and the model fit each other.
+    pub(crate) fn splits(&self) -> Result<[Split<'a>; 2], Error> {
+        self.training.check()?;
+        let class_factors = class_factors(self.training, self.classes)?;
+        let outputs = self.model.outputs();
+        if self.loss.classifies() && outputs != self.classes.len() {
+            let reason = format!("it gives {outputs} numbers for {} classes", self.classes.len());
+            return Err(Error::Fit { kind: self.model.kind(), reason });
+        }
+        let [train_against, validation_against] = self.against;
+        let train = Split::new("train", self.train, train_against, &class_factors);
+        let mut validation = Split::new("validation", self.validation, validation_against, &class_factors);
+        for split in [&train, &validation] {
+            split.check(self.loss, outputs)?;
+        }
+        if let Some(background) = self.background {
+            validation.draw_parameters(background, self.training.seed, VALIDATION_DRAW)?;
+        }
+        Ok([train, validation])
+    }
 }
 
 /// How to train: nothing here changes the result.
@@ -75,7 +108,8 @@ pub struct Fitted {
 /// Trains a network.
 ///
 /// The loss of a batch is `sum_i w_i l_i / sum_i |w_i|`: `l` is the loss of a jet, `w` its weight from the view times the
-/// factor of its class. The weights of the epoch with the lowest validation loss are kept.
+/// factor of its class; what a decorrelation adds is measured on each part of a batch, and on 512 rows at a time of the validation
+/// split. The weights of the epoch with the lowest validation loss are kept.
 ///
 /// The same job gives the same network: the first weights, the order of each epoch and the dropout of each step are
 /// functions of the seed, the epoch and the step. A training that was interrupted goes on from its checkpoint to the
@@ -124,7 +158,8 @@ struct Run<'a> {
     options: &'a FitOptions,
     identity: Identity,
     checkpoints: Option<Checkpoints>,
-    class_factors: Vec<f32>,
+    train: Split<'a>,
+    validation: Split<'a>,
     schedule: Schedule,
     steps: usize,
 
@@ -153,7 +188,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn start(world: &'a mut World, job: &'a Job<'a>, options: &'a FitOptions) -> Result<Self, Error> {
         let meter = Meter::start();
-        job.training.check()?;
+        let [train, validation] = job.splits()?;
         if world.size() > job.training.micro_batches {
             return Err(Error::Setting {
                 field: "training.micro_batches",
@@ -161,21 +196,19 @@ impl<'a> Run<'a> {
                 reason: "processes share the parts of a batch: there must be as many parts as processes, at least",
             });
         }
-        let class_factors = class_factors(job.training, job.classes)?;
-        for (split, tensors) in [("train", job.train), ("validation", job.validation)] {
-            check_data(split, tensors, &class_factors)?;
-        }
         let mut network = Network::new(job.model, job.training.seed)?;
         let started = job.start.map(|start| start.load_into(&mut network)).transpose()?;
         let steps = job.train.rows().div_ceil(job.training.batch_size);
-        let optimiser = Optimiser::new(job.training.optimiser(&network.parameter_shapes())?);
+        let optimiser = job.training.optimiser(&network.parameter_shapes(), job.loss)?;
+        let optimiser = Optimiser::new(optimiser);
         let mut run = Self {
             world,
             job,
             options,
             identity: identity(job)?,
             checkpoints: None,
-            class_factors,
+            train,
+            validation,
             schedule: job.training.schedule(steps),
             steps,
             average: job.training.ema_decay.map(|decay| WeightAverage::new(decay, &network)),
@@ -310,9 +343,13 @@ impl<'a> Run<'a> {
             (running.jets - before.jets) as f64 / (running.seconds - before.seconds).max(1e-9)
         };
         let Training { batch_size, seed, .. } = *self.job.training;
+        let epoch = self.epochs_done as u64;
+        if let Some(background) = self.job.background {
+            self.train.draw_parameters(background, seed, epoch)?;
+        }
         let every_row = Sampler::every_row(self.job.train.rows());
         let sampler = self.job.sampler.unwrap_or(&every_row);
-        let order = sampler.order(batch_size, seed, self.epochs_done as u64);
+        let order = sampler.order(batch_size, seed, epoch);
         let mut learning_rate = self.schedule.learning_rate(self.optimiser.steps().saturating_sub(1));
         for rows in order.chunks(batch_size).skip(self.steps_done) {
             self.options.faults.at("step", "").map_err(Error::io("take", Path::new("the next step")))?;
@@ -333,8 +370,7 @@ impl<'a> Run<'a> {
         }
         let judged = self.average.as_ref().map(|average| average.network(&self.network));
         let judged = judged.as_ref().unwrap_or(&self.network);
-        let Quality { loss, accuracy } =
-            quality(self.world, judged, self.job.validation, &self.class_factors)?;
+        let Quality { loss, accuracy } = quality(self.world, judged, &self.validation, self.job.loss)?;
         self.epochs_done += 1;
         if self.best.update(self.epochs_done, loss) {
             self.best_weights = Some(judged.to_safetensors()?);
@@ -377,7 +413,7 @@ impl<'a> Run<'a> {
     fn step(&mut self, rows: &[u32], learning_rate: f64) -> Result<StepReport, Error> {
         let stepper = Stepper {
             job: self.job,
-            class_factors: &self.class_factors,
+            train: &self.train,
             epoch: self.epochs_done + 1,
             step: self.steps_done + 1,
         };
@@ -560,32 +596,4 @@ pub(crate) fn class_factors(training: &Training, classes: &[String]) -> Result<V
         });
     }
     Ok(classes.iter().map(|name| weights.get(name).copied().unwrap_or(1.0) as f32).collect())
-}
-
-pub(crate) fn check_data(split: &'static str, tensors: &Tensors, class_factors: &[f32]) -> Result<(), Error> {
-    let classes = class_factors.len();
-    let refuse = |reason: String| Err(Error::Data { split, reason });
-    let rows = tensors.rows();
-    if rows == 0 || u32::try_from(rows).is_err() {
-        return refuse(if rows == 0 {
-            "it is empty".into()
-        } else {
-            format!("it has {rows} rows: more than 2^32")
-        });
-    }
-    if tensors.labels.len() != rows || tensors.weights.len() != rows {
-        return refuse(format!(
-            "it has {rows} rows, but {} labels and {} weights",
-            tensors.labels.len(),
-            tensors.weights.len()
-        ));
-    }
-    if let Some(label) = tensors.labels.iter().find(|label| **label as usize >= classes) {
-        return refuse(format!("it has the label {label}, but the view has {classes} classes"));
-    }
-    let total: f64 = predict::weights(tensors, class_factors).map(f64::from).sum();
-    if !(total.is_finite() && total > 0.0) {
-        return refuse(format!("its weights add up to {total}: the sum must be positive"));
-    }
-    Ok(())
 }

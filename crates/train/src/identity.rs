@@ -9,12 +9,15 @@ pub(crate) fn identity(job: &Job<'_>) -> Result<Identity, Error> {
     let mut training = job.training.clone();
     training.max_minutes = None;
     let start = job.start.map(StartWeights::identity);
-    let configuration = serde_json::to_vec(&(job.model, &training, job.classes, start)).map_err(|error| {
-        Error::Setting { field: "model", value: error.to_string(), reason: "it cannot be written as JSON" }
+    let parts = (job.model, job.loss, &training, job.classes, job.background, start);
+    let configuration = serde_json::to_vec(&parts).map_err(|error| Error::Setting {
+        field: "model",
+        value: error.to_string(),
+        reason: "it cannot be written as JSON",
     })?;
     Ok(Identity {
         configuration: files::sha256(&configuration),
-        data: data_hash(&[job.train, job.validation], job.sampler),
+        data: data_hash(&[job.train, job.validation], &job.against, job.sampler),
         code: code_version().to_owned(),
     })
 }
@@ -25,7 +28,7 @@ pub(crate) fn code_version() -> &'static str {
 }
 
 /// The SHA-256 of all numbers that a training reads, with their shapes.
-pub(crate) fn data_hash(splits: &[&Tensors], sampler: Option<&Sampler>) -> String {
+pub(crate) fn data_hash(splits: &[&Tensors], against: &[&[f32]], sampler: Option<&Sampler>) -> String {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     let mut buffer = Vec::new();
@@ -45,9 +48,13 @@ pub(crate) fn data_hash(splits: &[&Tensors], sampler: Option<&Sampler>) -> Strin
             }
         }
         feed(&mut tensors.labels.iter().map(|label| label.to_le_bytes()));
+        feed(&mut tensors.targets.iter().map(|target| target.to_le_bytes()));
         feed(&mut tensors.weights.iter().map(|weight| weight.to_le_bytes()));
         let halves = |id: &u64| [*id as u32, (*id >> 32) as u32];
         feed(&mut tensors.row_ids.iter().flat_map(halves).map(u32::to_le_bytes));
+    }
+    for values in against {
+        feed(&mut values.iter().map(|value| value.to_le_bytes()));
     }
     if let Some(sampler) = sampler.filter(|sampler| !sampler.draws_every_row_once()) {
         feed(&mut sampler.probabilities().iter().map(|probability| (*probability as f32).to_le_bytes()));

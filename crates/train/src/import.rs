@@ -3,6 +3,7 @@ use std::path::Path;
 
 use fiducial_data::batches::Standardisation;
 use fiducial_data::view::{Scaling, View};
+use fiducial_models::Loss;
 use fiducial_models::import::{Hints, StateDict, from_weaver};
 
 use crate::saved_model::check_view;
@@ -15,7 +16,9 @@ use crate::{Error, MODEL_FORMAT, Model, ModelInfo, SavedModel, files};
 /// standardisation is still to be measured.
 pub fn import_weaver(weights: &Path, view: &View, hints: &Hints, name: &str) -> Result<SavedModel, Error> {
     let network = from_weaver(&StateDict::open(weights)?, hints)?;
-    check_view(view, network.config())?;
+    // weaver's own.
+    let loss = Loss::default();
+    check_view(view, network.config(), &loss)?;
     let variables = view.inputs().iter().flat_map(|group| &group.variables);
     if let Some(variable) = variables.into_iter().find(|variable| variable.scaling == Scaling::Measured) {
         let reason = format!(
@@ -32,6 +35,7 @@ pub fn import_weaver(weights: &Path, view: &View, hints: &Hints, name: &str) -> 
         kind: network.config().kind().to_owned(),
         parameters: network.parameters(),
         classes: view.classes().iter().map(|class| class.name.clone()).collect(),
+        loss,
         dataset: String::new(),
         dataset_version: String::new(),
         recipe: String::new(),

@@ -4,10 +4,11 @@
 //! |---|---|
 //! | [`Recipe`] | the TOML file that says which model is trained on which data, and how |
 //! | [`train`] | a recipe, a view and a dataset to a model directory |
+//! | [`LossTable`] | what a recipe says about its loss |
 //! | [`fit`] | the loop itself, on tensors |
 //! | [`world`] | several processes at one training |
 //! | [`plan`] | what a training will need, before it starts |
-//! | [`predict`] | the probability of each class for each jet |
+//! | [`SavedModel::predict`] | the probability of each class for each jet, or the numbers of a regression |
 //! | [`Model`] | what was trained: a network or boosted trees |
 //! | [`SavedModel`] | a model directory: weights, view, standardisation, card |
 //! | [`export`] | a model as an ONNX file, proven |
@@ -37,6 +38,7 @@ mod fit;
 mod identity;
 mod import;
 mod log;
+mod loss;
 mod model;
 mod pattern;
 pub mod plan;
@@ -46,6 +48,7 @@ mod report;
 pub mod resources;
 mod saved_model;
 mod schedule;
+mod split;
 mod start;
 mod step;
 mod train;
@@ -59,6 +62,7 @@ pub use export::{EXPORT_DIRECTORY, EXPORT_FORMAT, ExportOptions, ExportRecord, P
 pub use files::Faults;
 pub use fit::{FitOptions, Fitted, Job, fit, fit_in};
 pub use import::import_weaver;
+pub use loss::{DecorrelationTable, LossTable, ParametersTable};
 pub use model::Model;
 pub use predict::{PREDICTION_BATCH, inputs, predict};
 pub use recipe::{DataSource, RECIPE_FORMAT, Recipe, Start};

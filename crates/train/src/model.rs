@@ -27,14 +27,6 @@ impl Model {
         }
     }
 
-    /// Classes that it tells apart.
-    pub fn classes(&self) -> usize {
-        match self {
-            Self::Network(network) => network.config().outputs(),
-            Self::Trees(booster) => trees::classes(booster),
-        }
-    }
-
     /// Numbers that were trained: of trees, the thresholds and the leaves.
     pub fn parameters(&self) -> usize {
         match self {
@@ -64,30 +56,30 @@ impl Model {
         }
     }
 
-    /// The probability of each class for each jet, as [`crate::predict`].
+    /// The outputs for each jet, row after row: of a classification a logit for each class. What they stand for is known to
+    /// [`crate::SavedModel::predict`].
     ///
     /// # Errors
     /// Tensors that lack what the model reads.
-    pub fn predict(&self, tensors: &Tensors) -> Result<Vec<f64>, Error> {
-        match self {
-            Self::Network(network) => predict::predict(network, tensors, PREDICTION_BATCH),
-            Self::Trees(booster) => {
-                let logits = |batch: &Batch, jets: usize| trees::logits(booster, &batch.groups, jets);
-                predict::probabilities(tensors, trees::PREDICTION_BATCH, self.classes(), logits)
-            }
+    pub fn outputs(&self, tensors: &Tensors) -> Result<Vec<f32>, Error> {
+        let size = match self {
+            Self::Network(_) => PREDICTION_BATCH,
+            Self::Trees(_) => trees::PREDICTION_BATCH,
+        };
+        let mut outputs = Vec::new();
+        let rows: Vec<u32> = (0..tensors.rows() as u32).collect();
+        for rows in rows.chunks(size) {
+            outputs.extend(self.outputs_of(&tensors.gather(rows), rows.len())?);
         }
+        Ok(outputs)
     }
 
-    /// As [`Model::predict`], for one batch of `jets` jets.
-    ///
-    /// # Errors
-    /// As [`Model::predict`].
-    pub fn predict_batch(&self, batch: &Batch, jets: usize) -> Result<Vec<f64>, Error> {
-        let logits = match self {
-            Self::Network(network) => network.logits(&predict::inputs(batch, jets, network.config())?)?,
-            Self::Trees(booster) => trees::logits(booster, &batch.groups, jets)?,
-        };
-        Ok(predict::softmax(&logits, self.classes()).collect())
+    /// As [`Model::outputs`], for one batch of `jets` jets.
+    pub(crate) fn outputs_of(&self, batch: &Batch, jets: usize) -> Result<Vec<f32>, Error> {
+        match self {
+            Self::Network(network) => predict::run(network, batch, jets),
+            Self::Trees(booster) => trees::outputs(booster, &batch.groups, jets),
+        }
     }
 
     /// The groups of a view that it reads, by their names without weaver's `pf_`.

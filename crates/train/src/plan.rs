@@ -72,16 +72,15 @@ pub fn plan(recipe: &Recipe, view: &View, dataset: &Dataset) -> Result<Plan, Err
 
 fn measure(job: &Job<'_>) -> Result<Plan, Error> {
     let training = job.training;
-    training.check()?;
-    let class_factors = crate::fit::class_factors(training, job.classes)?;
-    for (split, tensors) in [("train", job.train), ("validation", job.validation)] {
-        crate::fit::check_data(split, tensors, &class_factors)?;
+    let [mut train, validation] = job.splits()?;
+    if let Some(background) = job.background {
+        train.draw_parameters(background, training.seed, 0)?;
     }
     let mut network = Network::new(job.model, training.seed)?;
     if let Some(start) = job.start {
         start.load_into(&mut network)?;
     }
-    let mut optimiser = Optimiser::new(training.optimiser(&network.parameter_shapes())?);
+    let mut optimiser = Optimiser::new(training.optimiser(&network.parameter_shapes(), job.loss)?);
     let mut average = training.ema_decay.map(|decay| WeightAverage::new(decay, &network));
     let every_row = Sampler::every_row(job.train.rows());
     let order = job.sampler.unwrap_or(&every_row).order(training.batch_size, training.seed, 0);
@@ -94,7 +93,7 @@ fn measure(job: &Job<'_>) -> Result<Plan, Error> {
     let mut seconds = Vec::new();
     for (step, rows) in chosen.iter().enumerate() {
         let begun = Instant::now();
-        let stepper = Stepper { job, class_factors: &class_factors, epoch: 1, step: step + 1 };
+        let stepper = Stepper { job, train: &train, epoch: 1, step: step + 1 };
         let gradient = stepper.gradient(world, &network, &optimiser, rows)?;
         // Steps so small that a training with a high learning rate does not go astray before its warm-up.
         optimiser
@@ -107,14 +106,14 @@ fn measure(job: &Job<'_>) -> Result<Plan, Error> {
     }
     let step_seconds = median(&mut seconds[before..before + timed]);
 
-    let pieces = predict::pieces(job.validation);
+    let pieces = predict::pieces(&validation);
     let begun = Instant::now();
     // A few pieces at most: they are all alike.
     let few = pieces.min(4);
-    predict::sums(&network, job.validation, &class_factors, 0..few)?;
+    predict::sums(&network, &validation, job.loss, 0..few)?;
     let validation_seconds = begun.elapsed().as_secs_f64() * pieces as f64 / few as f64;
     if pieces == few {
-        quality(world, &network, job.validation, &class_factors)?;
+        quality(world, &network, &validation, job.loss)?;
     }
 
     // What a checkpoint has in memory at once.

@@ -1,10 +1,11 @@
-//! Scores of a trained network.
+//! Outputs of a trained network, and how good they are.
 use std::ops::Range;
 
 use fiducial_data::batches::{Batch, GroupTensor, Tensors};
-use fiducial_models::{Inputs, ModelConfig, Network, PaddedGroups};
+use fiducial_models::{Inputs, Loss, ModelConfig, Network, PaddedGroups, Truth};
 
 use crate::Error;
+use crate::split::Split;
 
 /// Jets in a batch where no gradient is needed; scores do not depend on it.
 pub const PREDICTION_BATCH: usize = 512;
@@ -16,29 +17,23 @@ pub const PREDICTION_BATCH: usize = 512;
 /// # Errors
 /// Tensors that lack what the network reads.
 pub fn predict(network: &Network, tensors: &Tensors, batch: usize) -> Result<Vec<f64>, Error> {
-    probabilities(tensors, batch, network.config().outputs(), |batch, jets| {
-        Ok(network.logits(&inputs(batch, jets, network.config())?)?)
-    })
-}
-
-/// As [`predict`], for whatever gives logits.
-pub(crate) fn probabilities(
-    tensors: &Tensors,
-    batch: usize,
-    classes: usize,
-    logits: impl Fn(&Batch, usize) -> Result<Vec<f32>, Error>,
-) -> Result<Vec<f64>, Error> {
-    let mut scores = Vec::with_capacity(tensors.rows() * classes);
-    each_batch(tensors, 0..tensors.rows(), batch, logits, |logits| scores.extend(softmax(logits, classes)))?;
+    let rows: Vec<u32> = (0..tensors.rows() as u32).collect();
+    let mut scores = Vec::new();
+    for rows in rows.chunks(batch.max(1)) {
+        let outputs = run(network, &tensors.gather(rows), rows.len())?;
+        scores.extend(predictions(&Loss::default(), &outputs, network.config().outputs(), &[]));
+    }
     Ok(scores)
 }
 
-/// The probabilities of logits, (n, classes).
-pub(crate) fn softmax(logits: &[f32], classes: usize) -> impl Iterator<Item = f64> {
-    logits.chunks_exact(classes).flat_map(|row| {
-        let (largest, sum) = softmax_parts(row);
-        row.iter().map(move |logit| (f64::from(*logit) - largest).exp() / sum)
-    })
+/// The outputs of a network for a batch.
+pub(crate) fn run(network: &Network, batch: &Batch, jets: usize) -> Result<Vec<f32>, Error> {
+    Ok(network.logits(&inputs(batch, jets, network.config())?)?)
+}
+
+/// Outputs, `columns` for each row, as predictions; `scales` are centre and scale of each target.
+pub(crate) fn predictions(loss: &Loss, outputs: &[f32], columns: usize, scales: &[(f64, f64)]) -> Vec<f64> {
+    outputs.chunks_exact(columns.max(1)).flat_map(|row| loss.predictions(row, scales)).collect()
 }
 
 /// How good a model is on a split.
@@ -46,13 +41,8 @@ pub(crate) fn softmax(logits: &[f32], classes: usize) -> impl Iterator<Item = f6
 pub(crate) struct Quality {
     /// `sum_i w_i l_i / sum_i |w_i|` as in training.
     pub(crate) loss: f64,
-    /// The weighted part of the jets, class factors left out, whose highest score is the true class's.
-    pub(crate) accuracy: f64,
-}
-
-/// The weight of each jet in the loss: its own times the factor of its class.
-pub(crate) fn weights<'a>(tensors: &'a Tensors, class_factors: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
-    tensors.weights.iter().zip(&tensors.labels).map(|(weight, label)| weight * class_factors[*label as usize])
+    /// The weighted part of the jets, class factors left out, whose highest score is the true class's; none in a regression.
+    pub(crate) accuracy: Option<f64>,
 }
 
 /// What the quality of a split is put together from: sums over a batch of [`PREDICTION_BATCH`] jets.
@@ -65,86 +55,91 @@ pub(crate) struct Sums {
 }
 
 /// How many [`Sums`] a split has.
-pub(crate) fn pieces(tensors: &Tensors) -> usize {
-    tensors.rows().div_ceil(PREDICTION_BATCH)
+pub(crate) fn pieces(split: &Split<'_>) -> usize {
+    split.rows().div_ceil(PREDICTION_BATCH)
+}
+
+/// The rows of some pieces, batch by batch.
+fn batches(split: &Split<'_>, pieces: Range<usize>) -> Vec<Vec<u32>> {
+    let end = split.rows().min(pieces.end * PREDICTION_BATCH) as u32;
+    let first = (pieces.start * PREDICTION_BATCH) as u32;
+    let starts = (first..end).step_by(PREDICTION_BATCH);
+    starts.map(|start| (start..end.min(start + PREDICTION_BATCH as u32)).collect()).collect()
 }
 
 /// The sums of some pieces of a split.
 pub(crate) fn sums(
     network: &Network,
-    tensors: &Tensors,
-    class_factors: &[f32],
+    split: &Split<'_>,
+    loss: &Loss,
     pieces: Range<usize>,
 ) -> Result<Vec<Sums>, Error> {
-    let first = pieces.start * PREDICTION_BATCH;
-    let end = tensors.rows().min(pieces.end * PREDICTION_BATCH);
-    let mut found = Vec::with_capacity(pieces.len());
-    let logits = |batch: &Batch, jets| Ok(network.logits(&inputs(batch, jets, network.config())?)?);
-    each_batch(tensors, first..end, PREDICTION_BATCH, logits, |logits| {
-        found.push(sums_of(logits, tensors, first + found.len() * PREDICTION_BATCH, class_factors));
-    })?;
-    found.into_iter().collect()
+    let of = |rows: Vec<u32>| {
+        let piece = split.piece(&rows);
+        let outputs = run(network, &piece.batch, rows.len())?;
+        sums_of(&outputs, split, loss, &rows, &piece.as_truth())
+    };
+    batches(split, pieces).into_iter().map(of).collect()
 }
 
-/// How good the logits of a split, `(n, classes)`, are.
-pub(crate) fn quality_of(logits: &[f32], tensors: &Tensors, class_factors: &[f32]) -> Result<Quality, Error> {
-    let pieces = logits.chunks(PREDICTION_BATCH * class_factors.len()).enumerate();
-    let sums =
-        pieces.map(|(piece, logits)| sums_of(logits, tensors, piece * PREDICTION_BATCH, class_factors));
-    Ok(Quality::of(&sums.collect::<Result<Vec<_>, _>>()?))
+/// How good the outputs for a split are.
+pub(crate) fn quality_of(outputs: &[f32], split: &Split<'_>, loss: &Loss) -> Result<Quality, Error> {
+    let columns = outputs.len() / split.rows().max(1);
+    let of = |rows: Vec<u32>| {
+        let first = rows.first().map_or(0, |row| *row as usize);
+        let outputs = &outputs[first * columns..(first + rows.len()) * columns];
+        sums_of(outputs, split, loss, &rows, &split.truth(&rows).as_truth())
+    };
+    let sums = batches(split, 0..pieces(split)).into_iter().map(of);
+    Ok(Quality::of(&sums.collect::<Result<Vec<_>, _>>()?, loss))
 }
 
-/// The sums over the rows from `first` on, which have these logits.
-fn sums_of(logits: &[f32], tensors: &Tensors, first: usize, class_factors: &[f32]) -> Result<Sums, Error> {
+/// The sums over rows that have these outputs.
+fn sums_of(
+    outputs: &[f32],
+    split: &Split<'_>,
+    loss: &Loss,
+    rows: &[u32],
+    truth: &Truth<'_>,
+) -> Result<Sums, Error> {
+    let columns = outputs.len() / rows.len().max(1);
     let mut sums = Sums::default();
-    for (number, row) in logits.chunks_exact(class_factors.len()).enumerate() {
-        let number = first + number;
-        if row.iter().any(|logit| !logit.is_finite()) {
-            let reason = format!("the model's scores are not finite for row id {}", tensors.row_ids[number]);
-            return Err(Error::Data { split: "validation", reason });
+    for (row, outputs) in rows.iter().zip(outputs.chunks_exact(columns.max(1))) {
+        if outputs.iter().any(|output| !output.is_finite()) {
+            let id = split.tensors.row_ids[*row as usize];
+            let reason = format!("the model's scores are not finite for row id {id}");
+            return Err(Error::Data { split: split.name, reason });
         }
-        let (label, weight) = (tensors.labels[number] as usize, tensors.weights[number]);
-        let (largest, sum) = softmax_parts(row);
-        let weight_in_loss = f64::from(weight * class_factors[label]);
-        sums.loss += weight_in_loss * (sum.ln() + largest - f64::from(row[label]));
-        sums.loss_weight += weight_in_loss.abs();
-        // A tie goes to the first class, as it does in NumPy.
-        let highest = row.iter().position(|logit| f64::from(*logit) == largest);
-        sums.correct += if highest == Some(label) { f64::from(weight) } else { 0.0 };
-        sums.total += f64::from(weight);
+    }
+    let losses = loss.of_rows(outputs, columns, truth)?;
+    for (loss, weight) in losses.iter().zip(truth.weights) {
+        sums.loss += f64::from(*weight) * loss;
+        sums.loss_weight += f64::from(weight.abs());
+    }
+    sums.loss += sums.loss_weight * loss.of_batch(outputs, columns, truth)?;
+    if loss.classifies() {
+        for (row, outputs) in rows.iter().zip(outputs.chunks_exact(columns.max(1))) {
+            let weight = f64::from(split.tensors.weights[*row as usize]);
+            let largest = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            // A tie goes to the first class, as it does in NumPy.
+            let highest = outputs.iter().position(|output| *output == largest);
+            let is_right = highest == Some(split.tensors.labels[*row as usize] as usize);
+            sums.correct += if is_right { weight } else { 0.0 };
+            sums.total += weight;
+        }
     }
     Ok(sums)
 }
 
 impl Quality {
     /// Of a split from the sums of its pieces, in their order.
-    pub(crate) fn of(sums: &[Sums]) -> Self {
+    pub(crate) fn of(sums: &[Sums], loss: &Loss) -> Self {
         let add = |field: fn(&Sums) -> f64| sums.iter().map(field).sum::<f64>();
         Self {
             loss: add(|sums| sums.loss) / add(|sums| sums.loss_weight),
-            accuracy: add(|sums| sums.correct) / add(|sums| sums.total),
+            accuracy: loss.classifies().then(|| add(|sums| sums.correct) / add(|sums| sums.total)),
         }
     }
-}
-
-/// The largest logit `m`, and `sum_k exp(z_k - m)`.
-fn softmax_parts(row: &[f32]) -> (f64, f64) {
-    let largest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    (largest, row.iter().map(|logit| (f64::from(*logit) - largest).exp()).sum())
-}
-
-fn each_batch(
-    tensors: &Tensors,
-    rows: Range<usize>,
-    batch: usize,
-    logits: impl Fn(&Batch, usize) -> Result<Vec<f32>, Error>,
-    mut take: impl FnMut(&[f32]),
-) -> Result<(), Error> {
-    let rows: Vec<u32> = rows.map(|row| row as u32).collect();
-    for rows in rows.chunks(batch.max(1)) {
-        take(&logits(&tensors.gather(rows), rows.len())?);
-    }
-    Ok(())
 }
 
 /// A batch as a network reads it: the groups that it asks for, and no others.

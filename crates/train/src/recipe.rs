@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::loss::{LossTable, ParametersTable};
 use crate::{Error, Training, files, pattern, trees};
 
 /// The format that a recipe has to name.
@@ -12,7 +13,7 @@ pub const RECIPE_FORMAT: &str = "fiducial-recipe/1";
 ///
 /// Paths are relative to the recipe file. The data is either a `dataset` directory, or `files` in the form that they
 /// come in, of which the last part may hold `*`. `[model]` is the model's configuration without `features` and
-/// `classes`, which the view gives.
+/// `outputs`, which follow from the view and the loss.
 ///
 /// ```
 /// use std::path::Path;
@@ -49,6 +50,10 @@ pub struct Recipe {
     pub data: Option<DataSource>,
     /// The model's configuration, without what the view gives.
     pub model: toml::Table,
+    /// What is minimised.
+    pub loss: LossTable,
+    /// Whose parameters are drawn; none where each row has its own.
+    pub parameters: Option<ParametersTable>,
     /// The weights to start from; none if they are drawn.
     pub start: Option<Start>,
     /// The settings of the training.
@@ -83,6 +88,9 @@ struct Written {
     dataset: Option<PathBuf>,
     files: Option<Vec<PathBuf>>,
     model: toml::Table,
+    #[serde(default)]
+    loss: LossTable,
+    parameters: Option<ParametersTable>,
     start: Option<Start>,
     training: Training,
 }
@@ -119,10 +127,13 @@ impl Recipe {
             (None, Some(files)) => Some(DataSource::Files(files.into_iter().map(near).collect())),
             (None, None) => None,
         };
-        for key in ["features", "classes"] {
+        for key in ["features", "classes", "outputs"] {
             if written.model.contains_key(key) {
                 return Err(refuse(format!("`model.{key}` is given by the view: leave it out")));
             }
+        }
+        if let Some(reason) = written.loss.mistake() {
+            return Err(refuse(format!("[loss]: {reason}")));
         }
         if let Some((field, value, reason)) = written.training.first_mistake() {
             return Err(refuse(format!("{field} = {value}: {reason}")));
@@ -133,6 +144,8 @@ impl Recipe {
             view: written.view.map(near),
             data,
             model: written.model,
+            loss: written.loss,
+            parameters: written.parameters,
             start: written.start.map(|start| Start { from: near(start.from), ..start }),
             training: written.training,
         })
@@ -240,6 +253,24 @@ learning_rate = 1e-3
         check("files = [\"sample/*.root\"]", "files = []", "`files` is empty");
         check("files =", "dataset = \"d\"\nfiles =", "it has `dataset` and `files`");
         check("[training]", "classes = 2\n[training]", "`model.classes` is given by the view");
+        check("[training]", "[loss]\ngamma = 2.0\n[training]", "missing field `kind`");
+        check("[training]", "[loss]\nkind = \"focus\"\n[training]", "unknown variant `focus`");
+        check("[training]", "[loss]\nkind = \"focal\"\ndelta = 1\n[training]", "unknown field `delta`");
+        check(
+            "[training]",
+            "[loss]\nkind = \"huber\"\ndelta = 0\n[training]",
+            "[loss]: delta must be a positive",
+        );
+        check(
+            "[training]",
+            "[loss]\nkind = \"quantile\"\nlevels = [0.9, 0.1]\n[training]",
+            "[loss]: levels must",
+        );
+        check("[training]", "[parameters]\nclass = \"qcd\"\n[training]", "unknown field `class`");
+        let term = "[loss]\nkind = \"gaussian\"\n[loss.decorrelation]\ncolumn = \"mass\"\nstrength = 1\n\
+                    score = \"top\"\namong = \"qcd\"\n[training]";
+        check("[training]", term, "[loss]: only the scores of a classification can be decorrelated");
+        check("[training]", &term.replace("column", "columns"), "unknown field `columns`");
     }
 
     #[test]

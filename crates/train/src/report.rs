@@ -55,8 +55,9 @@ pub struct Epoch {
     pub train_loss: f64,
     /// The mean loss over the validation split at the epoch's end.
     pub validation_loss: f64,
-    /// The weighted part of the validation split whose highest score is that of the true class.
-    pub validation_accuracy: f64,
+    /// The weighted part of the validation split whose highest score is that of the true class; none in a regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
     /// The learning rate of the last step.
     pub learning_rate: f64,
     /// Training and validation time, in seconds.

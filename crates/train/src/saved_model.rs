@@ -3,13 +3,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use fiducial_data::batches::Standardisation;
+use fiducial_data::batches::{Batch, Standardisation, Tensors};
 use fiducial_data::view::{Group, Scaling, View};
-use fiducial_models::{ModelConfig, Need, Network, Shape};
+use fiducial_models::{Loss, ModelConfig, Need, Network, Shape};
 use fiducial_trees::Booster;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Model, TrainReport, card, files, trees};
+use crate::train::target_scales;
+use crate::{Error, Model, TrainReport, card, files, predict, trees};
 
 /// The format that a model directory's `model.json` names.
 pub const MODEL_FORMAT: &str = "fiducial-model/1";
@@ -54,7 +55,7 @@ struct Training {
 }
 
 /// The content of `model.json`. It holds no times: the same training gives the same file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelInfo {
     /// Always [`MODEL_FORMAT`].
@@ -65,8 +66,11 @@ pub struct ModelInfo {
     pub kind: String,
     /// Trained numbers.
     pub parameters: usize,
-    /// The classes in the order of the scores.
+    /// The classes in the order of the scores; none of a regression.
     pub classes: Vec<String>,
+    /// What it was trained to minimise, which says what its outputs are.
+    #[serde(default)]
+    pub loss: Loss,
     /// The name of the dataset that it was trained on.
     pub dataset: String,
     /// The version of that dataset: the hash of its content.
@@ -83,6 +87,38 @@ pub struct ModelInfo {
 }
 
 impl SavedModel {
+    /// The names of the predictions: `score_CLASS`, or of a regression's target `predicted_`, `quantile_LEVEL_`, `mean_` and
+    /// `sigma_`.
+    pub fn prediction_names(&self) -> Vec<String> {
+        let targets: Vec<String> = self.view.targets().iter().map(|(name, _)| name.clone()).collect();
+        self.info.loss.names(&self.info.classes, &targets)
+    }
+
+    /// Predictions for tensors of the view, one row a jet and one column for each of [`SavedModel::prediction_names`]:
+    /// probabilities as [`crate::predict`] gives them, or numbers in the units of the targets.
+    ///
+    /// # Errors
+    /// Tensors that lack what the model reads.
+    pub fn predict(&self, tensors: &Tensors) -> Result<Vec<f64>, Error> {
+        Ok(self.as_predictions(&self.model.outputs(tensors)?))
+    }
+
+    /// As [`SavedModel::predict`], for one batch of `jets` jets.
+    ///
+    /// # Errors
+    /// As [`SavedModel::predict`].
+    pub fn predict_batch(&self, batch: &Batch, jets: usize) -> Result<Vec<f64>, Error> {
+        Ok(self.as_predictions(&self.model.outputs_of(batch, jets)?))
+    }
+
+    fn as_predictions(&self, outputs: &[f32]) -> Vec<f64> {
+        let scales = match self.info.loss.classifies() {
+            true => Vec::new(),
+            false => target_scales(&self.view, &self.standardisation),
+        };
+        predict::predictions(&self.info.loss, outputs, self.prediction_names().len(), &scales)
+    }
+
     /// Writes the directory. `model.json` goes first if it is there and comes last, so that a directory that has it is
     /// whole.
     ///
@@ -155,11 +191,14 @@ impl SavedModel {
         let text = |name: &str| -> Result<String, Error> {
             String::from_utf8(read(name)?).map_err(|error| Error::damaged(&directory.join(name), error))
         };
+        if let Some(reason) = info.loss.mistake() {
+            return Err(Error::damaged(&path, format!("its loss: {reason}")));
+        }
         let view = View::parse(&text(VIEW)?)?;
         let model = if info.kind == trees::KIND {
             let path = directory.join(TREES);
             let booster = Booster::from_json(&path.display().to_string(), &read(TREES)?)?;
-            trees::check_view(&view, &booster)?;
+            trees::check_view(&view, &booster, &info.loss)?;
             Model::Trees(booster)
         } else {
             let weights = directory.join(WEIGHTS);
@@ -167,7 +206,7 @@ impl SavedModel {
             if ModelConfig::from_toml(&text(CONFIG)?)? != *network.config() {
                 return Err(Error::damaged(&weights, format!("its configuration is not that of {CONFIG}")));
             }
-            check_view(&view, network.config())?;
+            check_view(&view, network.config(), &info.loss)?;
             Model::Network(network)
         };
         let path = directory.join(STANDARDISATION);
@@ -178,6 +217,12 @@ impl SavedModel {
             if !standardisation.variables.contains_key(&variable.name) {
                 return Err(Error::damaged(&path, format!("it lacks the variable {}", variable.name)));
             }
+        }
+        let measured = |name: &String| standardisation.targets.contains_key(name);
+        let mut targets = view.targets().iter().map(|(name, _)| name);
+        let scaled = !info.loss.classifies() && model.trees().is_none();
+        if let Some(name) = targets.find(|name| scaled && !measured(name)) {
+            return Err(Error::damaged(&path, format!("it lacks the target {name}")));
         }
         let path = directory.join(TRAINING);
         let training = path.exists().then(|| read_training(&path)).transpose()?;
@@ -203,15 +248,18 @@ pub(crate) fn input<'a>(view: &'a View, name: &str) -> Option<&'a Group> {
 }
 
 /// Whether a view gives what a network reads, in the sizes that the network has.
-pub(crate) fn check_view(view: &View, config: &ModelConfig) -> Result<(), Error> {
+pub(crate) fn check_view(view: &View, config: &ModelConfig, loss: &Loss) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Fit { kind: config.kind(), reason });
     check_groups(view, config)?;
-    if view.classes().len() != config.outputs() {
-        return refuse(format!(
-            "the view has {} classes, the network {}",
-            view.classes().len(),
-            config.outputs()
-        ));
+    let (classes, targets) = (view.classes().len(), view.targets().len());
+    let (asked, given) = (loss.outputs(classes, targets), config.outputs());
+    if asked != given {
+        return refuse(match loss.classifies() {
+            true => format!("the view has {classes} classes, the network {given}"),
+            false => {
+                format!("the view's {targets} targets ask for {asked} numbers, the network gives {given}")
+            }
+        });
     }
     let Shape { features, globals, parameters, image: [channels, height, width], .. } = config.shape;
     for (name, variables) in

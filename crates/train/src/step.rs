@@ -1,15 +1,15 @@
 //! One step: the gradient of a batch, whoever computes its parts, and the quality of a split.
-use fiducial_data::batches::{Batch, Tensors};
-use fiducial_models::{BatchGradient, Inputs, Network, Optimiser, total_weight};
+use fiducial_data::batches::Batch;
+use fiducial_models::{BatchGradient, Inputs, Loss, Network, Optimiser, total_weight};
 
 use crate::predict::{self, Quality, Sums};
+use crate::split::Split;
 use crate::{Error, Job, World};
 
 /// What gradients are computed from.
 pub(crate) struct Stepper<'a> {
     pub(crate) job: &'a Job<'a>,
-    /// The factor in the loss for each class.
-    pub(crate) class_factors: &'a [f32],
+    pub(crate) train: &'a Split<'a>,
     /// The step within its epoch that is made, and the epoch; from 1, for messages.
     pub(crate) epoch: usize,
     pub(crate) step: usize,
@@ -30,10 +30,10 @@ impl Stepper<'_> {
         let mut own: Vec<BatchGradient> = Vec::new();
         for part in world.share(parts.len()) {
             let rows = parts[part];
-            let batch = self.batch(rows);
-            let inputs = self.inputs(&batch, rows)?;
+            let piece = self.train.piece(rows);
+            let inputs = self.inputs(&piece.batch, rows)?;
             let mut gradient = optimiser
-                .gradient(network, &inputs, &batch.labels, &batch.weights, (part as u64, number as u64))
+                .gradient(network, &inputs, &piece.as_truth(), (part as u64, number as u64))
                 .map_err(|error| self.name_rows(error, network, rows))?;
             gradient.scale(if total > 0.0 { gradient.weight / total } else { 1.0 });
             match own.first_mut() {
@@ -65,23 +65,14 @@ impl Stepper<'_> {
     }
 
     fn weights(&self, rows: &[u32]) -> Vec<f32> {
-        let train = self.job.train;
-        let weight = |row: &u32| {
-            let row = *row as usize;
-            train.weights[row] * self.class_factors[train.labels[row] as usize]
-        };
-        rows.iter().map(weight).collect()
-    }
-
-    pub(crate) fn batch(&self, rows: &[u32]) -> Batch {
-        Batch { weights: self.weights(rows), ..self.job.train.gather(rows) }
+        rows.iter().map(|row| self.train.weight(*row as usize)).collect()
     }
 
     /// A batch as the network reads it; where that fails, the first row for which it does is named.
-    pub(crate) fn inputs(&self, batch: &Batch, rows: &[u32]) -> Result<Inputs, Error> {
+    fn inputs(&self, batch: &Batch, rows: &[u32]) -> Result<Inputs, Error> {
         let read = |batch: &Batch, jets: usize| predict::inputs(batch, jets, self.job.model);
         read(batch, rows.len()).map_err(|error| {
-            let broken = rows.iter().find(|row| read(&self.job.train.gather(&[**row]), 1).is_err());
+            let broken = rows.iter().find(|row| read(&self.train.piece(&[**row]).batch, 1).is_err());
             match broken {
                 Some(row) if rows.len() > 1 => Error::Data {
                     split: "train",
@@ -97,7 +88,7 @@ impl Stepper<'_> {
         let fiducial_models::Error::NotFinite { what, value } = error else { return Error::Model(error) };
         let train = self.job.train;
         let is_suspect = |row: &&u32| {
-            let scores = predict::inputs(&train.gather(&[**row]), 1, network.config())
+            let scores = predict::inputs(&self.train.piece(&[**row]).batch, 1, network.config())
                 .and_then(|inputs| Ok(network.logits(&inputs)?));
             scores.is_ok_and(|scores| scores.iter().any(|score| !score.is_finite()))
         };
@@ -126,13 +117,13 @@ fn sum(gradients: Vec<BatchGradient>) -> Result<BatchGradient, Error> {
 pub(crate) fn quality(
     world: &mut World,
     network: &Network,
-    tensors: &Tensors,
-    class_factors: &[f32],
+    split: &Split<'_>,
+    loss: &Loss,
 ) -> Result<Quality, Error> {
-    let pieces = world.share(predict::pieces(tensors));
-    let mine = predict::sums(network, tensors, class_factors, pieces)?;
+    let pieces = world.share(predict::pieces(split));
+    let mine = predict::sums(network, split, loss, pieces)?;
     if world.is_alone() {
-        return Ok(Quality::of(&mine));
+        return Ok(Quality::of(&mine, loss));
     }
     let mine = mine.iter().flat_map(|sums| [sums.loss, sums.loss_weight, sums.correct, sums.total]);
     let all = world.exchange(mine.flat_map(f64::to_le_bytes).collect(), |all| Ok(all.concat()))?;
@@ -141,5 +132,5 @@ pub(crate) fn quality(
     let (sums, _) = numbers.as_chunks::<4>();
     let sums =
         sums.iter().map(|&[loss, loss_weight, correct, total]| Sums { loss, loss_weight, correct, total });
-    Ok(Quality::of(&sums.collect::<Vec<_>>()))
+    Ok(Quality::of(&sums.collect::<Vec<_>>(), loss))
 }

@@ -1,10 +1,10 @@
 //! From a recipe, a view and a dataset to a model directory.
 use std::path::Path;
 
-use fiducial_data::batches::{Sampler, Standardisation, Tensors, tensors};
+use fiducial_data::batches::{Sampler, Standardisation, Tensors, quantity, tensors};
 use fiducial_data::dataset::Dataset;
 use fiducial_data::view::View;
-use fiducial_models::{ModelConfig, Shape};
+use fiducial_models::{Loss, ModelConfig, Shape};
 
 use crate::identity::code_version;
 use crate::saved_model::{check_groups, check_view};
@@ -51,14 +51,14 @@ pub fn train_in(
     options.checkpoints.get_or_insert_with(|| out.join("checkpoint"));
     options.log.get_or_insert_with(|| out.join("log.jsonl"));
     // Mistakes in the recipe come before anything is read.
-    let (model, classes, standardisation, report) = match trees::config(recipe)? {
+    let Trained { model, loss, classes, standardisation, report } = match trees::config(recipe)? {
         Some(config) => grow(&config, world, recipe, view, dataset, &options, progress)?,
         None => {
             let ready =
                 Ready::new(recipe, view, dataset).inspect_err(|error| world.abort(&error.to_string()))?;
-            let job = ready.job(&recipe.training);
-            let Fitted { network, report } = fit_in(world, &job, &options, progress)?;
-            (Model::Network(network), ready.classes, ready.standardisation, report)
+            let Fitted { network, report } = fit_in(world, &ready.job(&recipe.training), &options, progress)?;
+            let Ready { loss, data: Data { classes, standardisation, .. }, .. } = ready;
+            Trained { model: Model::Network(network), loss, classes, standardisation, report }
         }
     };
     let name =
@@ -68,7 +68,8 @@ pub fn train_in(
         name,
         kind: model.kind().to_owned(),
         parameters: report.parameters,
-        classes,
+        classes: if loss.classifies() { classes } else { Vec::new() },
+        loss,
         dataset: dataset.manifest().about.name.clone(),
         dataset_version: dataset.version().to_owned(),
         recipe: recipe.text.clone(),
@@ -83,7 +84,17 @@ pub fn train_in(
     Ok(saved)
 }
 
-/// Grows boosted trees: with the classes, the standardisation and the record.
+/// What a training gives.
+struct Trained {
+    model: Model,
+    loss: Loss,
+    /// The view's.
+    classes: Vec<String>,
+    standardisation: Standardisation,
+    report: TrainReport,
+}
+
+/// Grows boosted trees.
 fn grow(
     config: &fiducial_trees::Config,
     world: &World,
@@ -92,7 +103,7 @@ fn grow(
     dataset: &Dataset,
     options: &FitOptions,
     progress: &mut dyn FnMut(&Progress<'_>),
-) -> Result<(Model, Vec<String>, Standardisation, TrainReport), Error> {
+) -> Result<Trained, Error> {
     let refuse = |reason: &str| Err(Error::Fit { kind: trees::KIND, reason: reason.to_owned() });
     if !world.is_alone() {
         return refuse("they grow in one process");
@@ -100,19 +111,35 @@ fn grow(
     if recipe.start.is_some() {
         return refuse("they do not start from weights: leave out [start]");
     }
+    if recipe.parameters.is_some() {
+        return refuse("they read no group \"parameters\": leave out [parameters]");
+    }
+    let loss = recipe.loss.resolve(view, trees::KIND)?;
+    let objective = trees::objective(&loss, view.classes().len(), view.targets().len())?;
     let columns = trees::columns(view)?;
-    let data = Data::new(view, dataset, None)?;
+    let mut data = Data::new(view, dataset, None)?;
+    // Trees do not care for the scale of a target, and their file gives it in its units.
+    data.standardisation.targets.clear();
     let Data { classes, standardisation, train, validation, sampler } = data;
     let training = &recipe.training;
     let (train, validation, sampler) = (&train, &validation, &sampler);
-    let job = trees::Job { config, training, train, sampler, validation, classes: &classes };
+    let job = trees::Job {
+        config,
+        training,
+        loss: &loss,
+        objective,
+        train,
+        sampler,
+        validation,
+        classes: &classes,
+    };
     let (mut booster, report) = trees::fit(&job, options, progress)?;
     booster.set_feature_names(columns)?;
-    Ok((Model::Trees(booster), classes, standardisation, report))
+    Ok(Trained { model: Model::Trees(booster), loss, classes, standardisation, report })
 }
 
 /// Both splits of a dataset as a view makes tensors of them.
-struct Data {
+pub(crate) struct Data {
     classes: Vec<String>,
     standardisation: Standardisation,
     train: Tensors,
@@ -134,57 +161,104 @@ impl Data {
         let sampler = Sampler::new(view, dataset, "train")?;
         Ok(Self { classes, standardisation, train, validation, sampler })
     }
+
+    /// Standardises the targets, by what was measured of them before or is now.
+    fn standardise_targets(&mut self, view: &View, dataset: &Dataset) -> Result<(), Error> {
+        if view.targets().iter().any(|(name, _)| !self.standardisation.targets.contains_key(name)) {
+            self.standardisation.targets = Standardisation::measure(view, dataset)?.targets;
+        }
+        let scales = target_scales(view, &self.standardisation);
+        for tensors in [&mut self.train, &mut self.validation] {
+            for row in tensors.targets.chunks_exact_mut(scales.len().max(1)) {
+                for (target, (center, width)) in row.iter_mut().zip(&scales) {
+                    *target = ((f64::from(*target) - center) / width) as f32;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The centre and the width of each target: what a network's 0 and 1 stand for.
+pub(crate) fn target_scales(view: &View, standardisation: &Standardisation) -> Vec<(f64, f64)> {
+    let measured = view.targets().iter().map(|(name, _)| standardisation.targets.get(name));
+    measured.map(|found| found.map_or((0.0, 1.0), |found| (found.center, found.scale.recip()))).collect()
 }
 
 /// All that a network's training needs, in memory.
 pub(crate) struct Ready {
-    pub(crate) model: ModelConfig,
-    pub(crate) classes: Vec<String>,
-    pub(crate) standardisation: Standardisation,
-    pub(crate) start: Option<StartWeights>,
-    pub(crate) train: Tensors,
-    pub(crate) validation: Tensors,
-    pub(crate) sampler: Sampler,
+    model: ModelConfig,
+    loss: Loss,
+    start: Option<StartWeights>,
+    data: Data,
+    against: [Vec<f32>; 2],
+    background: Option<u32>,
 }
 
 impl Ready {
     pub(crate) fn new(recipe: &Recipe, view: &View, dataset: &Dataset) -> Result<Self, Error> {
         let model = model_config(recipe, view)?;
+        let kind = model.kind();
+        let loss = recipe.loss.resolve(view, kind)?;
+        let background = match &recipe.parameters {
+            Some(_) if !model.reads().parameters => {
+                let reason = "it reads no group \"parameters\": leave out [parameters]".to_owned();
+                return Err(Error::Fit { kind, reason });
+            }
+            Some(table) => Some(table.resolve(view, kind)?),
+            None => None,
+        };
         let (start, earlier) = recipe.start.as_ref().map(start::read).transpose()?.unzip();
-        let data = Data::new(view, dataset, earlier.flatten())?;
-        let Data { classes, standardisation, train, validation, sampler } = data;
-        Ok(Self { model, classes, standardisation, start, train, validation, sampler })
+        let mut data = Data::new(view, dataset, earlier.flatten())?;
+        if !loss.classifies() {
+            data.standardise_targets(view, dataset)?;
+        }
+        let against = match &recipe.loss.decorrelation {
+            None => [Vec::new(), Vec::new()],
+            Some(table) => {
+                let read = |split: &str| -> Result<Vec<f32>, Error> {
+                    let values = quantity(view, dataset, split, &table.column)?;
+                    Ok(values.into_iter().map(|value| value as f32).collect())
+                };
+                [read("train")?, read("validation")?]
+            }
+        };
+        Ok(Self { model, loss, start, data, against, background })
     }
 
     pub(crate) fn job<'a>(&'a self, training: &'a Training) -> Job<'a> {
         Job {
             model: &self.model,
+            loss: &self.loss,
             training,
             start: self.start.as_ref(),
-            train: &self.train,
-            sampler: Some(&self.sampler),
-            validation: &self.validation,
-            classes: &self.classes,
+            train: &self.data.train,
+            sampler: Some(&self.data.sampler),
+            validation: &self.data.validation,
+            classes: &self.data.classes,
+            against: [&self.against[0], &self.against[1]],
+            background: self.background,
         }
     }
 }
 
-/// A recipe's model with the sizes that the view gives.
+/// A recipe's model with the sizes that follow from the view and the loss.
 ///
 /// # Errors
-/// An unknown kind or key, a size that makes no sense, a view that lacks what the model reads.
+/// An unknown kind or key, a size that makes no sense, a view that lacks what the model reads or what the loss is about.
 pub fn model_config(recipe: &Recipe, view: &View) -> Result<ModelConfig, Error> {
     let refuse = |reason: String| Error::Recipe { path: recipe.path.clone(), reason };
     let text = toml::to_string(&recipe.model).map_err(|error| refuse(error.to_string()))?;
     let model = ModelConfig::from_toml(&text).map_err(|error| refuse(error.to_string()))?;
     check_groups(view, &model)?;
-    let model = model.for_data(shape(view))?;
-    check_view(view, &model)?;
+    let loss = recipe.loss.resolve(view, model.kind())?;
+    let model = model.for_data(shape(view, &loss))?;
+    check_view(view, &model, &loss)?;
     Ok(model)
 }
 
 /// What a view gives a network and asks of it.
-fn shape(view: &View) -> Shape {
+fn shape(view: &View, loss: &Loss) -> Shape {
     let variables = |name: &str| view.input(name).map_or(0, |group| group.variables.len());
     let [height, width] = view.input("images").and_then(|group| group.shape).unwrap_or_default();
     Shape {
@@ -192,6 +266,6 @@ fn shape(view: &View) -> Shape {
         globals: variables("globals"),
         parameters: variables("parameters"),
         image: [variables("images"), height, width],
-        outputs: view.classes().len(),
+        outputs: loss.outputs(view.classes().len(), view.targets().len()),
     }
 }

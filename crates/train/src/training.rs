@@ -1,7 +1,7 @@
 //! The settings of a training.
 use std::collections::BTreeMap;
 
-use fiducial_models::{OptimiserConfig, OptimiserKind};
+use fiducial_models::{Loss, OptimiserConfig, OptimiserKind};
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::{Decay, Schedule};
@@ -65,9 +65,6 @@ pub struct Training {
     /// A factor in the loss for each class by name, beside the view's weights; 1 for those not named.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub class_weights: BTreeMap<String, f64>,
-    /// The share of each target that is spread over all classes.
-    #[serde(default)]
-    pub label_smoothing: f64,
     /// Fixes the first weights, the order of the jets and the dropout.
     #[serde(default = "defaults::seed")]
     pub seed: u64,
@@ -113,7 +110,6 @@ impl Training {
             gradient_clip: None,
             patience: None,
             class_weights: BTreeMap::new(),
-            label_smoothing: 0.0,
             seed: defaults::seed(),
             max_minutes: None,
         }
@@ -132,11 +128,15 @@ impl Training {
         }
     }
 
-    /// The optimiser of a network whose parameters have these names.
+    /// The optimiser of a loss for a network whose parameters have these names.
     ///
     /// # Errors
     /// A pattern that matches no parameter.
-    pub(crate) fn optimiser(&self, shapes: &BTreeMap<String, Vec<usize>>) -> Result<OptimiserConfig, Error> {
+    pub(crate) fn optimiser(
+        &self,
+        shapes: &BTreeMap<String, Vec<usize>>,
+        loss: &Loss,
+    ) -> Result<OptimiserConfig, Error> {
         let published = OptimiserConfig::of(self.optimiser);
         let [beta1, beta2] = self.betas.unwrap_or([published.beta1, published.beta2]);
         let frozen = self.freeze.iter().map(|pattern| ("training.freeze", pattern, 0.0));
@@ -160,7 +160,7 @@ impl Training {
             epsilon: self.epsilon.unwrap_or(published.epsilon),
             weight_decay: self.weight_decay,
             gradient_clip: self.gradient_clip,
-            label_smoothing: self.label_smoothing,
+            loss: loss.clone(),
             // Another seed than that of the first weights, which come from the same generator.
             seed: self.seed ^ 0x6472_6f70_6f75_7421,
             rate_factors,
@@ -186,7 +186,7 @@ impl Training {
         let is_positive = |value: f64| value.is_finite() && value > 0.0;
         let is_not_negative = |value: f64| value.is_finite() && value >= 0.0;
         let is_decay = |value: f64| (0.0..1.0).contains(&value);
-        let rules: [(&'static str, String, bool, &'static str); 19] = [
+        let rules: [(&'static str, String, bool, &'static str); 18] = [
             ("training.micro_batches", self.micro_batches.to_string(), self.micro_batches >= 1, at_least_one),
             (
                 "training.micro_batches",
@@ -262,12 +262,6 @@ impl Training {
                 format!("{:?}", self.gradient_clip),
                 self.gradient_clip.is_none_or(is_positive),
                 positive,
-            ),
-            (
-                "training.label_smoothing",
-                self.label_smoothing.to_string(),
-                (0.0..1.0).contains(&self.label_smoothing),
-                "it must be at least 0 and less than 1",
             ),
             ("training.patience", format!("{:?}", self.patience), self.patience != Some(0), at_least_one),
             (

@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 
 use fiducial_data::batches::{GroupTensor, Sampler, Tensors};
 use fiducial_data::view::View;
+use fiducial_models::{Loss, LossKind};
 use fiducial_trees::{Booster, Config, Labelled, Objective, Table, Trainer, Validation};
 
 use crate::checkpoint::{Checkpoints, Identity, Numbers, Position, Running};
-use crate::fit::{check_data, class_factors};
+use crate::fit::class_factors;
 use crate::identity::{code_version, data_hash};
 use crate::predict::{self, Quality};
 use crate::report::{Epoch, Phase, Progress, Stopped, TrainReport};
 use crate::resources::{Meter, Resources};
 use crate::schedule::Best;
-use crate::{Error, FitOptions, Recipe, Training, files};
+use crate::{Error, FitOptions, Recipe, Training, files, loss, split};
 
 /// What a recipe calls them.
 pub(crate) const KIND: &str = "boosted-trees";
@@ -31,6 +32,8 @@ pub(crate) const TRAINING_KEYS: [&str; 6] =
 pub(crate) struct Job<'a> {
     pub(crate) config: &'a Config,
     pub(crate) training: &'a Training,
+    pub(crate) loss: &'a Loss,
+    pub(crate) objective: Objective,
     pub(crate) train: &'a Tensors,
     pub(crate) sampler: &'a Sampler,
     pub(crate) validation: &'a Tensors,
@@ -60,9 +63,28 @@ pub(crate) fn config(recipe: &Recipe) -> Result<Option<Config>, Error> {
     Ok(Some(config))
 }
 
-/// The classes that a model tells apart.
-pub(crate) fn classes(booster: &Booster) -> usize {
-    booster.objective().outputs().max(2)
+/// What trees learn for a loss.
+///
+/// # Errors
+/// A loss that they do not have; several targets or levels, since they give one number.
+pub(crate) fn objective(loss: &Loss, classes: usize, targets: usize) -> Result<Objective, Error> {
+    let refuse = |reason: String| Err(Error::Fit { kind: KIND, reason });
+    if loss.decorrelation.is_some() {
+        return refuse("they have no [loss.decorrelation]".to_owned());
+    }
+    if !loss.classifies() && targets != 1 {
+        return refuse(format!("they give one number, the view has {targets} targets"));
+    }
+    match &loss.kind {
+        LossKind::CrossEntropy { label_smoothing: 0.0 } if classes == 2 => Ok(Objective::Logistic),
+        LossKind::CrossEntropy { label_smoothing: 0.0 } => Ok(Objective::Softmax(classes)),
+        LossKind::SquaredError {} => Ok(Objective::SquaredError),
+        LossKind::Quantile { levels } if levels.len() == 1 => Ok(Objective::Quantile(levels[0])),
+        other => refuse(format!(
+            "they learn by cross-entropy without label smoothing, squared-error, and quantile with one level, not by {}",
+            loss::name(other)
+        )),
+    }
 }
 
 /// The groups of a view that trees read: jets as a whole, and constituents in the order of the view.
@@ -93,11 +115,14 @@ pub(crate) fn columns(view: &View) -> Result<Vec<String>, Error> {
 }
 
 /// Whether a view gives what trees read.
-pub(crate) fn check_view(view: &View, booster: &Booster) -> Result<(), Error> {
+pub(crate) fn check_view(view: &View, booster: &Booster, loss: &Loss) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Fit { kind: KIND, reason });
-    let (given, expected) = (view.classes().len(), classes(booster));
-    if given != expected {
-        return refuse(format!("the view has {given} classes, the trees {expected}"));
+    let asked = objective(loss, view.classes().len(), view.targets().len())?;
+    if asked != booster.objective() {
+        return refuse(format!(
+            "the view and the loss ask for {asked:?}, the trees give {:?}",
+            booster.objective()
+        ));
     }
     let columns = columns(view)?;
     if columns.len() != booster.features() {
@@ -138,8 +163,8 @@ fn rows(groups: &[GroupTensor], jets: usize) -> Result<(Vec<f32>, usize), Error>
     Ok((rows, columns))
 }
 
-/// The logits of each class: of two classes 0 and the margin of the second.
-pub(crate) fn logits(booster: &Booster, groups: &[GroupTensor], jets: usize) -> Result<Vec<f32>, Error> {
+/// The outputs: logits of classes, of two classes 0 and the margin of the second; or the number that is predicted.
+pub(crate) fn outputs(booster: &Booster, groups: &[GroupTensor], jets: usize) -> Result<Vec<f32>, Error> {
     let (rows, columns) = rows(groups, jets)?;
     Ok(with_zero(booster, booster.margins(&Table::new(&rows, columns)?)?))
 }
@@ -152,18 +177,23 @@ fn with_zero(booster: &Booster, margins: Vec<f32>) -> Vec<f32> {
 }
 
 /// A split as trees read it.
-struct Split {
+struct Columns {
     rows: Vec<f32>,
     columns: usize,
     targets: Vec<f32>,
     weights: Vec<f32>,
 }
 
-impl Split {
-    fn new(tensors: &Tensors, class_factors: &[f32]) -> Result<Self, Error> {
+impl Columns {
+    fn new(split: &split::Split<'_>, loss: &Loss) -> Result<Self, Error> {
+        let tensors = split.tensors;
         let (rows, columns) = rows(&tensors.groups, tensors.rows())?;
-        let targets = tensors.labels.iter().map(|&label| label as f32).collect();
-        Ok(Self { rows, columns, targets, weights: predict::weights(tensors, class_factors).collect() })
+        let targets = match loss.classifies() {
+            true => tensors.labels.iter().map(|&label| label as f32).collect(),
+            false => tensors.targets.clone(),
+        };
+        let weights = (0..split.rows()).map(|row| split.weight(row)).collect();
+        Ok(Self { rows, columns, targets, weights })
     }
 
     fn labelled(&self) -> Result<Labelled<'_>, Error> {
@@ -193,15 +223,12 @@ pub(crate) fn fit(
         return Err(Error::Fit { kind: KIND, reason });
     }
     let class_factors = class_factors(job.training, job.classes)?;
-    for (split, tensors) in [("train", job.train), ("validation", job.validation)] {
-        check_data(split, tensors, &class_factors)?;
+    let as_split = |name, tensors| split::Split::new(name, tensors, &[], &class_factors);
+    let (learnt, judged) = (as_split("train", job.train), as_split("validation", job.validation));
+    for split in [&learnt, &judged] {
+        split.check(job.loss, 1)?;
     }
-    let (train, validation) =
-        (Split::new(job.train, &class_factors)?, Split::new(job.validation, &class_factors)?);
-    let objective = match job.classes.len() {
-        2 => Objective::Logistic,
-        classes => Objective::Softmax(classes),
-    };
+    let (train, validation) = (Columns::new(&learnt, job.loss)?, Columns::new(&judged, job.loss)?);
 
     let identity = identity(job)?;
     let mut checkpoints = None;
@@ -213,7 +240,7 @@ pub(crate) fn fit(
             let booster = Booster::from_json(&manifest.display().to_string(), &numbers.weights)?;
             let fits = position.history.len() == position.epochs_done
                 && booster.rounds() == position.epochs_done
-                && booster.objective() == objective;
+                && booster.objective() == job.objective;
             if !fits {
                 return Err(Error::damaged(&manifest, "its rounds do not fit its model"));
             }
@@ -224,7 +251,7 @@ pub(crate) fn fit(
     let data = train.labelled()?;
     let (trainer, earlier) = match found {
         Some((position, booster)) => (Trainer::resume(job.config, booster, data)?, Some(position)),
-        None => (Trainer::new(job.config, objective, data)?, None),
+        None => (Trainer::new(job.config, job.objective, data)?, None),
     };
     let watch = Validation::new(trainer.booster(), validation.labelled()?)?;
     let mut run = Run {
@@ -232,7 +259,7 @@ pub(crate) fn fit(
         options,
         trainer,
         watch,
-        class_factors,
+        judged,
         checkpoints,
         meter,
         saved: Instant::now(),
@@ -252,12 +279,15 @@ pub(crate) fn fit(
 fn identity(job: &Job<'_>) -> Result<Identity, Error> {
     let mut training = job.training.clone();
     training.max_minutes = None;
-    let configuration = serde_json::to_vec(&(KIND, job.config, &training, job.classes)).map_err(|error| {
-        Error::Setting { field: "model", value: error.to_string(), reason: "it cannot be written as JSON" }
+    let parts = (KIND, job.config, job.loss, &training, job.classes);
+    let configuration = serde_json::to_vec(&parts).map_err(|error| Error::Setting {
+        field: "model",
+        value: error.to_string(),
+        reason: "it cannot be written as JSON",
     })?;
     Ok(Identity {
         configuration: files::sha256(&configuration),
-        data: data_hash(&[job.train, job.validation], None),
+        data: data_hash(&[job.train, job.validation], &[], None),
         code: code_version().to_owned(),
     })
 }
@@ -267,7 +297,7 @@ struct Run<'a> {
     options: &'a FitOptions,
     trainer: Trainer<'a>,
     watch: Validation<'a>,
-    class_factors: Vec<f32>,
+    judged: split::Split<'a>,
     checkpoints: Option<Checkpoints>,
     meter: Meter,
     saved: Instant,
@@ -358,8 +388,8 @@ impl Run<'_> {
     fn quality(&mut self) -> Result<Quality, Error> {
         let booster = self.trainer.booster();
         self.watch.update(booster);
-        let logits = with_zero(booster, self.watch.margins().to_vec());
-        predict::quality_of(&logits, self.job.validation, &self.class_factors)
+        let outputs = with_zero(booster, self.watch.margins().to_vec());
+        predict::quality_of(&outputs, &self.judged, self.job.loss)
     }
 
     fn seconds(&self) -> f64 {

@@ -34,6 +34,7 @@ fn saved(view: &str) -> SavedModel {
         kind: config.kind().into(),
         parameters: network.parameters(),
         classes: vec!["qcd".into(), "top".into()],
+        loss: Default::default(),
         dataset: "toys".into(),
         dataset_version: "00".repeat(32),
         recipe: String::new(),

@@ -126,6 +126,7 @@ fn files_follow_their_schemas() {
         kind: fitted.network.config().kind().into(),
         parameters: fitted.report.parameters,
         classes: toy.classes.clone(),
+        loss: Default::default(),
         dataset: "toys".into(),
         dataset_version: String::new(),
         recipe: String::new(),

@@ -82,8 +82,8 @@ fn they_learn_are_saved_and_predict() {
 
         let back = SavedModel::load(&out).unwrap();
         let test = tensors(&view, &back.standardisation, &dataset, "test").unwrap();
-        let scores = back.model.predict(&test).unwrap();
-        assert_eq!(scores, saved.model.predict(&test).unwrap());
+        let scores = back.predict(&test).unwrap();
+        assert_eq!(scores, saved.predict(&test).unwrap());
         assert_eq!(scores.len(), test.rows() * number);
         let right = scores.chunks(number).zip(&test.labels).filter(|(scores, label)| {
             assert!((scores.iter().sum::<f64>() - 1.0).abs() < 1e-12);
@@ -100,7 +100,7 @@ fn they_learn_are_saved_and_predict() {
 
         // The record of the training says what the saved model scores.
         let validation = tensors(&view, &back.standardisation, &dataset, "validation").unwrap();
-        let scores = back.model.predict(&validation).unwrap();
+        let scores = back.predict(&validation).unwrap();
         let (mut loss, mut weights) = (0.0, 0.0);
         for ((scores, &label), &weight) in
             scores.chunks(number).zip(&validation.labels).zip(&validation.weights)

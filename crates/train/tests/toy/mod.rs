@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use fiducial_data::batches::{GroupTensor, Tensors};
-use fiducial_models::ModelConfig;
+use fiducial_models::{Loss, ModelConfig};
 use fiducial_train::{Fitted, Job, StartWeights, Training};
 
 pub(crate) const LENGTH: usize = 6;
@@ -109,6 +109,7 @@ pub(crate) fn training() -> Training {
 pub(crate) struct Toy {
     pub(crate) model: ModelConfig,
     pub(crate) training: Training,
+    pub(crate) loss: Loss,
     pub(crate) start: Option<StartWeights>,
     pub(crate) train: Tensors,
     pub(crate) validation: Tensors,
@@ -120,6 +121,7 @@ impl Toy {
         Self {
             model,
             training: training(),
+            loss: Loss::default(),
             start: None,
             train: tensors(150, 0),
             validation: tensors(70, 1000),
@@ -131,11 +133,14 @@ impl Toy {
         Job {
             model: &self.model,
             training: &self.training,
+            loss: &self.loss,
             start: self.start.as_ref(),
             train: &self.train,
             sampler: None,
             validation: &self.validation,
             classes: &self.classes,
+            against: [&[], &[]],
+            background: None,
         }
     }
 }
