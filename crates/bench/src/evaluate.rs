@@ -58,6 +58,17 @@ pub struct Intervals {
     pub bootstrap: Bootstrap,
 }
 
+impl Intervals {
+    /// By the bootstrap.
+    pub(crate) fn bootstrap(bootstrap: Bootstrap) -> Self {
+        Self {
+            method: "Poisson bootstrap over the events, percentiles".to_owned(),
+            confidence: fiducial_metrics::CONFIDENCE,
+            bootstrap,
+        }
+    }
+}
+
 /// The metrics of a task, and what its report shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
@@ -112,11 +123,7 @@ pub fn evaluate(
             split: split.to_owned(),
             signal: task.about.signal.clone(),
             rows: truth.row_ids.len() as u64,
-            intervals: Intervals {
-                method: "Poisson bootstrap over the events, percentiles".to_owned(),
-                confidence: fiducial_metrics::CONFIDENCE,
-                bootstrap,
-            },
+            intervals: Intervals::bootstrap(bootstrap),
             metrics: estimates.collect(),
         },
         roc_curve: summary.roc_curve,

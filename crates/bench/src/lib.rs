@@ -4,8 +4,9 @@
 //! |---|---|
 //! | [`Task`] | a folder under `benchmarks/` with a `task.toml`: data, view, metrics, baselines, published results |
 //! | [`protocol`] | a run, from a task's data to its report |
-//! | [`Predictions`] | scores on disk, from any framework |
+//! | [`Predictions`] | scores, or the numbers of a regression, on disk, from any framework |
 //! | [`evaluate`] | predictions and truth to metrics with their intervals |
+//! | [`regression`] | bias, resolution and coverage of a model that predicts numbers |
 //! | [`RunRecord`] | what was run, on what, with which code, and what it cost |
 //! | [`report`] | one HTML file that needs no network |
 //!
@@ -26,6 +27,7 @@ mod full;
 mod predictions;
 pub mod protocol;
 mod record;
+pub mod regression;
 pub mod report;
 mod summary;
 mod task;

@@ -1,4 +1,4 @@
-//! Predictions on disk: a Parquet file with `row_id`, one score per class, and observers.
+//! Predictions on disk: a Parquet file with `row_id`, a score for each class or the numbers of a regression, and observers.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,36 +20,50 @@ use crate::{Error, files};
 /// The name of the column that ties a prediction to a row of the dataset.
 pub const ROW_ID: &str = "row_id";
 
-/// The scores of the classes for each row.
+/// What is predicted for each row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
-    /// The rows of the dataset that the scores belong to, `(n)`.
+    /// The rows of the dataset that the values belong to, `(n)`.
     pub row_ids: Vec<u64>,
-    /// `(n, classes)`, row after row. They need not be probabilities.
-    pub scores: Vec<f64>,
-    /// The number of classes.
-    pub classes: usize,
+    /// `(n, columns)`, row after row. Scores need not be probabilities.
+    pub values: Vec<f64>,
+    /// The number of columns: of classes, or what a regression gives.
+    pub columns: usize,
+}
+
+/// The columns of the scores of some classes.
+fn score_names(classes: &[String]) -> Vec<String> {
+    classes.iter().map(|class| format!("score_{class}")).collect()
 }
 
 impl Predictions {
-    /// Reads predictions that any framework wrote: `row_id`, and `score_CLASS` for each of `classes`; or, for two
+    /// Reads scores that any framework wrote: `row_id`, and `score_CLASS` for each of `classes`; or, for two
     /// classes, `score`, which rises towards the class with index `signal`.
     ///
     /// A lone `score` is taken as a probability `s` where it lies in [0, 1] (the other class gets `1 - s`), else as a log
     /// odds (the other class gets `-s`), so that its highest score is the predicted class in both cases.
     ///
     /// # Errors
-    /// If the file is no Parquet, a column is missing or of another type, or a value is null or not finite.
+    /// As [`Predictions::read_columns`].
     pub fn read(path: &Path, classes: &[String], signal: usize) -> Result<Self, Error> {
+        let wanted = score_names(classes);
+        let names = column_names(&open(path)?);
+        let has = |column: &str| names.iter().any(|name| name == column);
+        if classes.len() == 2 && !has(&wanted[0]) && has("score") {
+            let Self { row_ids, values, .. } = Self::read_columns(path, &["score".to_owned()])?;
+            return Ok(Self { row_ids, values: both_sides(&values, signal), columns: 2 });
+        }
+        Self::read_columns(path, &wanted)
+    }
+
+    /// Reads `row_id` and columns of these names, in this order.
+    ///
+    /// # Errors
+    /// If the file is no Parquet, a column is missing or of another type, or a value is null or not finite.
+    pub fn read_columns(path: &Path, columns: &[String]) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Predictions { path: path.to_path_buf(), reason };
-        let file = File::open(path).map_err(Error::io("read predictions", path))?;
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| refuse(error.to_string()))?;
-        let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let wanted: Vec<String> = classes.iter().map(|class| format!("score_{class}")).collect();
-        let one_score =
-            classes.len() == 2 && !names.contains(&wanted[0]) && names.iter().any(|name| name == "score");
-        let columns = if one_score { vec!["score".to_owned()] } else { wanted };
+        let builder = open(path)?;
+        let names = column_names(&builder);
         for column in std::iter::once(ROW_ID).chain(columns.iter().map(String::as_str)) {
             if !names.iter().any(|name| name == column) {
                 return Err(refuse(format!("there is no column \"{column}\", only {}", names.join(", "))));
@@ -64,39 +78,35 @@ impl Predictions {
         let reader = builder.with_projection(mask).build().map_err(|error| refuse(error.to_string()))?;
 
         let mut row_ids = Vec::new();
-        let mut scores: Vec<Vec<f64>> = vec![Vec::new(); columns.len()];
+        let mut found: Vec<Vec<f64>> = vec![Vec::new(); columns.len()];
         for batch in reader {
             let batch = batch.map_err(|error| refuse(error.to_string()))?;
             let column = |name: &str| {
                 batch.column_by_name(name).ok_or_else(|| refuse(format!("there is no column \"{name}\"")))
             };
             row_ids.extend(identifiers(column(ROW_ID)?).map_err(&refuse)?);
-            for (name, scores) in columns.iter().zip(&mut scores) {
-                let found = finite(name, column(name)?, scores.len()).map_err(&refuse)?;
-                scores.extend(found);
+            for (name, values) in columns.iter().zip(&mut found) {
+                let more = finite(name, column(name)?, values.len()).map_err(&refuse)?;
+                values.extend(more);
             }
         }
-        let scores = match scores.as_slice() {
-            [score] if one_score => both_sides(score, signal),
-            columns => {
-                (0..row_ids.len()).flat_map(|row| columns.iter().map(move |column| column[row])).collect()
-            }
-        };
-        Ok(Self { row_ids, scores, classes: classes.len() })
+        let row = |row: usize| found.iter().map(move |column| column[row]);
+        let values = (0..row_ids.len()).flat_map(row).collect();
+        Ok(Self { row_ids, values, columns: columns.len() })
     }
 
-    /// Writes predictions, and observers (as many rows) beside them; the file appears whole or not at all.
+    /// Writes predictions under these names, and observers (as many rows) beside them; the file appears whole or not at all.
     ///
     /// # Errors
     /// If the file cannot be written, or an observer has the name of another column.
-    pub fn write(&self, path: &Path, classes: &[String], observers: &RecordBatch) -> Result<(), Error> {
+    pub fn write(&self, path: &Path, names: &[String], observers: &RecordBatch) -> Result<(), Error> {
         let refuse = |reason: String| Error::Predictions { path: path.to_path_buf(), reason };
         let mut fields = vec![Field::new(ROW_ID, DataType::UInt64, false)];
         let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from(self.row_ids.clone()))];
-        for (index, class) in classes.iter().enumerate() {
-            let scores: Vec<f64> = self.scores.iter().skip(index).step_by(self.classes).copied().collect();
-            fields.push(Field::new(format!("score_{class}"), DataType::Float64, false));
-            columns.push(Arc::new(Float64Array::from(scores)));
+        for (index, name) in names.iter().enumerate() {
+            let values: Vec<f64> = self.values.iter().skip(index).step_by(self.columns).copied().collect();
+            fields.push(Field::new(name, DataType::Float64, false));
+            columns.push(Arc::new(Float64Array::from(values)));
         }
         for (field, column) in observers.schema().fields().iter().zip(observers.columns()) {
             if fields.iter().any(|other| other.name() == field.name()) {
@@ -121,7 +131,7 @@ impl Predictions {
         })
     }
 
-    /// The scores in the order of `row_ids`, which each must be there exactly once, and no other.
+    /// The values in the order of `row_ids`, which each must be there exactly once, and no other.
     ///
     /// # Errors
     /// A reason that counts the rows that are missing, unknown or there twice, and names the first of each.
@@ -137,24 +147,34 @@ impl Predictions {
         if let Some(first) = missing.first() {
             let (count, all) = (missing.len(), row_ids.len());
             return Err(format!(
-                "{count} of the test split's {all} rows have no prediction, the first is row_id {first}"
+                "{count} of the split's {all} rows have no prediction, the first is row_id {first}"
             ));
         }
         if self.row_ids.len() != row_ids.len() {
             let known: std::collections::HashSet<&u64> = row_ids.iter().collect();
             let unknown = self.row_ids.iter().find(|row_id| !known.contains(row_id));
             return Err(format!(
-                "{} rows are not in the test split, the first is row_id {}",
+                "{} rows are not in the split, the first is row_id {}",
                 self.row_ids.len() - row_ids.len(),
                 unknown.copied().unwrap_or_default()
             ));
         }
         let row = |row_id: &u64| {
-            let start = position[row_id] * self.classes;
-            self.scores[start..start + self.classes].iter().copied()
+            let start = position[row_id] * self.columns;
+            self.values[start..start + self.columns].iter().copied()
         };
         Ok(row_ids.iter().flat_map(row).collect())
     }
+}
+
+fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {
+    let file = File::open(path).map_err(Error::io("read predictions", path))?;
+    let refuse = |reason: String| Error::Predictions { path: path.to_path_buf(), reason };
+    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| refuse(error.to_string()))
+}
+
+fn column_names(builder: &ParquetRecordBatchReaderBuilder<File>) -> Vec<String> {
+    builder.schema().fields().iter().map(|field| field.name().clone()).collect()
 }
 
 /// Both classes' scores from the signal's, see [`Predictions::read`].
@@ -219,7 +239,7 @@ mod tests {
     }
 
     fn predictions() -> Predictions {
-        Predictions { row_ids: vec![7, 3, 5], scores: vec![0.9, 0.1, 0.2, 0.8, 0.5, 0.5], classes: 2 }
+        Predictions { row_ids: vec![7, 3, 5], values: vec![0.9, 0.1, 0.2, 0.8, 0.5, 0.5], columns: 2 }
     }
 
     #[test]
@@ -228,7 +248,7 @@ mod tests {
         let path = folder.path().join("predictions.parquet");
         let masses: ArrayRef = Arc::new(Float64Array::from(vec![80.0, 173.0, 91.0]));
         let observers = RecordBatch::try_from_iter([("jet_mass", masses)]).unwrap();
-        predictions().write(&path, &classes(), &observers).unwrap();
+        predictions().write(&path, &score_names(&classes()), &observers).unwrap();
         assert_eq!(Predictions::read(&path, &classes(), 1).unwrap(), predictions());
     }
 
@@ -252,9 +272,9 @@ mod tests {
         refused(
             &predictions(),
             &[3, 5, 7, 9],
-            "1 of the test split's 4 rows have no prediction, the first is row_id 9",
+            "1 of the split's 4 rows have no prediction, the first is row_id 9",
         );
-        refused(&predictions(), &[3, 5], "1 rows are not in the test split, the first is row_id 7");
+        refused(&predictions(), &[3, 5], "1 rows are not in the split, the first is row_id 7");
         let twice = Predictions { row_ids: vec![3, 3, 5], ..predictions() };
         refused(&twice, &[3, 5, 7], "row_id 3 is there twice");
     }

@@ -123,6 +123,7 @@ pub fn run(options: &RunOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let task = &options.task;
     let (model, mut recipe) = task.recipe(options.model.as_deref())?;
     recipe.training.seed = options.seed;
+    classifies(task, &recipe)?;
     let view = match options.data {
         DataChoice::Sample => task.view.clone(),
         DataChoice::Full => full::view(task)?,
@@ -158,7 +159,7 @@ pub fn run(options: &RunOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let test = tensors(&view, &saved.standardisation, &dataset, TEST_SPLIT)?;
     let predictions = predict(&saved, &test)?;
     let path = out.join("predictions.parquet");
-    predictions.write(&path, &task.classes(), &test.observers)?;
+    predictions.write(&path, &saved.prediction_names(), &test.observers)?;
     let evaluation = evaluate(task, &truth(&test), dataset.version(), TEST_SPLIT, &predictions, BOOTSTRAP)
         .map_err(|reason| Error::Predictions { path, reason })?;
     files::write_json(&out.join("metrics.json"), &evaluation.metrics)?;
@@ -354,22 +355,35 @@ fn card(
     Ok(card.write(saved, directory)?)
 }
 
-/// A model's probabilities for tensors of its view.
+/// Whether a recipe gives what a task measures: scores of its classes.
+fn classifies(task: &Task, recipe: &Recipe) -> Result<(), Error> {
+    if recipe.loss.classifies() {
+        return Ok(());
+    }
+    let reason = format!(
+        "its [loss] is that of a regression, and the task measures scores of the classes {}",
+        task.classes().join(", ")
+    );
+    Err(fiducial_train::Error::Recipe { path: recipe.path.clone(), reason }.into())
+}
+
+/// A model's predictions for tensors of its view; the names of their columns are [`SavedModel::prediction_names`].
 ///
 /// # Errors
 /// If the tensors lack what the model reads.
 pub fn predict(saved: &SavedModel, tensors: &Tensors) -> Result<Predictions, Error> {
-    let scores = saved.model.predict(tensors)?;
-    Ok(Predictions { row_ids: tensors.row_ids.clone(), scores, classes: saved.info.classes.len() })
+    let values = saved.predict(tensors)?;
+    Ok(Predictions { row_ids: tensors.row_ids.clone(), values, columns: saved.prediction_names().len() })
 }
 
 /// What is true of the rows of tensors with labels.
 pub fn truth(tensors: &Tensors) -> Truth {
-    Truth {
-        row_ids: tensors.row_ids.clone(),
-        labels: tensors.labels.clone(),
-        weights: tensors.weights.iter().map(|weight| f64::from(*weight)).collect(),
-    }
+    Truth { row_ids: tensors.row_ids.clone(), labels: tensors.labels.clone(), weights: weights(tensors) }
+}
+
+/// The weights of rows.
+pub(crate) fn weights(tensors: &Tensors) -> Vec<f64> {
+    tensors.weights.iter().map(|weight| f64::from(*weight)).collect()
 }
 
 /// All steps together. The training's own count spans its sessions; the rest of the total is this process's.

@@ -92,7 +92,8 @@ fn training(report: &TrainReport) -> TrainingHistory {
         epoch: epoch.epoch,
         train_loss: epoch.train_loss,
         validation_loss: epoch.validation_loss,
-        validation_accuracy: epoch.validation_accuracy,
+        // A task's models classify: there is an accuracy.
+        validation_accuracy: epoch.validation_accuracy.unwrap_or_default(),
         learning_rate: epoch.learning_rate,
     });
     TrainingHistory {

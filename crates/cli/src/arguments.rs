@@ -325,7 +325,7 @@ pub(crate) struct Predict {
     pub(crate) model: PathBuf,
     /// A dataset's directory
     pub(crate) dataset: PathBuf,
-    /// Parquet file to write: row_id, one score per class, the view's observers
+    /// Parquet file to write: row_id, one score per class or the numbers of a regression, the view's observers
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// The split to predict
@@ -339,16 +339,22 @@ pub(crate) struct Predict {
 `score_CLASS` for each class, or, for two classes, one column `score` of the signal. Each row of
 the task's test split must be there once: nothing may be left out.
 
-Without --dataset the task's embedded sample is prepared anew, which takes seconds."
+Without --dataset the task's embedded sample is prepared anew, which takes seconds.
+
+A regression is measured by the targets of its model: give the model's directory in the place of a
+task, and --dataset. Predictions then have the columns that `fiducial predict` writes."
 )]
 pub(crate) struct Evaluate {
-    /// A task, such as jet-tagging/top, or a folder with a task.toml
+    /// A task, such as jet-tagging/top, a folder with a task.toml, or the directory of a regression model
     pub(crate) task: String,
     /// Predictions, from any framework
     pub(crate) predictions: PathBuf,
     /// The prepared dataset
     #[arg(long, value_name = "DIR")]
     pub(crate) dataset: Option<PathBuf>,
+    /// The split that a regression was predicted on; a task's is always test
+    #[arg(long, default_value = "test")]
+    pub(crate) split: String,
     /// Write the metrics as JSON to this file too
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

@@ -77,12 +77,12 @@ impl Display {
         let width = progress.epochs.to_string().len();
         match (progress.phase, progress.history.last()) {
             (Phase::EpochDone, Some(epoch)) => self.say(&format!(
-                "  epoch {:>width$}/{}  loss {:.4}  validation loss {:.4}  accuracy {:.4}  {} jets/s  {}",
+                "  epoch {:>width$}/{}  loss {:.4}  validation loss {:.4}  {}{} jets/s  {}",
                 epoch.epoch,
                 progress.epochs,
                 epoch.train_loss,
                 epoch.validation_loss,
-                epoch.validation_accuracy,
+                epoch.validation_accuracy.map_or_else(String::new, |share| format!("accuracy {share:.4}  ")),
                 count(epoch.jets_per_second as u64),
                 left(progress.left),
             )),

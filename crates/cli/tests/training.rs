@@ -1,4 +1,4 @@
-//! `fiducial train` in several processes, its plan, and fine-tuning.
+//! `fiducial train` in several processes, its plan, fine-tuning, and a regression with its predictions and metrics.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
@@ -151,4 +151,62 @@ fn fine_tuning_says_what_it_took() {
     );
     assert!(answer.stderr.contains("drawn anew: head.output.bias, head.output.weight"), "{}", answer.stderr);
     assert_eq!(sandbox.read("first/standardisation.json"), sandbox.read("second/standardisation.json"));
+}
+
+#[test]
+fn a_regression_is_trained_predicted_and_measured() {
+    let sandbox = Sandbox::new();
+    let mut state = 3_u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / (1_u64 << 24) as f64
+    };
+    let mut events = "x,energy\n".to_owned();
+    for _ in 0..3000 {
+        let x = uniform();
+        events += &format!("{x:.5},{:.5}\n", 100.0 + 40.0 * x + uniform());
+    }
+    sandbox.write("events.csv", events.as_bytes());
+    let view = "format = \"fiducial-view/1\"\nobservers = [\"x\"]\n[splits]\n\
+                fractions = { train = 0.6, validation = 0.2, test = 0.2 }\n[inputs.globals]\nstandardise = \"measure\"\n\
+                variables = [\"x\"]\n[targets]\nenergy = \"energy\"\n";
+    sandbox.write("view.toml", view.as_bytes());
+    let text =
+        recipe("[model]\nkind = \"multilayer-perceptron\"\n[loss]\nkind = \"gaussian\"", "epochs = 40");
+    sandbox.write("energy.toml", text.replace("batch_size = 512", "batch_size = 128").as_bytes());
+    sandbox.run(&["prepare", "view.toml", "events.csv", "-o", "events"]).ok();
+    let answer = sandbox.run(&["train", "energy.toml", "--dataset", "events", "-o", "model"]);
+    assert!(answer.code == 0 && !answer.stderr.contains("accuracy"), "{}", answer.stderr);
+    let info = sandbox.run(&["model", "info", "model"]).ok();
+    assert!(info.contains("predictions: mean_energy, sigma_energy"), "{info}");
+
+    sandbox.run(&["predict", "model", "events", "-o", "test.parquet"]).ok();
+    sandbox.run(&["predict", "model", "events", "-o", "train.parquet", "--split", "train"]).ok();
+    let evaluate = |predictions: &str, more: &[&str]| {
+        sandbox.run(&[&["evaluate", "model", predictions, "--dataset", "events"], more].concat())
+    };
+    let json = evaluate("test.parquet", &["--json", "-o", "metrics.json"]).ok();
+    common::validate(&sandbox, "regression-1.json", &json);
+    assert_eq!(sandbox.read("metrics.json").trim(), json.trim());
+    let metrics: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let of = |key: &str| metrics["targets"]["energy"][key]["value"].as_f64().unwrap();
+    // Noise that is uniform from 0 to 1 has a spread of 0.29.
+    assert!(of("bias").abs() < 0.15 && of("rmse") < 0.6 && of("resolution") < 0.6, "{json}");
+    assert!((of("pull_width") - 1.0).abs() < 0.35, "{json}");
+    let table = evaluate("train.parquet", &["--split", "train"]).ok();
+    assert!(table.lines().any(|line| line.starts_with("energy") && line.contains("pull_mean")), "{table}");
+
+    let refused = |answer: common::Answer, code: i32, message: &str| {
+        assert!(answer.code == code && answer.stderr.contains(message), "{} {}", answer.code, answer.stderr);
+    };
+    refused(evaluate("train.parquet", &[]), 3, "of the split's");
+    refused(sandbox.run(&["evaluate", "model", "test.parquet"]), 2, "give the dataset that was predicted on");
+    refused(
+        sandbox.run(&["evaluate", "jet-tagging/top", "test.parquet", "--split", "train"]),
+        2,
+        "a task is measured on its test split",
+    );
+    refused(sandbox.run(&["model", "export", "model", "--unproven"]), 3, "is there for classifications only");
+    let task = ["bench", "run", "jet-tagging/top", "--model", "energy.toml", "--out", "run"];
+    refused(sandbox.run(&task), 3, "its [loss] is that of a regression");
 }

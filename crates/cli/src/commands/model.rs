@@ -20,7 +20,10 @@ pub(crate) fn info(model: &Path) -> Result<(), Failure> {
     let mut text =
         format!("{}: {} with {} parameters\n", info.name, info.kind, count(info.parameters as u64));
     // Writing to a string does not fail.
-    let _ = writeln!(text, "classes: {}", info.classes.join(", "));
+    let _ = match info.loss.classifies() {
+        true => writeln!(text, "classes: {}", info.classes.join(", ")),
+        false => writeln!(text, "predictions: {}", saved.prediction_names().join(", ")),
+    };
     for group in saved.view.inputs() {
         let length =
             group.length.map_or("one value a jet".to_owned(), |length| format!("{length} constituents"));

@@ -15,6 +15,6 @@ pub(crate) fn run(options: &Predict) -> Result<(), Failure> {
     let tensors =
         tensors_with(&saved.view, &saved.standardisation, &dataset, &options.split, Labels::Absent)?;
     let predictions = protocol::predict(&saved, &tensors)?;
-    predictions.write(&options.output, &saved.info.classes, &tensors.observers)?;
+    predictions.write(&options.output, &saved.prediction_names(), &tensors.observers)?;
     crate::print(&format!("{} rows\n{}\n", count(tensors.row_ids.len() as u64), options.output.display()))
 }
