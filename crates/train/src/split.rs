@@ -167,7 +167,7 @@ mod tests {
     /// Half background with the parameter 0; signal with the parameters 1 and 2, of which 2 weighs three times as much.
     fn tensors() -> Tensors {
         let rows = 4000;
-        let parameter = |row: usize| if row % 2 == 0 { 0.0 } else { 1.0 + (row / 2 % 2) as f32 };
+        let parameter = |row: usize| if row.is_multiple_of(2) { 0.0 } else { 1.0 + (row / 2 % 2) as f32 };
         let group = |name: &str, value: &dyn Fn(usize) -> f32| GroupTensor {
             name: name.into(),
             variables: 1,
@@ -200,7 +200,7 @@ mod tests {
         };
         let first = drawn(7, 0);
         for (row, value) in first.iter().enumerate() {
-            assert!(row % 2 == 0 || *value == tensors.groups[1].data[row]);
+            assert!(row.is_multiple_of(2) || *value == tensors.groups[1].data[row]);
         }
         let twos = first.iter().step_by(2).filter(|value| **value == 2.0).count() as f64 / 2000.0;
         // Four spreads of a share of 3/4 among 2,000.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use fiducial_data::batches::{Tensors, tensors};
 use fiducial_data::dataset::Dataset;
@@ -62,6 +63,7 @@ struct Bench {
     directory: tempfile::TempDir,
     view: View,
     dataset: Dataset,
+    checkpoint_every: Duration,
 }
 
 impl Bench {
@@ -74,7 +76,7 @@ impl Bench {
         let options = PrepareOptions::default();
         let out = directory.path().join("dataset");
         let dataset = prepare_or_reuse(&whole, &[file], &out, &options, &mut |_| {}).unwrap().dataset;
-        Self { directory, view, dataset }
+        Self { directory, view, dataset, checkpoint_every: Duration::from_secs(30) }
     }
 
     fn recipe(text: &str, loss: &str) -> Result<Recipe, Error> {
@@ -88,8 +90,7 @@ impl Bench {
     }
 
     fn try_train(&self, model: &str, loss: &str, out: &str, faults: Faults) -> Result<SavedModel, Error> {
-        let options =
-            FitOptions { faults, checkpoint_every: std::time::Duration::ZERO, ..FitOptions::default() };
+        let options = FitOptions { faults, checkpoint_every: self.checkpoint_every, ..FitOptions::default() };
         let out = self.directory.path().join(out);
         train(&Self::recipe(model, loss)?, &self.view, &self.dataset, out, &options, &mut |_| {})
     }
@@ -290,7 +291,9 @@ fn parameters_of_the_background_are_drawn() {
 
 #[test]
 fn a_stop_changes_no_byte() {
-    let (two, one) = (Bench::new(VIEW), Bench::new(&one_target()));
+    let (mut two, mut one) = (Bench::new(VIEW), Bench::new(&one_target()));
+    // A checkpoint after each step.
+    (two.checkpoint_every, one.checkpoint_every) = (Duration::ZERO, Duration::ZERO);
     let term = "[loss]\nkind = \"focal\"\n[loss.decorrelation]\ncolumn = \"mass\"\nstrength = 3\nscore = \"top\"\n\
                 among = \"qcd\"\n";
     let parametrised = "kind = \"parametrised-perceptron\"\nhidden = [8]";
