@@ -149,6 +149,8 @@ INTERRUPTED = """
     import os, signal, sys, threading, time
     import fiducial
     view, jets, out = sys.argv[1:]
+    # What is started in the background, as some CI is, inherits that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     begin = time.perf_counter()
     try:
