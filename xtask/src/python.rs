@@ -38,8 +38,8 @@ pub(crate) fn test_installed_package(interpreter: &Path, arguments: &[&str]) -> 
     run(Command::new(interpreter).args(["-m", "pytest"]).args(arguments).current_dir(package))
 }
 
-/// Runs the tests of the package `fiducial` with the module that the workspace's own build made, laid beside its Python
-/// sources: maturin would compile everything a second time.
+/// Runs the tests of the package `fiducial` with a module that cargo made here, laid beside its Python sources. Built alone, its
+/// dependencies have fewer features than in the whole workspace, so that Arrow's are compiled once more; maturin would compile all.
 pub(crate) fn test_package(interpreter: &Path, arguments: &[&str]) -> Outcome {
     run(&mut cargo(&["build", "--locked", "--release", "-p", "fiducial-python"]))?;
     let place = assemble()?;
