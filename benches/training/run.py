@@ -1,6 +1,6 @@
 """Training throughput beside PyTorch: interleaved runs, the median ratio and its spread.
 
-Usage: run.py [MODEL.toml] [--jets 512] [--length 64] [--steps 40] [--rounds 7] [--threads 2] [--python PYTHON_WITH_TORCH]
+Usage: run.py [MODEL.toml] [--jets 512] [--length 64] [--steps 40] [--rounds 7] [--threads 2] [--precision bf16] [--python PYTHON_WITH_TORCH]
 Build first: cargo build --release -p fiducial-models --example train_throughput
 """
 
@@ -32,7 +32,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", default="2")
     parser.add_argument("--python", default=sys.executable, help="a Python with torch and numpy")
+    parser.add_argument("--precision", choices=["single", "bf16"], default="single", help="of matrix products; PyTorch's is autocast")
     options = parser.parse_args()
+    os.environ["FIDUCIAL_PRECISION"] = options.precision
     jets, length, steps = str(options.jets), str(options.length), str(options.steps)
     ratios, ours, theirs, processor = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:

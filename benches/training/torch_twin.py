@@ -342,7 +342,8 @@ def main():
         if step == 3:
             processor = time.process_time()
         start = time.perf_counter()
-        loss = nn.functional.cross_entropy(network(*inputs, vectors), labels)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=os.environ.get("FIDUCIAL_PRECISION") == "bf16"):
+            loss = nn.functional.cross_entropy(network(*inputs, vectors).float(), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -8,6 +8,7 @@ use fiducial_data::dataset::{About, Dataset};
 use fiducial_data::prepare::{self, PrepareOptions, prepare_or_reuse};
 use fiducial_data::view::View;
 use fiducial_metrics::Bootstrap;
+use fiducial_models::ComputeDevice;
 use fiducial_train::resources::{Meter, Resources};
 use fiducial_train::{Card, FitOptions, MeasuredMetric, Measurement, Recipe, SavedModel};
 
@@ -57,6 +58,8 @@ pub struct RunOptions {
     pub out: Option<PathBuf>,
     /// Throw away what the directory holds of an earlier run.
     pub fresh: bool,
+    /// Where the network computes; none for the best that is there.
+    pub device: Option<ComputeDevice>,
     /// The command that does it again, for the record.
     pub command: String,
 }
@@ -148,7 +151,8 @@ pub fn run(options: &RunOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let mut resources = BTreeMap::from([("prepare".to_owned(), meter.read())]);
     progress(Progress::Prepared(&dataset));
 
-    let saved = trained(&recipe, &view, &dataset, &out, progress)?;
+    let saved = trained(&recipe, &view, &dataset, &out, options.device, progress)?;
+    let saved = saved.on(options.device.unwrap_or_else(ComputeDevice::best))?;
     if let Some(training) = &saved.training {
         resources.insert("train".to_owned(), training.resources.clone());
     }
@@ -306,6 +310,7 @@ fn trained(
     view: &View,
     dataset: &Dataset,
     out: &Path,
+    device: Option<ComputeDevice>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<SavedModel, Error> {
     let directory = out.join("model");
@@ -319,7 +324,8 @@ fn trained(
         }
     }
     let mut training = |done: &fiducial_train::Progress<'_>| progress(Progress::Training(done));
-    Ok(fiducial_train::train(recipe, view, dataset, &directory, &FitOptions::default(), &mut training)?)
+    let options = FitOptions { device, ..FitOptions::default() };
+    Ok(fiducial_train::train(recipe, view, dataset, &directory, &options, &mut training)?)
 }
 
 /// Puts what was measured into the model's card.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use fiducial_models::ComputeDevice;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done
@@ -304,9 +305,12 @@ pub(crate) struct Train {
     /// Seed of initial weights, order of batches and dropout
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// Predict parameters, memory and time from a few steps, and write no model
+    /// Predict parameters, memory and time from a few steps on the processor, and write no model
     #[arg(long)]
     pub(crate) plan: bool,
+    /// Where the network computes: cpu, cuda or cuda:N; by default a GPU, if the program was built for them and one is there
+    #[arg(long, conflicts_with = "plan")]
+    pub(crate) device: Option<ComputeDevice>,
     /// Processes on this machine that share each batch; the result does not depend on it. --threads then is for
     /// each of them
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "plan")]
@@ -331,6 +335,9 @@ pub(crate) struct Predict {
     /// The split to predict
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
+    /// Where the network computes: cpu, cuda or cuda:N; by default a GPU, if the program was built for them and one is there
+    #[arg(long)]
+    pub(crate) device: Option<ComputeDevice>,
 }
 
 #[derive(Debug, Args)]
@@ -473,6 +480,9 @@ pub(crate) struct BenchRun {
     /// Throw away what is in DIR and start anew
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// Where the network computes: cpu, cuda or cuda:N; by default a GPU, if the program was built for them and one is there
+    #[arg(long)]
+    pub(crate) device: Option<ComputeDevice>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

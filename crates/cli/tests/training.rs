@@ -44,6 +44,19 @@ fn the_number_of_processes_changes_no_byte() {
     assert!(refused.stderr.contains("training.micro_batches = 4"), "{}", refused.stderr);
 }
 
+#[test]
+fn a_gpu_that_is_not_there_is_told_kindly() {
+    let sandbox = prepared();
+    sandbox.write("flow.toml", recipe(FLOW, "epochs = 1").as_bytes());
+    let told = sandbox.run(&["train", "flow.toml", "--dataset", "top", "-o", "x", "--device", "cuda:4096"]);
+    assert_eq!(told.code, 3, "{}", told.stderr);
+    assert!(told.stderr.contains("cuda:4096"), "{}", told.stderr);
+    assert!(!told.stderr.contains("panicked"), "{}", told.stderr);
+    let unknown = sandbox.run(&["train", "flow.toml", "--dataset", "top", "-o", "x", "--device", "tpu"]);
+    assert_eq!(unknown.code, 2, "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("`cpu`, `cuda` or `cuda:N`"), "{}", unknown.stderr);
+}
+
 /// The processes that another has started.
 #[cfg(target_os = "linux")]
 fn children(parent: u32) -> Vec<u32> {

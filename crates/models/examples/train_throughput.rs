@@ -3,14 +3,14 @@
 //! Prints one line of JSON: jets per second, milliseconds and (on Linux) milliseconds of processor time a step, and the
 //! losses of the first steps. With DIR it first writes the weights, the
 //! inputs and the logits there, so that a twin in another framework can start from the same numbers. The number of
-//! threads is that of rayon (`RAYON_NUM_THREADS`).
+//! threads is that of rayon (`RAYON_NUM_THREADS`). With `FIDUCIAL_PRECISION=bf16` matrix products are made of bf16.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use fiducial_models::{Inputs, ModelConfig, Network, Optimiser, OptimiserConfig, PaddedGroups};
+use fiducial_models::{Inputs, ModelConfig, Network, Optimiser, OptimiserConfig, PaddedGroups, Precision};
 use rand::{RngExt, SeedableRng};
 
 #[global_allocator]
@@ -78,7 +78,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    let mut optimiser = Optimiser::new(OptimiserConfig { weight_decay: 0.0, ..OptimiserConfig::default() });
+    let precision = match std::env::var("FIDUCIAL_PRECISION").as_deref() {
+        Ok("bf16") => Precision::BFloat16,
+        _ => Precision::Single,
+    };
+    let mut optimiser =
+        Optimiser::new(OptimiserConfig { weight_decay: 0.0, precision, ..OptimiserConfig::default() });
     let mut losses = Vec::new();
     let mut times = Vec::new();
     let mut processor = 0.0;

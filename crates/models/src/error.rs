@@ -46,6 +46,14 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A device that is not there, or that this program cannot use.
+    #[error("use {device}: {reason}")]
+    NoDevice {
+        /// What was asked for.
+        device: crate::ComputeDevice,
+        /// Why it cannot be had.
+        reason: String,
+    },
     /// ONNX Runtime, or an exported file in it.
     #[error("check the export: {0}")]
     Runtime(String),

@@ -70,7 +70,7 @@ impl Network {
         let differences =
             difference(inputs)?.iter().zip(&baseline).map(|(there, here)| there - here).collect();
 
-        let device = fused::device(true);
+        let device = fused::device(self.device(), true);
         let shape = [inputs.constituents(), width];
         let mut sums = vec![0.0_f32; inputs.constituents() * width];
         let weight = (0..inputs.jets() * classes).map(|index| match index % classes {
@@ -84,7 +84,9 @@ impl Network {
             let (place, slope) = (t.powi(4), 4.0 * t.powi(3));
             let here = scaled(place);
             let x: Tensor<2> = from_values(here.features.clone(), shape, &device).require_grad();
-            let logits = self.architecture.forward(&here, &mut Pass::watching(x.clone()))?;
+            let mut pass = Pass::watching(x.clone());
+            pass.run_on(self.device());
+            let logits = self.architecture.forward(&here, &mut pass)?;
             let gradients = (logits * weight.clone()).sum().backward();
             let gradient = x
                 .grad(&gradients)

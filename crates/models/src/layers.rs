@@ -9,7 +9,7 @@ use crate::fused::dense::dense;
 use crate::fused::dropout::dropout;
 use crate::fused::norm::{Moments, Statistics, batch_norm, layer_norm};
 use crate::fused::{Activation, device, from_values, values};
-use crate::{Error, Inputs};
+use crate::{ComputeDevice, Error, Inputs};
 
 /// Draws initial weights, in the order in which layers are made.
 pub(crate) struct Initialiser {
@@ -62,23 +62,30 @@ pub(crate) struct Pass {
     pub(crate) moments: Vec<Moments>,
     /// Stands for the features of the batch, where their gradient is asked for.
     watched: Option<Tensor<2>>,
+    /// Where the network is.
+    compute: ComputeDevice,
 }
 
 impl Pass {
     pub(crate) fn evaluation() -> Self {
-        Self { random: None, moments: Vec::new(), watched: None }
+        Self { random: None, moments: Vec::new(), watched: None, compute: ComputeDevice::Cpu }
     }
 
     /// The dropout of a training step is a function of the seed and the step alone, so that a resumed run repeats it.
     pub(crate) fn training(seed: u64, step: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(step);
-        Self { random: Some(random), moments: Vec::new(), watched: None }
+        Self { random: Some(random), ..Self::evaluation() }
     }
 
     /// An evaluation that reads `features`, (constituents, features), so that a gradient comes back to them.
     pub(crate) fn watching(features: Tensor<2>) -> Self {
         Self { watched: Some(features), ..Self::evaluation() }
+    }
+
+    /// Makes it a pass through a network that is on `compute`.
+    pub(crate) fn run_on(&mut self, compute: ComputeDevice) {
+        self.compute = compute;
     }
 
     /// The features of a batch, (constituents, features).
@@ -92,7 +99,7 @@ impl Pass {
 
     /// Where the tensors of this pass live.
     pub(crate) fn device(&self) -> Device {
-        device(self.trains() || self.watched.is_some())
+        device(self.compute, self.trains() || self.watched.is_some())
     }
 
     /// Sets a share of the numbers to zero and scales up the others; in training only.

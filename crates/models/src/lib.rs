@@ -32,6 +32,7 @@
 
 pub mod allocator;
 mod architectures;
+mod compute;
 mod config;
 mod error;
 mod explain;
@@ -52,6 +53,7 @@ pub use architectures::{
     ParametrisedPerceptronConfig, ParticleFlowNetworkConfig, ParticleNetConfig, ParticleTransformerConfig,
     PerceptronConfig, Pooling, RecurrentConfig, TransformerConfig,
 };
+pub use compute::{ComputeDevice, Precision};
 pub use config::{ModelConfig, Need, Reads, Shape};
 pub use error::Error;
 pub use explain::Attributions;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::architectures::Architecture;
 use crate::fused::norm::Moments;
 use crate::fused::{self, from_values, values};
 use crate::layers::{Initialiser, Pass};
-use crate::{Error, Inputs, ModelConfig};
+use crate::{ComputeDevice, Error, Inputs, ModelConfig};
 
 /// A network with its weights.
 ///
@@ -27,6 +27,7 @@ use crate::{Error, Inputs, ModelConfig};
 pub struct Network {
     config: ModelConfig,
     pub(crate) architecture: Architecture,
+    device: ComputeDevice,
 }
 
 /// The numbers of one parameter.
@@ -46,24 +47,42 @@ impl Network {
     pub fn new(config: &ModelConfig, seed: u64) -> Result<Self, Error> {
         config.validate()?;
         config.check_complete()?;
-        let mut start = Initialiser::new(seed, fused::device(true));
+        let mut start = Initialiser::new(seed, fused::device(ComputeDevice::Cpu, true));
         let architecture = config.architecture.build(&config.shape, &mut start);
-        Ok(Self { config: config.clone(), architecture })
+        Ok(Self { config: config.clone(), architecture, device: ComputeDevice::Cpu })
     }
 
     /// A network for the weights of a file with `stored` numbers; none where it would have more, which are not made then.
     pub(crate) fn for_weights(config: &ModelConfig, stored: usize) -> Result<Option<Self>, Error> {
         config.validate()?;
         config.check_complete()?;
-        let mut start = Initialiser::within(stored, fused::device(true));
+        let mut start = Initialiser::within(stored, fused::device(ComputeDevice::Cpu, true));
         let architecture = config.architecture.build(&config.shape, &mut start);
-        let network = Self { config: config.clone(), architecture };
+        let network = Self { config: config.clone(), architecture, device: ComputeDevice::Cpu };
         Ok((!start.overdrawn).then_some(network))
     }
 
     /// What the network was built from.
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// Where the network is. A new one, and one from a file, is on the processor.
+    pub fn device(&self) -> ComputeDevice {
+        self.device
+    }
+
+    /// The network with the same weights on another device, where it then trains and evaluates.
+    ///
+    /// # Errors
+    /// A device that [`ComputeDevice::check`] refuses.
+    pub fn on(mut self, device: ComputeDevice) -> Result<Self, Error> {
+        device.check()?;
+        if device != self.device {
+            self.architecture = self.architecture.map(&mut Move { to: fused::device(device, true) });
+            self.device = device;
+        }
+        Ok(self)
     }
 
     /// How many numbers are learned.
@@ -114,6 +133,7 @@ impl Network {
         pass: &mut Pass,
     ) -> Result<Tensor<2>, Error> {
         inputs.check(&self.config)?;
+        pass.run_on(self.device);
         architecture.forward(&inputs.for_shape(&self.config.shape), pass)
     }
 
@@ -212,6 +232,22 @@ impl ModuleMapper for Replace {
             return param;
         };
         replace(param, new)
+    }
+}
+
+/// Copies parameters to a device.
+struct Move {
+    to: Device,
+}
+
+impl ModuleMapper for Move {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let learned = param.is_require_grad();
+        param.map(|tensor| {
+            // Of another type than f32 there is none.
+            let numbers = values(tensor.clone()).unwrap_or_default();
+            from_values(numbers, tensor.dims(), &self.to).set_require_grad(learned)
+        })
     }
 }
 

@@ -73,7 +73,7 @@ impl Network {
             let reason = format!("it holds {}, the network is {}", text(&other), text(self));
             return Err(Error::Weights { what: path.as_ref().display().to_string(), reason });
         }
-        *self = other;
+        *self = other.on(self.device())?;
         Ok(())
     }
 

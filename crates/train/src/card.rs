@@ -2,6 +2,7 @@
 use std::fmt::{self, Write};
 use std::path::Path;
 
+use fiducial_models::ComputeDevice;
 use fiducial_trees::Booster;
 use serde::{Deserialize, Serialize};
 
@@ -261,6 +262,9 @@ fn training(text: &mut String, model: &SavedModel) -> fmt::Result {
             if let Some(accuracy) = best.validation_accuracy {
                 writeln!(text, "| validation accuracy | {accuracy:.4} |")?;
             }
+        }
+        if training.device != ComputeDevice::Cpu.to_string() {
+            writeln!(text, "| device | {} |", training.device)?;
         }
         let used = &training.resources;
         writeln!(text, "| time | {:.0} s |", used.wall_seconds)?;

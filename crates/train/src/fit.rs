@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fiducial_data::batches::{Sampler, Tensors};
-use fiducial_models::{Loss, ModelConfig, Network, Optimiser, StepReport, WeightAverage};
+use fiducial_models::{ComputeDevice, Loss, ModelConfig, Network, Optimiser, StepReport, WeightAverage};
 
 use crate::checkpoint::{self, Checkpoints, Identity, Numbers, Position, Running};
 use crate::files::{self, Faults};
@@ -68,9 +68,12 @@ impl<'a> Job<'a> {
     }
 }
 
-/// How to train: nothing here changes the result.
+/// How to train: on the processor nothing here changes the result.
 #[derive(Clone, Debug)]
 pub struct FitOptions {
+    /// Where the network computes; none for the best that is there. On a GPU the result is the processor's but for rounding, and
+    /// an interrupted training does not go on to the same bytes.
+    pub device: Option<ComputeDevice>,
     /// The directory for checkpoints. None: an interrupted training is lost.
     pub checkpoints: Option<PathBuf>,
     /// Checkpoints are written at each epoch's end, and within an epoch after this time.
@@ -87,6 +90,7 @@ pub struct FitOptions {
 impl Default for FitOptions {
     fn default() -> Self {
         Self {
+            device: Some(ComputeDevice::Cpu),
             checkpoints: None,
             checkpoint_every: Duration::from_secs(30),
             log: None,
@@ -198,6 +202,8 @@ impl<'a> Run<'a> {
         }
         let mut network = Network::new(job.model, job.training.seed)?;
         let started = job.start.map(|start| start.load_into(&mut network)).transpose()?;
+        let network = network.on(options.device.unwrap_or_else(ComputeDevice::best))?;
+        job.training.precision.check(network.device())?;
         let steps = job.train.rows().div_ceil(job.training.batch_size);
         let optimiser = job.training.optimiser(&network.parameter_shapes(), job.loss)?;
         let optimiser = Optimiser::new(optimiser);
@@ -301,7 +307,7 @@ impl<'a> Run<'a> {
         numbers: Numbers<Vec<u8>>,
     ) -> Result<(), Error> {
         let name = manifest.display().to_string();
-        self.network = Network::from_safetensors(&name, &numbers.weights)?;
+        self.network = Network::from_safetensors(&name, &numbers.weights)?.on(self.network.device())?;
         let config = self.optimiser.config().clone();
         self.optimiser = Optimiser::from_bytes(config, &self.network, &numbers.optimiser)?;
         let damaged = |reason: &str| Error::damaged(manifest, reason);
@@ -561,10 +567,14 @@ impl<'a> Run<'a> {
     }
 
     fn finish(self) -> Result<Fitted, Error> {
-        let resources = self.resources();
+        let mut resources = self.resources();
+        let device = self.network.device();
+        if device != ComputeDevice::Cpu {
+            resources.energy.note += "; without the GPU's";
+        }
         let network = match &self.best_weights {
             Some(best) => Network::from_safetensors("the best weights", best)?,
-            None => self.network,
+            None => self.network.on(ComputeDevice::Cpu)?,
         };
         let report = TrainReport {
             history: self.history,
@@ -575,6 +585,7 @@ impl<'a> Run<'a> {
             train_jets: self.job.train.rows(),
             validation_jets: self.job.validation.rows(),
             sessions: self.sessions,
+            device: device.to_string(),
             resources,
         };
         Ok(Fitted { network, report })

@@ -110,8 +110,20 @@ pub struct TrainReport {
     pub validation_jets: usize,
     /// How many processes worked on it: one more than its interruptions.
     pub sessions: usize,
+    /// Where the network computed: `cpu`, or `cuda:N`.
+    #[serde(default = "processor", skip_serializing_if = "is_processor")]
+    pub device: String,
     /// What it used, over all of these and, where several worked at once, over all of those. What a killed process used after its last checkpoint is not in it.
     pub resources: Resources,
+}
+
+/// What records without a device mean.
+fn processor() -> String {
+    fiducial_models::ComputeDevice::Cpu.to_string()
+}
+
+fn is_processor(device: &str) -> bool {
+    device == processor()
 }
 
 impl TrainReport {

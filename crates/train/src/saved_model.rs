@@ -5,7 +5,7 @@ use std::path::Path;
 
 use fiducial_data::batches::{Batch, Standardisation, Tensors};
 use fiducial_data::view::{Group, Scaling, View};
-use fiducial_models::{Loss, ModelConfig, Need, Network, Shape};
+use fiducial_models::{ComputeDevice, Loss, ModelConfig, Need, Network, Shape};
 use fiducial_trees::Booster;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,18 @@ impl SavedModel {
     pub fn prediction_names(&self) -> Vec<String> {
         let targets: Vec<String> = self.view.targets().iter().map(|(name, _)| name.clone()).collect();
         self.info.loss.names(&self.info.classes, &targets)
+    }
+
+    /// The model with its network on another device; trees stay on the processor.
+    ///
+    /// # Errors
+    /// A device that is not there.
+    pub fn on(mut self, device: ComputeDevice) -> Result<Self, Error> {
+        self.model = match self.model {
+            Model::Network(network) => Model::Network(network.on(device)?),
+            trees @ Model::Trees(_) => trees,
+        };
+        Ok(self)
     }
 
     /// Predictions for tensors of the view, one row a jet and one column for each of [`SavedModel::prediction_names`]:

@@ -4,7 +4,7 @@ use std::path::Path;
 use fiducial_data::batches::{Sampler, Standardisation, Tensors, quantity, tensors};
 use fiducial_data::dataset::Dataset;
 use fiducial_data::view::View;
-use fiducial_models::{Loss, ModelConfig, Shape};
+use fiducial_models::{ComputeDevice, Loss, ModelConfig, Shape};
 
 use crate::identity::code_version;
 use crate::saved_model::{check_groups, check_view};
@@ -107,6 +107,9 @@ fn grow(
     let refuse = |reason: &str| Err(Error::Fit { kind: trees::KIND, reason: reason.to_owned() });
     if !world.is_alone() {
         return refuse("they grow in one process");
+    }
+    if matches!(options.device, Some(ComputeDevice::Cuda(_))) {
+        return refuse("they grow on the processor");
     }
     if recipe.start.is_some() {
         return refuse("they do not start from weights: leave out [start]");

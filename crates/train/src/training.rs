@@ -1,7 +1,7 @@
 //! The settings of a training.
 use std::collections::BTreeMap;
 
-use fiducial_models::{Loss, OptimiserConfig, OptimiserKind};
+use fiducial_models::{Loss, OptimiserConfig, OptimiserKind, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::{Decay, Schedule};
@@ -29,6 +29,10 @@ pub struct Training {
     /// What is added to the root of the mean square; as in the optimiser's paper where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epsilon: Option<f64>,
+    /// What matrix products are made of, forward and back. Where the hardware has it, `bf16` is faster; sums, norms, weights and the
+    /// optimiser stay in single precision, and so do validation and predictions.
+    #[serde(default)]
+    pub precision: Precision,
     /// The highest learning rate.
     pub learning_rate: f64,
     /// How the learning rate falls.
@@ -99,6 +103,7 @@ impl Training {
             optimiser: OptimiserKind::default(),
             betas: None,
             epsilon: None,
+            precision: Precision::default(),
             learning_rate,
             schedule: Decay::default(),
             last_learning_rate: defaults::last_learning_rate(),
@@ -161,6 +166,7 @@ impl Training {
             weight_decay: self.weight_decay,
             gradient_clip: self.gradient_clip,
             loss: loss.clone(),
+            precision: self.precision,
             // Another seed than that of the first weights, which come from the same generator.
             seed: self.seed ^ 0x6472_6f70_6f75_7421,
             rate_factors,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use fiducial_data::batches::{GroupTensor, Sampler, Tensors};
 use fiducial_data::view::View;
-use fiducial_models::{Loss, LossKind};
+use fiducial_models::{ComputeDevice, Loss, LossKind};
 use fiducial_trees::{Booster, Config, Labelled, Objective, Table, Trainer, Validation};
 
 use crate::checkpoint::{Checkpoints, Identity, Numbers, Position, Running};
@@ -446,6 +446,7 @@ impl Run<'_> {
             train_jets: self.job.train.rows(),
             validation_jets: self.job.validation.rows(),
             sessions: self.state.sessions,
+            device: ComputeDevice::Cpu.to_string(),
             resources,
         };
         (booster, report)

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // the helpers of tests are tests too
 use std::path::Path;
 
-use fiducial_models::{Network, OptimiserKind};
-use fiducial_train::{Decay, Error, FitOptions, Phase, StartWeights, Stopped, Training, fit, predict};
+use fiducial_models::{ComputeDevice, Network, OptimiserKind, Precision};
+use fiducial_train::{
+    Decay, Error, FitOptions, Fitted, Phase, StartWeights, Stopped, Training, fit, predict,
+};
 
 mod toy;
 use toy::Toy;
@@ -246,6 +248,39 @@ fn fine_tuning_starts_from_weights_and_moves_what_it_may() {
     other.training.freeze = vec!["psi.*".into()];
     let error = fit(&other.job(), &FitOptions::default(), &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("training.freeze = psi.*: no parameter has such a name"), "{error}");
+}
+
+#[test]
+fn bf16_learns_as_single_precision_does_or_is_refused() {
+    let text = "kind = \"particle-flow-network\"\nphi = [64, 64]\nhead = [48]";
+    let mut toy = Toy::new(toy::model(text));
+    toy.train = toy::tensors(700, 0);
+    toy.training = Training { epochs: 4, batch_size: 100, ..toy.training };
+    let loss = |fitted: &Fitted| fitted.report.best().unwrap().validation_loss;
+    let single = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap();
+    toy.training.precision = Precision::BFloat16;
+    if let Err(error) = toy.training.precision.check(ComputeDevice::Cpu) {
+        let refused = fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap_err().to_string();
+        assert!(refused.contains(&error.to_string()), "{refused}");
+        println!("learning skipped: {error}");
+        return;
+    }
+    let at = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| fit(&toy.job(), &FitOptions::default(), &mut |_| {}).unwrap())
+    };
+    let (one, three) = (at(1), at(3));
+    assert!(toy::bytes(&one) == toy::bytes(&three), "it depends on the number of threads");
+    assert!(toy::bytes(&one) != toy::bytes(&single), "nothing was rounded");
+    assert!((loss(&one) - loss(&single)).abs() < 0.02, "{} for {}", loss(&one), loss(&single));
+}
+
+#[test]
+fn a_device_that_is_not_there_is_refused_before_anything() {
+    let toy = Toy::new(toy::flow());
+    let options = FitOptions { device: Some(ComputeDevice::Cuda(4096)), ..FitOptions::default() };
+    let error = fit(&toy.job(), &options, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("cuda:4096"), "{error}");
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) fn run(options: &BenchRun, quiet: bool) -> Result<(), Failure> {
         data,
         out: options.out.clone(),
         fresh: options.fresh,
+        device: options.device,
         command: command(options, data),
     };
     let mut display = Display::new(quiet);
@@ -82,7 +83,11 @@ fn command(options: &BenchRun, data: DataChoice) -> String {
     if let Some(model) = &options.model {
         words += &format!(" --model {model}");
     }
-    words + &format!(" --seed {} --data {}", options.seed, data.name())
+    words += &format!(" --seed {} --data {}", options.seed, data.name());
+    if let Some(device) = options.device {
+        words += &format!(" --device {device}");
+    }
+    words
 }
 
 /// One line a metric: value, interval, number of events.

@@ -3,6 +3,7 @@
 use fiducial_bench::protocol;
 use fiducial_data::batches::{Labels, tensors_with};
 use fiducial_data::dataset::Dataset;
+use fiducial_models::ComputeDevice;
 use fiducial_train::SavedModel;
 
 use crate::arguments::Predict;
@@ -10,7 +11,8 @@ use crate::failure::Failure;
 use crate::tables::count;
 
 pub(crate) fn run(options: &Predict) -> Result<(), Failure> {
-    let saved = SavedModel::load(&options.model)?;
+    let device = options.device.unwrap_or_else(ComputeDevice::best);
+    let saved = SavedModel::load(&options.model)?.on(device)?;
     let dataset = Dataset::open(&options.dataset)?;
     let tensors =
         tensors_with(&saved.view, &saved.standardisation, &dataset, &options.split, Labels::Absent)?;

@@ -28,7 +28,11 @@ pub(crate) fn run(options: &Train, quiet: bool) -> Result<(), Failure> {
         return plan(&recipe, &view, &dataset);
     }
     let (mut world, _workers) = workers::world(options, dataset.path(), &output)?;
-    let fit = FitOptions { log_every: u64::from(options.log_every), ..FitOptions::default() };
+    let fit = FitOptions {
+        device: options.device,
+        log_every: u64::from(options.log_every),
+        ..FitOptions::default()
+    };
     let mut progress = |progress: &fiducial_train::Progress<'_>| match (progress.phase, progress.started) {
         (Phase::Begun, Some(started)) => say_started(&display, started),
         (Phase::Begun, None) => {}

@@ -74,6 +74,9 @@ pub(crate) fn world(options: &Train, dataset: &Path, output: &Path) -> Result<(W
         if let Some(seed) = options.seed {
             command.args(["--seed", &seed.to_string()]);
         }
+        if let Some(device) = options.device {
+            command.args(["--device", &device.to_string()]);
+        }
         command.envs([(RANK, rank.to_string()), (WORLD, size.to_string())]);
         command.envs([(ADDRESS, &address), (KEY, &key)]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();

@@ -174,6 +174,7 @@ mod tests {
     use burn::module::{ModuleVisitor, Param};
     use burn::tensor::{Gradients, Tensor};
 
+    use crate::fused::composed::forced;
     use crate::fused::{from_values, values};
     use crate::layers::Pass;
     use crate::{Inputs, ModelConfig, Network, PaddedGroups};
@@ -282,41 +283,77 @@ mod tests {
         }
     }
 
+    /// Networks that see a jet's frame.
+    const NETWORKS: [&str; 10] = [
+        "kind = \"energy-flow-network\"\noutputs = 2\nglobals = 2\nphi = [8, 9]\nhead = [7]",
+        "kind = \"transformer\"\nfeatures = 3\nglobals = 2\noutputs = 2\nembed = [6, 8]\nheads = 2\nblocks = 2\nexpansion = 2",
+        "kind = \"transformer\"\nfeatures = 3\noutputs = 2\nembed = [8]\nheads = 2\nblocks = 1\nexpansion = 2\n\
+         norm = \"root-mean-square\"\nactivation = \"swiglu\"\npooling = \"mean\"",
+        "kind = \"convolution-1d\"\nfeatures = 3\noutputs = 2\nchannels = [5, 6]\nkernel = 3\nhead = [5]",
+        "kind = \"recurrent-network\"\nfeatures = 3\noutputs = 2\nlayers = [5, 6]\nhead = []",
+        "kind = \"recurrent-network\"\nfeatures = 3\noutputs = 2\ncell = \"lstm\"\nlayers = [5, 6]\nhead = []",
+        "kind = \"multilayer-perceptron\"\nglobals = 2\noutputs = 2\nhidden = [6, 5]",
+        "kind = \"parametrised-perceptron\"\nglobals = 2\nparameters = 1\noutputs = 2\nhidden = [6]",
+        "kind = \"kolmogorov-arnold-network\"\nglobals = 2\noutputs = 2\nhidden = [4, 3]\ngrid = 5\nrange = 1.5",
+        "kind = \"convolution-2d\"\nimage = [2, 5, 6]\noutputs = 2\nstages = [[4], [5]]\nhead = [5]",
+    ];
+
+    const EQUIVARIANT_NETWORKS: [&str; 3] = [
+        "kind = \"lorentz-net\"\noutputs = 2\nwidth = 6\nblocks = 2\nhead = [5]\ndropout = 0.0\nvector_weight = 0.05",
+        "kind = \"lorentz-net\"\nfeatures = 3\nscalars = true\noutputs = 2\nwidth = 5\nblocks = 1\nhead = []\ndropout = 0.0",
+        "kind = \"lgatr-slim\"\noutputs = 2\nscalar_channels = 6\nvector_channels = 4\nheads = 2\nblocks = 2\nunit = 1.0",
+    ];
+
+    /// Networks whose gradients other tests look at.
+    const OTHER_NETWORKS: [&str; 4] = [
+        "kind = \"particle-flow-network\"\nfeatures = 3\noutputs = 2\nphi = [8, 9]\nhead = [7]",
+        "kind = \"particle-net\"\nfeatures = 3\noutputs = 2\nneighbours = 3\nconvolutions = [[5, 6, 7], [6]]\nhead = [6]\ndropout = 0.0",
+        "kind = \"particle-net\"\nfeatures = 3\noutputs = 2\nneighbours = 3\nconvolutions = [[5], [6]]\nphantom_neighbours = true\nhead = []\ndropout = 0.0",
+        "kind = \"particle-transformer\"\nfeatures = 3\noutputs = 2\nembed = [6, 8]\npair_embed = [5]\nheads = 2\nblocks = 2\n\
+         class_blocks = 2\nexpansion = 2\ndropout = 0.0",
+    ];
+
     #[test]
     fn gradients_are_the_slopes_of_the_scores() {
-        check("kind = \"energy-flow-network\"\noutputs = 2\nglobals = 2\nphi = [8, 9]\nhead = [7]");
-        check(
-            "kind = \"transformer\"\nfeatures = 3\nglobals = 2\noutputs = 2\nembed = [6, 8]\nheads = 2\nblocks = 2\nexpansion = 2",
-        );
-        check(
-            "kind = \"transformer\"\nfeatures = 3\noutputs = 2\nembed = [8]\nheads = 2\nblocks = 1\nexpansion = 2\n\
-             norm = \"root-mean-square\"\nactivation = \"swiglu\"\npooling = \"mean\"",
-        );
-        check(
-            "kind = \"convolution-1d\"\nfeatures = 3\noutputs = 2\nchannels = [5, 6]\nkernel = 3\nhead = [5]",
-        );
-        check("kind = \"recurrent-network\"\nfeatures = 3\noutputs = 2\nlayers = [5, 6]\nhead = []");
-        check(
-            "kind = \"recurrent-network\"\nfeatures = 3\noutputs = 2\ncell = \"lstm\"\nlayers = [5, 6]\nhead = []",
-        );
-        check("kind = \"multilayer-perceptron\"\nglobals = 2\noutputs = 2\nhidden = [6, 5]");
-        check("kind = \"parametrised-perceptron\"\nglobals = 2\nparameters = 1\noutputs = 2\nhidden = [6]");
-        check(
-            "kind = \"kolmogorov-arnold-network\"\nglobals = 2\noutputs = 2\nhidden = [4, 3]\ngrid = 5\nrange = 1.5",
-        );
-        check("kind = \"convolution-2d\"\nimage = [2, 5, 6]\noutputs = 2\nstages = [[4], [5]]\nhead = [5]");
+        NETWORKS.into_iter().for_each(check);
     }
 
     #[test]
     fn gradients_of_equivariant_networks_are_the_slopes_of_the_scores() {
-        check(
-            "kind = \"lorentz-net\"\noutputs = 2\nwidth = 6\nblocks = 2\nhead = [5]\ndropout = 0.0\nvector_weight = 0.05",
-        );
-        check(
-            "kind = \"lorentz-net\"\nfeatures = 3\nscalars = true\noutputs = 2\nwidth = 5\nblocks = 1\nhead = []\ndropout = 0.0",
-        );
-        check(
-            "kind = \"lgatr-slim\"\noutputs = 2\nscalar_channels = 6\nvector_channels = 4\nheads = 2\nblocks = 2\nunit = 1.0",
-        );
+        EQUIVARIANT_NETWORKS.into_iter().for_each(check);
+    }
+
+    /// What runs on a GPU, here on the processor: the same scores, moments and gradients but for rounding.
+    #[test]
+    fn composed_operations_are_the_fused_ones() {
+        let inputs = inputs();
+        let largest = |values: &[f32]| values.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        let close = |what: &str, fused: &[f32], composed: &[f32], least: f32| {
+            assert_eq!(fused.len(), composed.len(), "{what}");
+            let scale = largest(fused).max(least);
+            for (fused, composed) in fused.iter().zip(composed) {
+                assert!((fused - composed).abs() < 2e-4 * scale, "{what}: {composed} for {fused} of {scale}");
+            }
+        };
+        for text in NETWORKS.into_iter().chain(EQUIVARIANT_NETWORKS).chain(OTHER_NETWORKS) {
+            let network = Network::new(&ModelConfig::from_toml(text).unwrap(), 3).unwrap();
+            let scores = || network.logits(&inputs).unwrap();
+            close(text, &scores(), &forced(scores), 0.1);
+            let moments = || {
+                let mut pass = Pass::training(1, 1);
+                network.training_logits(&inputs, &mut pass).unwrap();
+                let moments = pass.moments.into_iter().flat_map(|moments| [moments.mean, moments.deviation]);
+                moments.flatten().map(|value| value as f32).collect::<Vec<_>>()
+            };
+            close(text, &moments(), &forced(moments), 0.1);
+            let (_, fused) = run(&network, &inputs);
+            let (_, composed) = forced(|| run(&network, &inputs));
+            assert!(fused.keys().eq(composed.keys()), "{text}");
+            // A bias before a batch norm has no gradient but of rounding.
+            let least = fused.values().map(|gradient| 0.05 * largest(gradient)).fold(0.0, f32::max);
+            for (name, gradient) in &fused {
+                close(&format!("{text}: {name}"), gradient, &composed[name], least);
+            }
+        }
     }
 }

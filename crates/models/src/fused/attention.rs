@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use pulp::{Simd, WithSimd};
 
+use super::composed;
 use super::dense::exp;
 use super::glue::Operand;
 use super::kernel::{Matrix, Room, build, fill_several, multiply, scratch};
@@ -23,7 +24,8 @@ pub(crate) fn jets_of(offsets: &[usize]) -> Vec<Range<usize>> {
 /// `softmax(q k^T / sqrt(width) + bias) v` for each jet and head.
 ///
 /// `q` is (queries, channels); `k` and `v` are (keys, channels); heads lie beside each other in the channels. `bias` is
-/// the scores' own layout, that of [`pair_bias`](super::pair_bias::pair_bias), and needs equal queries and keys.
+/// the scores' own layout, that of [`pair_bias`](super::pair_bias::pair_bias), and needs equal queries and keys. (On a GPU
+/// both have another layout.)
 pub(crate) fn attention(
     [q, k, v]: [Tensor<2>; 3],
     bias: Option<Tensor<2>>,
@@ -33,9 +35,8 @@ pub(crate) fn attention(
 ) -> Result<Tensor<2>, Error> {
     let places = [0, 1, 2].map(|array| Place { array, start: 0 });
     let plan = Plan::new(heads, q.dims()[1], places, bias.is_some(), queries, keys);
-    let [q, k, v] = [Operand::new(q)?, Operand::new(k)?, Operand::new(v)?];
     match bias {
-        Some(bias) => plan.run([q, k, v, Operand::new(bias)?]),
+        Some(bias) => plan.run([q, k, v, bias]),
         None => plan.run([q, k, v]),
     }
 }
@@ -50,9 +51,8 @@ pub(crate) fn self_attention(
     let channels = packed.dims()[1] / 3;
     let places = [0, 1, 2].map(|part| Place { array: 0, start: part * channels });
     let plan = Plan::new(heads, channels, places, bias.is_some(), offsets, offsets);
-    let packed = Operand::new(packed)?;
     match bias {
-        Some(bias) => plan.run([packed, Operand::new(bias)?]),
+        Some(bias) => plan.run([packed, bias]),
         None => plan.run([packed]),
     }
 }
@@ -68,26 +68,27 @@ pub(crate) fn cross_attention(
     let channels = q.dims()[1];
     let place = |array, start| Place { array, start };
     let places = [place(0, 0), place(1, 0), place(1, channels)];
-    Plan::new(heads, channels, places, false, queries, keys).run([Operand::new(q)?, Operand::new(packed)?])
+    Plan::new(heads, channels, places, false, queries, keys).run([q, packed])
 }
 
 /// Where q, k or v lies: the operand, and its first column there.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    array: usize,
-    start: usize,
+pub(super) struct Place {
+    pub(super) array: usize,
+    pub(super) start: usize,
 }
 
+/// Which columns of which operands are q, k and v, and which rows belong to which jet.
 #[derive(Clone, Debug)]
-struct Plan {
-    heads: usize,
-    channels: usize,
+pub(super) struct Plan {
+    pub(super) heads: usize,
+    pub(super) channels: usize,
     /// Of q, k and v.
-    places: [Place; 3],
+    pub(super) places: [Place; 3],
     /// Whether the last operand is the bias.
-    bias: bool,
-    queries: Offsets,
-    keys: Offsets,
+    pub(super) bias: bool,
+    pub(super) queries: Offsets,
+    pub(super) keys: Offsets,
 }
 
 impl Plan {
@@ -103,7 +104,13 @@ impl Plan {
         Self { heads, channels, places, bias, queries, keys }
     }
 
-    fn run<const N: usize>(self, operands: [Operand; N]) -> Result<Tensor<2>, Error> {
+    fn run<const N: usize>(self, operands: [Tensor<2>; N]) -> Result<Tensor<2>, Error> {
+        if operands.first().is_some_and(composed::wanted) {
+            return composed::attention(&self, &operands);
+        }
+        let operands: Vec<_> = operands.into_iter().map(Operand::new).collect::<Result<_, _>>()?;
+        let operands: [Operand; N] =
+            operands.try_into().map_err(|_| Error::Backend("an operand was lost".to_owned()))?;
         apply(operands, |arrays, tracked| {
             let (output, weights) = self.forward(&arrays, tracked);
             (output, tracked.then(|| Attention { plan: self, arrays, weights }))
@@ -131,7 +138,7 @@ impl Plan {
         Matrix::columns(values, stride, start + head * width, width)
     }
 
-    fn scale(&self) -> f32 {
+    pub(super) fn scale(&self) -> f32 {
         1.0 / ((self.channels / self.heads) as f32).sqrt()
     }
 
@@ -327,6 +334,9 @@ impl<const N: usize> Gradient<N> for Attention<N> {
 
 /// One row of `first`, (jets, channels), before the rows of `x` of each jet.
 pub(crate) fn prepend(first: Tensor<2>, x: Tensor<2>, offsets: &Offsets) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return composed::prepend(first, x, offsets);
+    }
     apply([Operand::new(first)?, Operand::new(x)?], |[first, x], tracked| {
         let channels = first.columns();
         let jets = jets_of(offsets);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
+use super::composed;
 use super::glue::Operand;
 use super::kernel::{
     Matrix, TILE, fill, fill_several, multiply, piece_of, ranges, scratch, sum_in_order, vectorised,
@@ -27,6 +28,9 @@ pub(crate) fn dense(
     bias: Option<Tensor<1>>,
     activation: Activation,
 ) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return Ok(composed::dense(x, weight, bias, activation));
+    }
     let (x, weight) = (Operand::new(x)?, Operand::new(weight)?);
     match bias {
         Some(bias) => apply([x, weight, Operand::new(bias)?], |[x, weight, bias], tracked| {

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::composed;
 use super::glue::Operand;
 use super::kernel::{TILE, fill, ranges, vectorised};
 use super::{Array, Gradient, apply};
@@ -11,6 +12,9 @@ use crate::Error;
 ///
 /// Nothing is stored for the backward: it asks for the same random numbers again.
 pub(crate) fn dropout(x: Tensor<2>, share: f64, key: u64) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return Ok(composed::dropout(x, share, key));
+    }
     let rule = Rule::new(share, key);
     apply([Operand::new(x)?], |[x], tracked| {
         let shape = [x.rows(), x.columns()];

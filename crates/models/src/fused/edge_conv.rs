@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::composed;
 use super::dense;
 use super::glue::Operand;
 use super::kernel::{Matrix, build, multiply, piece_of, ranges, scratch, split, sum_in_order, vectorised};
@@ -64,6 +65,9 @@ pub(crate) fn edge_conv(
     graph: &Arc<Graph>,
     statistics: &[Statistics],
 ) -> Result<(Tensor<2>, Vec<Moments>), Error> {
+    if composed::wanted(&projected) {
+        return composed::edge_conv(projected, parameters, widths, graph, statistics);
+    }
     let mut seen = Vec::new();
     let output =
         apply([Operand::new(projected)?, Operand::new(parameters)?], |[projected, parameters], tracked| {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
+use super::composed;
 use super::glue::Operand;
 use super::kernel::{TILE, build, ranges};
 use super::{Array, Gradient, apply};
@@ -19,6 +20,9 @@ pub(crate) const ZEROS: u32 = u32::MAX;
 ///
 /// Convolutions, recurrences and messages between constituents are this and a matrix product: no padded tensor is made.
 pub(crate) fn gather(x: Tensor<2>, rows: &Rows) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return composed::gather(x, rows);
+    }
     apply([Operand::new(x)?], |[x], tracked| {
         let channels = x.columns();
         let tiles = ranges(rows.len(), TILE);

@@ -11,13 +11,13 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Flex};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::Error;
+use crate::{ComputeDevice, Error};
 
 type Tracking = Autodiff<Flex>;
 
-/// The device that all networks of this crate live on.
-pub(crate) fn device(training: bool) -> Device {
-    if training { Device::flex().autodiff() } else { Device::flex() }
+/// Where the tensors of a pass live.
+pub(crate) fn device(compute: ComputeDevice, training: bool) -> Device {
+    if training { compute.tensors().autodiff() } else { compute.tensors() }
 }
 
 /// A tensor from numbers in row-major order.

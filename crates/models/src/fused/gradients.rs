@@ -14,7 +14,7 @@ use super::pair_embedding::pair_embedding;
 use super::pool::pool;
 use super::residual::add_scaled;
 use super::{Activation, device, from_values};
-use crate::Error;
+use crate::{ComputeDevice, Error};
 
 type Function = dyn Fn(&[Tensor<2>]) -> Result<Tensor<2>, Error>;
 
@@ -49,7 +49,7 @@ fn check(case: &Case) {
         moved
             .map(|((at, direction), &shape)| {
                 let values = at.iter().zip(direction).map(|(at, along)| at + step * along).collect();
-                from_values(values, shape, &device(training))
+                from_values(values, shape, &device(ComputeDevice::Cpu, training))
             })
             .collect()
     };
@@ -65,7 +65,7 @@ fn check(case: &Case) {
 
     let inputs: Vec<Tensor<2>> = tensors(0.0, true).into_iter().map(Tensor::require_grad).collect();
     let output = (case.function)(&inputs).expect(case.name);
-    let weights = from_values(weights.clone(), [rows, columns], &device(true));
+    let weights = from_values(weights.clone(), [rows, columns], &device(ComputeDevice::Cpu, true));
     let gradients = (output * weights).sum().backward();
     let mut found = 0.0;
     for (input, direction) in inputs.iter().zip(&direction) {

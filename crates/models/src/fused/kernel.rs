@@ -1,10 +1,13 @@
 //! Matrix products, vector instructions and the splitting of work.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
+
+use super::brain_float;
+use crate::Precision;
 
 /// Runs `operation` compiled for the widest vectors of this processor.
 ///
@@ -19,11 +22,11 @@ pub(crate) fn vectorised<R>(operation: impl FnOnce() -> R) -> R {
 /// A matrix in a slice.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
-    data: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
+    pub(super) data: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) row_stride: usize,
+    pub(super) column_stride: usize,
 }
 
 impl<'a> Matrix<'a> {
@@ -56,6 +59,23 @@ impl<'a> Matrix<'a> {
     }
 }
 
+thread_local! {
+    static PRECISION: Cell<Precision> = const { Cell::new(Precision::Single) };
+}
+
+/// The precision of the products that this thread is making.
+pub(crate) fn precision() -> Precision {
+    PRECISION.get()
+}
+
+/// Does `work`, and what it shares among threads, with products in `precision`.
+pub(crate) fn with_precision<R>(precision: Precision, work: impl FnOnce() -> R) -> R {
+    let before = PRECISION.replace(precision);
+    let result = work();
+    PRECISION.set(before);
+    result
+}
+
 /// `c = scale * a b`, or `c += scale * a b` with `add`; on the calling thread alone.
 ///
 /// Rows of `c` lie `stride` apart.
@@ -82,6 +102,10 @@ pub(crate) fn multiply(a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32], stride: usiz
 unsafe fn product(a: Matrix<'_>, b: Matrix<'_>, c: *mut f32, stride: usize, add: bool, scale: f32) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert!(a.fits() && b.fits() && b.rows == k, "matrices do not fit: ({m}, {k}) x ({}, {n})", b.rows);
+    // SAFETY: the assertion above keeps both matrices inside their slices; the caller answers for `c`.
+    if precision() == Precision::BFloat16 && unsafe { brain_float::product(a, b, c, stride, add, scale) } {
+        return;
+    }
     // SAFETY: the assertion above keeps both matrices inside their slices; the caller answers for `c`. Strides are lengths
     // of slices and fit isize.
     unsafe {
@@ -178,6 +202,7 @@ pub(crate) fn fill_several<const N: usize, R: Send>(
         }
         assert!(rest.is_empty(), "parts leave {} of {} numbers out", rest.len(), lengths[array]);
     }
+    let precision = precision();
     let results = pieces
         .into_par_iter()
         .enumerate()
@@ -186,7 +211,7 @@ pub(crate) fn fill_several<const N: usize, R: Send>(
                 pieces.iter().map(|piece| (piece.as_ptr().cast::<f32>(), piece.len())).collect();
             let mut rooms = pieces.into_iter().map(Room);
             let rooms = std::array::from_fn(|_| rooms.next().unwrap_or(Room(&mut [])));
-            let (written, result) = make(index, rooms);
+            let (written, result) = with_precision(precision, || make(index, rooms));
             let whole =
                 written.iter().zip(&places).all(|(part, place)| (part.as_ptr(), part.len()) == *place);
             assert!(whole, "a part was not written from end to end");

@@ -2,12 +2,16 @@
 
 use burn::tensor::Tensor;
 
+use super::composed;
 use super::glue::Operand;
 use super::{Array, Gradient, apply};
 use crate::{Error, Loss, Truth};
 
 /// The loss of a batch from the outputs of its rows, in double precision.
 pub(crate) fn loss(outputs: Tensor<2>, truth: &Truth<'_>, loss: &Loss) -> Result<Tensor<1>, Error> {
+    if composed::wanted(&outputs) {
+        return composed::loss(outputs, truth, loss);
+    }
     let [_, columns] = outputs.dims();
     let mut failed = None;
     let tensor = apply([Operand::new(outputs)?], |[outputs], _| {

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::composed;
 use super::glue::Operand;
 use super::kernel::build;
 use super::{Array, Gradient, apply};
@@ -15,6 +16,9 @@ pub(crate) const INVARIANTS: usize = 2;
 ///
 /// `x` is (constituents, 4): px, py, pz, energy. The differences of large products are taken in double precision.
 pub(crate) fn invariants(x: Tensor<2>, offsets: &[usize]) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return composed::invariants(x, offsets);
+    }
     apply([Operand::new(x)?], |[x], tracked| {
         let pairs = ordered_pairs(offsets);
         let (output, _) = build(&pairs, INVARIANTS, |jet, output| {
@@ -125,6 +129,7 @@ impl Gradient<1> for Invariants {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ComputeDevice;
     use crate::fused::{device, from_values, values};
 
     #[test]
@@ -148,7 +153,8 @@ mod tests {
     fn invariants_of_known_pairs() {
         // At rest with mass 2, massless along x with energy 3; then a jet of one, which has no pair.
         let x = vec![0.0, 0.0, 0.0, 2.0, 3.0, 0.0, 0.0, 3.0, 1.0, 1.0, 1.0, 9.0];
-        let invariants = invariants(from_values(x, [3, 4], &device(false)), &[0, 2, 3]).unwrap();
+        let invariants =
+            invariants(from_values(x, [3, 4], &device(ComputeDevice::Cpu, false)), &[0, 2, 3]).unwrap();
         assert_eq!(invariants.dims(), [2, 2]);
         let (square, product) = (-(9.0_f32.ln()), 7.0_f32.ln());
         for (got, expected) in values(invariants).unwrap().iter().zip([square, product, square, product]) {

@@ -4,7 +4,11 @@
 //! output and what its [`Gradient`] needs; [`apply`] hangs it into burn's graph. All work is split into pieces of a size
 //! that does not depend on the number of threads, and partial sums are added in the order of the pieces: the result is
 //! the same at any number of threads, to the bit.
+//!
+//! For tensors on a GPU each operation has a twin in [`composed`] that is made of burn's own.
 
+mod brain_float;
+pub(crate) mod composed;
 mod glue;
 pub(crate) mod kernel;
 
@@ -26,5 +30,6 @@ pub(crate) mod residual;
 mod rows;
 pub(crate) mod spline;
 
+pub(crate) use brain_float::available as has_brain_float;
 pub(crate) use dense::Activation;
 pub(crate) use glue::{Array, Gradient, apply, device, from_values, values};

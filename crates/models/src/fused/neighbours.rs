@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::kernel::{Matrix, multiply, ranges, vectorised};
+use super::kernel::{Matrix, multiply, ranges, vectorised, with_precision};
+use crate::Precision;
 
 /// Edges from each constituent to its nearest ones; the edges of constituent `i` are `starts[i]..starts[i + 1]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,14 +75,17 @@ pub(crate) fn nearest(points: &[f32], dimensions: usize, offsets: &[usize], k: u
         .map(|jets| {
             let mut targets = Vec::new();
             let mut search = Search::default();
-            vectorised(
-                #[inline(always)]
-                || {
-                    for jet in jets {
-                        search.jet(points, dimensions, offsets[jet]..offsets[jet + 1], k, &mut targets);
-                    }
-                },
-            );
+            // Distances are not rounded: they decide who is a neighbour.
+            with_precision(Precision::Single, || {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for jet in jets {
+                            search.jet(points, dimensions, offsets[jet]..offsets[jet + 1], k, &mut targets);
+                        }
+                    },
+                );
+            });
             targets
         })
         .collect();

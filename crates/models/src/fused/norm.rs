@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::composed;
 use super::dense::{gelu, gelu_derivative, rectify};
 use super::glue::Operand;
 use super::kernel::{Room, TILE, fill, piece_of, ranges, sum_in_order, vectorised};
@@ -180,6 +181,9 @@ pub(crate) fn batch_norm(
     statistics: &Statistics,
     activation: Activation,
 ) -> Result<(Tensor<2>, Option<Moments>), Error> {
+    if composed::wanted(&x) {
+        return composed::batch_norm(x, gamma, beta, statistics, activation);
+    }
     let mut moments = None;
     let inputs = [Operand::new(x)?, Operand::new(gamma)?, Operand::new(beta)?];
     let output = apply(inputs, |[x, gamma, beta], tracked| {
@@ -370,6 +374,9 @@ impl NormBackward {
 
 /// Normalises each row of `x`, (rows, channels), over its channels.
 pub(crate) fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return Ok(composed::layer_norm(x, gamma, beta));
+    }
     apply([Operand::new(x)?, Operand::new(gamma)?, Operand::new(beta)?], |[x, gamma, beta], tracked| {
         let (rows, channels) = (x.rows(), x.columns());
         let tiles = ranges(rows, TILE);

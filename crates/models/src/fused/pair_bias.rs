@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::attention::{Offsets, jets_of};
+use super::composed;
 use super::glue::Operand;
 use super::kernel::build;
 use super::{Array, Gradient, apply};
@@ -26,6 +27,9 @@ pub(crate) fn pair_offsets(offsets: &[usize]) -> Vec<usize> {
 ///
 /// All blocks of a network add the same biases: the walk over the triangle is made once, and each adds what lies in order.
 pub(crate) fn pair_bias(bias: Tensor<2>, offsets: &Offsets) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&bias) {
+        return composed::pair_bias(bias, offsets);
+    }
     apply([Operand::new(bias)?], |[bias], tracked| {
         let heads = bias.columns();
         let jets = jets_of(offsets);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::composed;
 use super::dense::{add_to_rows, gelu_with_derivative};
 use super::glue::Operand;
 use super::kernel::{
@@ -68,6 +69,9 @@ pub(crate) fn pair_embedding(
     parameters: Tensor<1>,
     statistics: &[Statistics],
 ) -> Result<(Tensor<2>, Vec<Moments>), Error> {
+    if composed::wanted(&parameters) {
+        return composed::pair_embedding(pairs, inputs, widths, parameters, statistics);
+    }
     let mut seen = Vec::new();
     let output = apply([Operand::new(parameters)?], |[parameters], tracked| {
         let layers = layout(inputs, widths);

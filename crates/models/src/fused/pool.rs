@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::composed;
 use super::glue::Operand;
 use super::kernel::{build, ranges, vectorised};
 use super::{Array, Gradient, apply};
@@ -13,6 +14,9 @@ const JETS: usize = 16;
 /// Sums rows `offsets[j]..offsets[j + 1]` of `x`, (constituents, channels), to (jets, channels); with `mean`, over their
 /// number. A jet without constituents gives zeros.
 pub(crate) fn pool(x: Tensor<2>, offsets: &[usize], mean: bool) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return composed::pool(x, offsets, mean);
+    }
     apply([Operand::new(x)?], |[x], tracked| {
         let channels = x.columns();
         let jets = offsets.len() - 1;

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::composed;
 use super::dense::rectify;
 use super::glue::Operand;
 use super::kernel::{TILE, fill, piece_of, ranges, sum_in_order, vectorised};
@@ -10,6 +11,9 @@ use crate::Error;
 
 /// `relu(a + b)` of two tensors of one shape.
 pub(crate) fn add_rectify(a: Tensor<2>, b: Tensor<2>) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&a) {
+        return Ok(composed::add_rectify(a, b));
+    }
     apply([Operand::new(a)?, Operand::new(b)?], |[a, b], tracked| {
         let (rows, columns) = (a.rows(), a.columns());
         let tiles = ranges(rows, TILE);
@@ -66,6 +70,9 @@ pub(crate) fn add_scaled(
     residual: Tensor<2>,
     gain: Option<Tensor<1>>,
 ) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return Ok(composed::add_scaled(x, residual, gain));
+    }
     let (x, residual) = (Operand::new(x)?, Operand::new(residual)?);
     match gain {
         Some(gain) => apply([x, residual, Operand::new(gain)?], |[x, residual, gain], tracked| {

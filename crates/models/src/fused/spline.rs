@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::composed;
 use super::glue::Operand;
 use super::kernel::{TILE, build, ranges};
 use super::{Array, Gradient, apply};
@@ -54,6 +55,9 @@ impl Grid {
 
 /// The basis functions of each number of `x`, (rows, inputs), to (rows, inputs x functions).
 pub(crate) fn basis(x: Tensor<2>, grid: Grid) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return Ok(composed::basis(x, grid));
+    }
     apply([Operand::new(x)?], |[x], tracked| {
         let (rows, inputs) = (x.rows(), x.columns());
         let width = inputs * grid.functions();

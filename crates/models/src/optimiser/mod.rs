@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 pub use average::WeightAverage;
 pub use gradient::{BatchGradient, total_weight};
 
-use crate::fused::kernel::vectorised;
+use crate::fused::kernel::{vectorised, with_precision};
 use crate::fused::values;
 use crate::layers::Pass;
 use crate::network::replace;
 use crate::weights::{StoredTensor, read_tensors, write_tensors};
-use crate::{Error, Inputs, Loss, ModelConfig, Network, Truth};
+use crate::{Error, Inputs, Loss, ModelConfig, Network, Precision, Truth};
 use rules::{Adaptive, Lion};
 
 /// How weights follow from gradients.
@@ -63,6 +63,8 @@ pub struct OptimiserConfig {
     pub gradient_clip: Option<f64>,
     /// What is minimised.
     pub loss: Loss,
+    /// What matrix products are made of, forward and back; weights, and what this keeps of them, are in single precision.
+    pub precision: Precision,
     /// Seed of dropout.
     pub seed: u64,
     /// A factor of the learning rate for parameters by name; 1 for those not named. With 0 a parameter stays as it is.
@@ -85,6 +87,7 @@ impl OptimiserConfig {
             weight_decay: 0.01,
             gradient_clip: None,
             loss: Loss::default(),
+            precision: Precision::default(),
             seed: 0,
             rate_factors: BTreeMap::new(),
         }
@@ -238,7 +241,9 @@ impl Optimiser {
         part: (u64, u64),
     ) -> Result<BatchGradient, Error> {
         let pass = Pass::training(self.config.seed, self.steps * part.1 + part.0);
-        BatchGradient::compute(network, inputs, truth, &self.config.loss, pass)
+        let precision = self.config.precision;
+        precision.check(network.device())?;
+        with_precision(precision, || BatchGradient::compute(network, inputs, truth, &self.config.loss, pass))
     }
 
     /// Makes a step along the gradient of a whole batch.
