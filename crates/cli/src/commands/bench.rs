@@ -19,6 +19,7 @@ pub(crate) fn list() -> Result<(), Failure> {
 }
 
 pub(crate) fn run(options: &BenchRun, quiet: bool) -> Result<(), Failure> {
+    super::check_device(options.device)?;
     let data = match options.data {
         Data::Sample => DataChoice::Sample,
         Data::Full => DataChoice::Full,

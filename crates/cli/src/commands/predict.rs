@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::tables::count;
 
 pub(crate) fn run(options: &Predict) -> Result<(), Failure> {
+    super::check_device(options.device)?;
     let device = options.device.unwrap_or_else(ComputeDevice::best);
     let saved = SavedModel::load(&options.model)?.on(device)?;
     let dataset = Dataset::open(&options.dataset)?;

@@ -16,6 +16,7 @@ use crate::tables::{bytes, count, duration};
 pub(crate) use super::workers::threads;
 
 pub(crate) fn run(options: &Train, quiet: bool) -> Result<(), Failure> {
+    super::check_device(options.device)?;
     let mut recipe = Recipe::load(&options.recipe)?;
     if let Some(seed) = options.seed {
         recipe.training.seed = seed;
