@@ -1,5 +1,5 @@
 //! The loop learns, repeats itself, and refuses what it cannot train on.
-#![allow(clippy::unwrap_used, clippy::panic)] // the helpers of tests are tests too
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // the helpers of tests are tests too
 use std::path::Path;
 
 use fiducial_models::{ComputeDevice, Network, OptimiserKind, Precision};

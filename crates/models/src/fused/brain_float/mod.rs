@@ -52,6 +52,7 @@ pub(super) unsafe fn product(
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stdout, reason = "a test says what it skips")]
 mod tests {
     use super::*;
 

@@ -4,10 +4,10 @@
 //! normal range become zero.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh,
-    _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_slli_epi32,
-    _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64,
+    __m256bh, __m256i, __m512bh, __m512i, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh,
+    _mm512_cvtneps_pbh, _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_setzero_si512, _mm512_shuffle_i32x4,
+    _mm512_slli_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
 use super::tiles::SIDE;
@@ -99,7 +99,7 @@ fn store(words: __m512i, into: &mut [u32; SIDE]) {
 fn terms(numbers: &[f32], start: usize) -> __m512i {
     let (low, high) = (load(numbers, start), load(numbers, start + SIDE));
     // SAFETY: both are 512 bits.
-    unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)) }
+    unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
 }
 
 /// `number` numbers from `start` on of the rows `term` and `term + 1`, as far as there are `terms` of them.
@@ -115,7 +115,9 @@ fn pair(data: &[f32], stride: usize, term: usize, terms: usize, start: usize, nu
 fn beside(first: &[f32], second: &[f32]) -> __m512i {
     let (first, second) = (_mm512_cvtneps_pbh(load(first, 0)), _mm512_cvtneps_pbh(load(second, 0)));
     // SAFETY: both are 256 bits.
-    let (first, second) = unsafe { (std::mem::transmute(first), std::mem::transmute(second)) };
+    let (first, second): (__m256i, __m256i) = unsafe {
+        (std::mem::transmute::<__m256bh, __m256i>(first), std::mem::transmute::<__m256bh, __m256i>(second))
+    };
     _mm512_or_si512(_mm512_cvtepu16_epi32(first), _mm512_slli_epi32(_mm512_cvtepu16_epi32(second), 16))
 }
 

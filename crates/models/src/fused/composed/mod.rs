@@ -139,7 +139,8 @@ pub(super) fn dropout(x: Tensor<2>, share: f64, key: u64) -> Tensor<2> {
     device.seed(key);
     let draws = Tensor::<2>::random(x.dims(), Distribution::Uniform(0.0, 1.0), &device);
     let kept = draws.greater_equal_scalar(share).float() * (1.0 / (1.0 - share));
-    x.clone() * same_graph(kept, &x)
+    let kept = same_graph(kept, &x);
+    x * kept
 }
 
 /// A constant that can be computed with `x`, whether a gradient is kept of that or not.

@@ -98,7 +98,7 @@ where
         let rows = Tensor::<1, Int>::from_data(TensorData::new(numbers, [number]), device);
         Ok(Self {
             rows: rows.try_into_primitive::<B>().map_err(wrong)?,
-            mask: mask.map(|mask| mask.try_into_primitive::<B>()).transpose().map_err(wrong)?,
+            mask: mask.map(Tensor::try_into_primitive::<B>).transpose().map_err(wrong)?,
             number,
             copies,
         })
