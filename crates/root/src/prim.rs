@@ -166,6 +166,14 @@ impl Prim {
     }
 }
 
+/// Runs `work` compiled for the widest vectors of this processor; the crate itself is compiled for any.
+///
+/// Closures stay calls, for any processor, unless they are marked: `vectorised(#[inline(always)] || ...)`.
+#[inline(always)]
+pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
 /// A native number that is stored big-endian.
 pub(crate) trait BigEndian: bytemuck::Pod + Send + Sync {
     /// Converts as many values as `out` holds; both lengths agree.
@@ -178,9 +186,14 @@ macro_rules! big_endian {
             // Exact chunks without a branch: LLVM turns the loop into byte shuffles.
             fn convert(bytes: &[u8], out: &mut [Self]) {
                 let (chunks, _) = bytes.as_chunks::<{ size_of::<$t>() }>();
-                for (chunk, value) in chunks.iter().zip(out) {
-                    *value = Self::from_be_bytes(*chunk);
-                }
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (chunk, value) in chunks.iter().zip(out) {
+                            *value = Self::from_be_bytes(*chunk);
+                        }
+                    },
+                );
             }
         })*
     };

@@ -1,7 +1,7 @@
 //! The kinds of columns, and how the bytes of their pages become numbers.
 
 use super::schema::ColumnRecord;
-use crate::prim::Prim;
+use crate::prim::{Prim, vectorised};
 
 /// What the elements of a column are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -241,14 +241,42 @@ fn native(kind: &ColumnKind, width: usize, raw: &[u8], elements: usize, skip: us
         return;
     }
     let planes = Planes { raw, elements, skip };
-    match (kind.stored, width) {
-        (Stored::Number(Prim::I16), _) => planes.join_2(out, |n| n >> 1 ^ (n & 1).wrapping_neg()),
-        (Stored::Number(Prim::I32), _) => planes.join_4(out, |n| n >> 1 ^ (n & 1).wrapping_neg()),
-        (Stored::Number(Prim::I64), _) => planes.join_8(out, |n| n >> 1 ^ (n & 1).wrapping_neg()),
-        (_, 2) => planes.join_2(out, |n| n),
-        (_, 4) => planes.join_4(out, |n| n),
-        _ => planes.join_8(out, |n| n),
-    }
+    let stored = kind.stored;
+    vectorised(
+        #[inline(always)]
+        || match (stored, width) {
+            (Stored::Number(Prim::I16), _) => planes.join_2(
+                out,
+                #[inline(always)]
+                |n| n >> 1 ^ (n & 1).wrapping_neg(),
+            ),
+            (Stored::Number(Prim::I32), _) => planes.join_4(
+                out,
+                #[inline(always)]
+                |n| n >> 1 ^ (n & 1).wrapping_neg(),
+            ),
+            (Stored::Number(Prim::I64), _) => planes.join_8(
+                out,
+                #[inline(always)]
+                |n| n >> 1 ^ (n & 1).wrapping_neg(),
+            ),
+            (_, 2) => planes.join_2(
+                out,
+                #[inline(always)]
+                |n| n,
+            ),
+            (_, 4) => planes.join_4(
+                out,
+                #[inline(always)]
+                |n| n,
+            ),
+            _ => planes.join_8(
+                out,
+                #[inline(always)]
+                |n| n,
+            ),
+        },
+    );
 }
 
 /// A page of split elements: first the lowest bytes of all, then the second ones, and so on.
@@ -268,6 +296,7 @@ impl<'a> Planes<'a> {
 
     // `undo` turns a number as it is written into the number that it stands for: signed ones are written with their sign
     // in the lowest bit, so that those near zero are small.
+    #[inline(always)]
     fn join_2(self, out: &mut [u8], undo: impl Fn(u16) -> u16) {
         let out = out.as_chunks_mut().0;
         let [a, b] = self.all(out.len());
@@ -276,6 +305,7 @@ impl<'a> Planes<'a> {
         }
     }
 
+    #[inline(always)]
     fn join_4(self, out: &mut [u8], undo: impl Fn(u32) -> u32) {
         let out = out.as_chunks_mut().0;
         let [a, b, c, d] = self.all(out.len());
@@ -284,6 +314,7 @@ impl<'a> Planes<'a> {
         }
     }
 
+    #[inline(always)]
     fn join_8(self, out: &mut [u8], undo: impl Fn(u64) -> u64) {
         let out = out.as_chunks_mut().0;
         let [a, b, c, d, e, f, g, h] = self.all(out.len());
@@ -294,26 +325,67 @@ impl<'a> Planes<'a> {
     }
 }
 
+/// Elements whose differences are put together at once: they stay in the cache until they are summed.
+const INDICES: usize = 1024;
+
 /// Ends of lists. Split ones are written as differences, from the page's first element on.
 fn index(kind: &ColumnKind, wide: bool, raw: &[u8], elements: usize, skip: usize, out: &mut [u8]) {
     let width = if wide { 8 } else { 4 };
-    if kind.split {
-        let upto = skip + out.len() / 8;
-        let mut deltas = vec![0; upto * width];
-        let planes = Planes { raw, elements, skip: 0 };
-        match wide {
-            true => planes.join_8(&mut deltas, |n| n),
-            false => planes.join_4(&mut deltas, |n| n),
-        }
-        let mut sum = 0u64;
-        let sums = deltas.chunks_exact(width).map(|bytes| {
-            sum = sum.wrapping_add(little(bytes));
-            if wide { sum } else { u64::from(sum as u32) }
-        });
-        fill(sums.skip(skip), out);
-    } else {
+    if !kind.split {
         fill(raw[skip * width..].chunks_exact(width).map(little), out);
+        return;
     }
+    let wanted = skip..skip + out.len() / 8;
+    let mut differences = [0; 8 * INDICES];
+    let mut sum = 0_u64;
+    for start in (0..wanted.end).step_by(INDICES) {
+        let number = INDICES.min(wanted.end - start);
+        let differences = &mut differences[..number * width];
+        let planes = Planes { raw, elements, skip: start };
+        vectorised(
+            #[inline(always)]
+            || match wide {
+                true => planes.join_8(
+                    differences,
+                    #[inline(always)]
+                    |n| n,
+                ),
+                false => planes.join_4(
+                    differences,
+                    #[inline(always)]
+                    |n| n,
+                ),
+            },
+        );
+        // Those before the wanted ones count in the sum and go nowhere.
+        let before = wanted.start.saturating_sub(start).min(number);
+        let out = &mut out[(start + before).saturating_sub(wanted.start) * 8..];
+        if wide {
+            sums(differences, before, out, |bytes| {
+                sum = sum.wrapping_add(u64::from_le_bytes(bytes));
+                sum
+            });
+        } else {
+            sums(differences, before, out, |bytes| {
+                sum = u64::from((sum as u32).wrapping_add(u32::from_le_bytes(bytes)));
+                sum
+            });
+        }
+    }
+}
+
+/// Gives all numbers to `next`, and to `out` what comes back for those behind the first `before`.
+fn sums<const WIDTH: usize>(
+    numbers: &[u8],
+    before: usize,
+    out: &mut [u8],
+    mut next: impl FnMut([u8; WIDTH]) -> u64,
+) {
+    let (passed, kept) = numbers.as_chunks().0.split_at(before);
+    for number in passed {
+        next(*number);
+    }
+    fill(kept.iter().map(|number| next(*number)), out);
 }
 
 fn little(bytes: &[u8]) -> u64 {
