@@ -13,7 +13,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     }
     let Ok(names) = file.table_names() else { return };
     for name in names {
-        let Ok(table) = file.table(&name) else { continue };
+        let Ok(mut table) = file.table(&name) else { continue };
+        // Looks into the first objects of each column for what their class really writes.
+        table.check_objects();
         let _ = table.clusters();
         for column in table.columns() {
             // All entries, and a part, which starts within a basket.

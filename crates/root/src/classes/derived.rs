@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Classes, Made, mark_optional, optional, renumber, same, special};
+use super::fields::{Fields, mark_optional, optional, renumber, same};
+use super::{Classes, Made, special};
 use crate::shape::{Class, Record, Shape};
 
 /// More classes than this are not tried: whoever points to an object of one more gets an error.
@@ -23,7 +24,7 @@ impl Classes<'_> {
     fn derived(&mut self, base: &str) -> Vec<Record> {
         let mark: Arc<str> = format!("{base}*").into();
         // A derived class that points to the base class itself would never end.
-        if special(base, &mut super::Fields::default()).is_some() || self.open.contains(&mark) {
+        if special(base, &mut Fields::default()).is_some() || self.open.contains(&mark) {
             return Vec::new();
         }
         let names = self.streamers.derived(base, MOST);
