@@ -15,6 +15,10 @@ use fiducial_data::batches::{Loader, LoaderOptions, Standardisation};
 use fiducial_data::source;
 use fiducial_data::view::View;
 
+/// The allocator of the `fiducial` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (path, view, epochs, keep) = match arguments.as_slice() {

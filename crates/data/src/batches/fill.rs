@@ -1,6 +1,5 @@
 //! Values to their places in the tensors.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,17 +7,18 @@ use arrow_array::RecordBatch;
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{Field, Schema};
 use arrow_select::concat::concat_batches;
-use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::plan::{GroupPlan, Plan, VariablePlan};
+use super::scale::Rows;
 use super::{GroupTensor, Labels, Tensors};
 use crate::expr::{Environment, Values};
 use crate::source::Error;
 use crate::view::{View, ViewError};
 
-/// Rows whose variables are computed together: few enough for the values of a variable to stay in a core's cache.
-const BLOCK: usize = 1024;
+/// Rows whose variables are computed together: few enough for the values of all variables to stay in a core's second-level cache
+/// (of 100 constituents, 0.1 MB each), and for the memory of each to be smaller than what is mapped anew when it is asked for.
+const BLOCK: usize = 128;
 
 /// A piece of the rows.
 pub(super) struct Loaded<'a> {
@@ -31,6 +31,8 @@ pub(super) struct Loaded<'a> {
 /// The place in the tensors of one piece.
 struct Target<'a> {
     groups: Vec<&'a mut [f32]>,
+    /// For each group whether its memory is zero: padding with zeros is there then.
+    zeroed: Vec<bool>,
     labels: &'a mut [u32],
     targets: &'a mut [f32],
     weights: &'a mut [f32],
@@ -65,20 +67,19 @@ impl Spare {
         spare.truncate(Self::MOST);
     }
 
-    /// Zeros, so many.
-    fn zeros(&self, size: usize) -> Vec<f32> {
+    /// Memory for so many numbers, and whether all of them are 0: what is used again holds what it held.
+    fn take(&self, size: usize) -> (Vec<f32>, bool) {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fitting = spare.iter().position(|block| block.capacity() >= size && block.capacity() / 2 <= size);
         let known = fitting.map(|place| spare.swap_remove(place));
         drop(spare);
         match known {
             Some(mut block) => {
-                block.clear();
                 block.resize(size, 0.0);
-                block
+                (block, false)
             }
             // Zeroed by the system page by page as they are touched, so that zero padding costs no writes.
-            None => vec![0.0; size],
+            None => (vec![0.0; size], true),
         }
     }
 }
@@ -101,11 +102,11 @@ pub(super) fn fill_into<'a>(
 ) -> Result<Tensors, Error> {
     let rows: usize = sizes.iter().sum();
     let has_labels = plan.labels == Labels::Required && !plan.view.classes().is_empty();
-    let mut data: Vec<Vec<f32>> = Vec::with_capacity(plan.groups.len());
+    let mut data: Vec<(Vec<f32>, bool)> = Vec::with_capacity(plan.groups.len());
     for group in &plan.groups {
         let size = rows.checked_mul(group.row_size()).filter(|size| *size <= isize::MAX as usize / 4);
         let size = size.ok_or_else(|| Error::settings("allocate tensors", "they do not fit into memory"))?;
-        data.push(spare.zeros(size));
+        data.push(spare.take(size));
     }
     let mut labels = vec![0; if has_labels { rows } else { 0 }];
     let number = if plan.labels == Labels::Required { plan.view.targets().len() } else { 0 };
@@ -140,7 +141,7 @@ pub(super) fn fill_into<'a>(
     if has_labels && plan.balances {
         Balance::measure(plan.view, &labels, &weights)?.apply(&labels, &mut weights);
     }
-    let groups = plan.groups.iter().zip(data).map(|(group, data)| GroupTensor {
+    let groups = plan.groups.iter().zip(data).map(|(group, (data, _))| GroupTensor {
         name: group.group.name.clone(),
         variables: group.variables.len(),
         length: group.length(),
@@ -163,10 +164,11 @@ pub(super) fn fill_into<'a>(
 fn targets<'a>(
     plan: &Plan<'_>,
     sizes: &[usize],
-    data: &'a mut [Vec<f32>],
+    data: &'a mut [(Vec<f32>, bool)],
     (mut labels, mut found, mut weights): (&'a mut [u32], &'a mut [f32], &'a mut [f32]),
 ) -> Vec<Target<'a>> {
-    let mut rest: Vec<&mut [f32]> = data.iter_mut().map(Vec::as_mut_slice).collect();
+    let zeroed: Vec<bool> = data.iter().map(|(_, zeroed)| *zeroed).collect();
+    let mut rest: Vec<&mut [f32]> = data.iter_mut().map(|(block, _)| block.as_mut_slice()).collect();
     let mut targets = Vec::with_capacity(sizes.len());
     for &size in sizes {
         let groups = rest
@@ -178,6 +180,7 @@ fn targets<'a>(
         let values = if found.is_empty() { 0 } else { size * plan.view.targets().len() };
         targets.push(Target {
             groups,
+            zeroed: zeroed.clone(),
             labels: take(&mut labels, count),
             targets: take(&mut found, values),
             weights: take(&mut weights, size),
@@ -232,10 +235,10 @@ impl Block<'_> {
         let rows = self.environment.rows();
         let mut counts = Counts::default();
         let mut truncated = vec![false; rows];
-        for (group, data) in self.plan.groups.iter().zip(&mut target.groups) {
+        for ((group, data), zeroed) in self.plan.groups.iter().zip(&mut target.groups).zip(&target.zeroed) {
             let data = &mut data[start * group.row_size()..(start + rows) * group.row_size()];
             let (cut, clipped) = match group.group.length {
-                Some(length) => self.fill_lists(group, length, data, &mut truncated)?,
+                Some(length) => self.fill_lists(group, length, (data, *zeroed), &mut truncated)?,
                 None => (0, self.fill_events(group, data)?),
             };
             counts.truncated_constituents = counts.truncated_constituents.max(cut);
@@ -263,13 +266,12 @@ impl Block<'_> {
         &self,
         group: &GroupPlan<'_>,
         length: usize,
-        data: &mut [f32],
+        (data, zeroed): (&mut [f32], bool),
         truncated: &mut [bool],
     ) -> Result<(u64, u64), Error> {
         let (mut cut, mut clipped) = (0, 0);
-        let row_size = group.row_size();
+        let stride = group.row_size();
         let mut first: Option<(&str, OffsetBuffer<i32>)> = None;
-        let mut scaled = Vec::new();
         for (index, variable) in group.variables.iter().enumerate() {
             let values = self.values(variable)?;
             let Some(offsets) = values.offsets() else {
@@ -295,36 +297,19 @@ impl Block<'_> {
                 Some((name, expected)) => self.check_offsets(name, expected, variable.name, offsets)?,
             }
             let numbers = values.numbers();
-            let kept = |ends: &[i32]| ends[0] as usize..(ends[1] as usize).min(ends[0] as usize + length);
-            // All at once, but for those that are cut: they count for nothing.
-            scaled.resize(numbers.len(), 0.0);
-            let runs: Vec<Range<usize>> = match cut {
-                0 => std::iter::once(0..numbers.len()).collect(),
-                _ => offsets.windows(2).map(kept).collect(),
-            };
-            for run in runs {
-                let (moved, is_finite) = variable.transform(&numbers[run.clone()], &mut scaled[run.clone()]);
-                clipped += moved;
-                if !is_finite {
-                    let place =
-                        run.start + scaled[run.clone()].iter().position(|x| !x.is_finite()).unwrap_or(0);
-                    let row = offsets.partition_point(|offset| *offset as usize <= place).saturating_sub(1);
-                    let constituent = place - offsets[row] as usize;
-                    return Err(self.not_finite(variable, row, constituent, numbers[place]));
-                }
+            let rows = Rows { length, place: index * length, stride };
+            let (moved, is_finite) = variable.transform_lists(&numbers, offsets, data, rows);
+            clipped += moved;
+            if !is_finite {
+                return Err(self.not_finite_in_lists(variable, &numbers, offsets, (data, rows)));
             }
-            for (row, ends) in offsets.windows(2).enumerate() {
-                let place = row * row_size + index * length;
-                let source = &scaled[kept(ends)];
-                let (real, padding) = data[place..place + length].split_at_mut(source.len());
-                real.copy_from_slice(source);
-                if group.wraps() && !real.is_empty() {
-                    for (target, source) in padding.iter_mut().zip(real.iter().cycle()) {
-                        *target = *source;
-                    }
-                } else if variable.pad != 0.0 {
-                    padding.fill(variable.pad);
-                }
+            if group.wraps() {
+                rows.each(data, offsets, |_, real, padding| match real.is_empty() {
+                    true => padding.fill(variable.pad),
+                    false => padding.iter_mut().zip(real.iter().cycle()).for_each(|(to, from)| *to = *from),
+                });
+            } else if variable.pad != 0.0 || !zeroed {
+                rows.each(data, offsets, |_, _, padding| padding.fill(variable.pad));
             }
         }
         Ok((cut, clipped))
@@ -423,6 +408,28 @@ impl Block<'_> {
         Err(self.value_error(format!("`{first}` has {here} constituents but `{name}` has {there}"), row))
     }
 
+    /// The error for the first value that is not finite.
+    fn not_finite_in_lists(
+        &self,
+        variable: &VariablePlan<'_>,
+        numbers: &[f64],
+        offsets: &OffsetBuffer<i32>,
+        (data, rows): (&mut [f32], Rows),
+    ) -> Error {
+        let (mut row, mut place) = (0, None);
+        rows.each(data, offsets, |start, real, _| {
+            if place.is_none() {
+                place = real
+                    .iter()
+                    .position(|value| !value.is_finite())
+                    .map(|item| (row, item, numbers[start + item]));
+            }
+            row += 1;
+        });
+        let (row, item, value) = place.unwrap_or((0, 0, f64::NAN));
+        self.not_finite(variable, row, item, value)
+    }
+
     fn not_finite(&self, variable: &VariablePlan<'_>, row: usize, constituent: usize, value: f64) -> Error {
         self.value_error(format!("`{}` is {value} for constituent {constituent}", variable.name), row)
     }
@@ -457,41 +464,6 @@ impl Block<'_> {
             return Ok(RecordBatch::new_empty(schema));
         }
         RecordBatch::try_new(schema, arrays).map_err(|error| Error::malformed(self.path, error.to_string()))
-    }
-}
-
-impl VariablePlan<'_> {
-    /// Scales and clips; how many values were clipped, and whether all results are finite. No branch is taken for a value,
-    /// so that the compiler makes vector instructions of it.
-    fn transform(&self, source: &[f64], target: &mut [f32]) -> (u64, bool) {
-        Arch::new().dispatch(Transform { plan: self, source, target })
-    }
-}
-
-/// Compiled for the widest vectors of the processor.
-struct Transform<'a> {
-    plan: &'a VariablePlan<'a>,
-    source: &'a [f64],
-    target: &'a mut [f32],
-}
-
-impl WithSimd for Transform<'_> {
-    type Output = (u64, bool);
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> (u64, bool) {
-        let &VariablePlan { center, scale, low, high, .. } = self.plan;
-        let (mut clipped, mut bad) = (0_u64, false);
-        for (target, value) in self.target.iter_mut().zip(self.source) {
-            let scaled = (value - center) * scale;
-            clipped += u64::from(scaled < low) + u64::from(scaled > high);
-            // Not `clamp`, which panics where low > high, nor `min` and `max`, which lose a NaN.
-            let bounded = if scaled < low { low } else { scaled };
-            let bounded = if bounded > high { high } else { bounded };
-            *target = bounded as f32;
-            bad |= !target.is_finite();
-        }
-        (clipped, !bad)
     }
 }
 

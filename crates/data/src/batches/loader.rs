@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
-use arrow_array::{RecordBatch, UInt32Array, UInt64Array};
 use arrow_select::concat::concat_batches;
-use arrow_select::take::take_record_batch;
 use rayon::prelude::*;
 
 use super::fill::{Balance, Loaded, Spare, fill_into};
+use super::gather::gather;
 use super::plan::Plan;
 use super::{Labels, Sampler, Standardisation, Tensors, shuffled};
 use crate::dataset::{Dataset, ROW_ID};
@@ -277,7 +277,10 @@ struct Work<'a> {
 
 /// Rows of some pieces in the order of the files.
 struct Window {
-    batch: RecordBatch,
+    /// The columns of each piece, one at least. They stay apart: rows are moved once, when they are put in order.
+    parts: Vec<RecordBatch>,
+    /// For each piece how many rows come before it.
+    starts: Vec<usize>,
     row_ids: Vec<u64>,
     path: PathBuf,
 }
@@ -297,18 +300,46 @@ impl Rows {
         self.order.as_ref().map_or(self.window.row_ids.len(), Vec::len) - self.used
     }
 
-    /// Some of the rows that are left.
-    fn part(&self, range: Range<usize>) -> Result<(RecordBatch, Vec<u64>), Error> {
-        let Window { batch, row_ids, path } = &*self.window;
+    /// Adds some of the rows that are left.
+    fn add(
+        &self,
+        range: Range<usize>,
+        batches: &mut Vec<RecordBatch>,
+        row_ids: &mut Vec<u64>,
+    ) -> Result<(), Error> {
         let range = range.start + self.used..range.end + self.used;
         let Some(order) = &self.order else {
-            return Ok((batch.slice(range.start, range.len()), row_ids[range].to_vec()));
+            batches.extend(self.window.slices(&range));
+            row_ids.extend(&self.window.row_ids[range]);
+            return Ok(());
         };
         let order = &order[range];
-        let ids = order.iter().map(|row| row_ids[*row as usize]).collect();
-        let rows = take_record_batch(batch, &UInt32Array::from(order.to_vec()))
-            .map_err(|error| Error::malformed(path, error.to_string()))?;
-        Ok((rows, ids))
+        row_ids.extend(order.iter().map(|row| self.window.row_ids[*row as usize]));
+        batches.push(self.window.gather(order)?);
+        Ok(())
+    }
+}
+
+impl Window {
+    /// Rows in the order of the files.
+    fn slices(&self, range: &Range<usize>) -> impl Iterator<Item = RecordBatch> {
+        self.parts.iter().zip(&self.starts).filter_map(|(part, start)| {
+            let (from, to) = (range.start.max(*start), range.end.min(start + part.num_rows()));
+            (from < to).then(|| part.slice(from - start, to - from))
+        })
+    }
+
+    /// Rows by their numbers.
+    fn gather(&self, rows: &[u32]) -> Result<RecordBatch, Error> {
+        let places = rows.iter().map(|row| {
+            let row = *row as usize;
+            // The first one starts at 0; of empty ones at one place the last counts, which holds the row.
+            let part = self.starts.partition_point(|start| *start <= row) - 1;
+            (part, row - self.starts[part])
+        });
+        let places: Vec<(usize, usize)> = places.collect();
+        let gathered = gather(self.parts[0].schema_ref(), &self.parts, &places);
+        gathered.map_err(|error| Error::malformed(&self.path, error.to_string()))
     }
 }
 
@@ -401,9 +432,7 @@ impl<'a> Work<'a> {
             let end = start + rows.len();
             let wanted = range.start.max(start)..range.end.min(end);
             if !wanted.is_empty() {
-                let (part, ids) = rows.part(wanted.start - start..wanted.end - start)?;
-                parts.push(part);
-                row_ids.extend(ids);
+                rows.add(wanted.start - start..wanted.end - start, &mut parts, &mut row_ids)?;
                 path = &rows.window.path;
             }
             start = end;
@@ -476,24 +505,37 @@ impl Inner {
         let mut pieces = pieces.to_vec();
         pieces.sort_unstable_by_key(|piece| piece.first);
         let read = |piece: &Piece| self.read(piece, &columns, is_whole);
-        let batches: Vec<RecordBatch> = pieces.par_iter().map(read).collect::<Result<_, _>>()?;
+        let parts: Vec<RecordBatch> = pieces.par_iter().map(read).collect::<Result<_, _>>()?;
         let path = pieces.first().map_or(Path::new(""), |piece| self.sources[piece.source].path()).to_owned();
-        let broken = |error: arrow_schema::ArrowError| Error::malformed(&path, error.to_string());
-        let schema = batches.first().map(RecordBatch::schema);
-        let schema = schema.ok_or_else(|| Error::settings("make batches", "a window has no rows"))?;
-        let batch = concat_batches(&schema, &batches).map_err(broken)?;
-        let row_ids: Vec<u64> = match batch.column_by_name(ROW_ID).filter(|_| self.has_row_ids) {
-            Some(ids) => {
-                let ids: Option<&UInt64Array> = ids.as_primitive_opt::<UInt64Type>();
-                ids.ok_or_else(|| Error::column(&path, ROW_ID, "it must be uint64"))?.values().to_vec()
-            }
-            None => pieces.iter().flat_map(|piece| piece.first..piece.first + piece.len()).collect(),
-        };
-        let window = Arc::new(Window { batch, row_ids, path });
-        if is_whole && window.batch.get_array_memory_size() as u64 <= self.options.keep {
+        if parts.is_empty() {
+            return Err(Error::settings("make batches", "a window has no rows"));
+        }
+        let (mut starts, mut row_ids) = (Vec::with_capacity(parts.len()), Vec::new());
+        for (piece, part) in pieces.iter().zip(&parts) {
+            starts.push(row_ids.len());
+            row_ids.extend(self.row_ids(piece, part)?);
+        }
+        let bytes: usize = parts.iter().map(RecordBatch::get_array_memory_size).sum();
+        let window = Arc::new(Window { parts, starts, row_ids, path });
+        if is_whole && bytes as u64 <= self.options.keep {
             self.kept().whole = Some(Arc::clone(&window));
         }
         Ok(window)
+    }
+
+    /// The numbers of the rows of a piece: those that its dataset gave them, else they are counted through all files.
+    fn row_ids(&self, piece: &Piece, part: &RecordBatch) -> Result<Vec<u64>, Error> {
+        let path = self.sources[piece.source].path();
+        if part.num_rows() as u64 != piece.len() {
+            return Err(Error::malformed(path, "its number of rows changed while it was read"));
+        }
+        match part.column_by_name(ROW_ID).filter(|_| self.has_row_ids) {
+            Some(ids) => {
+                let ids = ids.as_primitive_opt::<UInt64Type>();
+                Ok(ids.ok_or_else(|| Error::column(path, ROW_ID, "it must be uint64"))?.values().to_vec())
+            }
+            None => Ok((piece.first..piece.first + piece.len()).collect()),
+        }
     }
 
     /// The columns of a piece, which are kept where there is room, unless the whole window is to be.

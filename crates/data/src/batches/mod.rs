@@ -25,10 +25,12 @@
 
 mod draw;
 mod fill;
+mod gather;
 mod loader;
 mod plan;
 mod rows;
 mod sampling;
+mod scale;
 mod shuffle;
 mod standardise;
 
