@@ -1,10 +1,11 @@
 //! Inference beside ONNX Runtime, in turns in one process: the same network, the same jets, as many threads.
 //!
-//! `ORT_DYLIB_PATH=... cargo run --release -p fiducial-models --example inference -- MODEL.toml [THREADS] [ROUNDS]`
+//! `ORT_DYLIB_PATH=... cargo run --release -p fiducial-models --example inference -- MODEL.toml [THREADS] [ROUNDS] [JETS]`
 //!
 //! Prints a line for a batch of 1 and of 1,024 jets, each of 64 places, all real or half of them padding: medians of the time
 //! of a batch, and the ratio of ours to theirs (above 1: ours takes longer) with its quartiles, by the clock and by processor
-//! time. The export of the network is what ONNX Runtime runs. `benches/inference/run.py` runs it for several models.
+//! time. With JETS batches of that many alone. The export of the network is what ONNX Runtime runs.
+//! `benches/inference/run.py` runs it for several models.
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::error::Error;
@@ -72,11 +73,25 @@ fn processor() -> f64 {
     time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
 }
 
-/// The time of one call, by the clock and by processor time, over `calls` calls.
+/// Waits until no thread of this process works: those of ONNX Runtime spin for a tenth of a second after their last call,
+/// and would take a processor from whoever is measured next.
+fn settle() {
+    for _ in 0..100 {
+        let used = processor();
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        if processor() - used < 5e-4 {
+            return;
+        }
+    }
+}
+
+/// The time of one call, by the clock and by processor time, over `calls` calls after one that wakes the threads.
 fn time(
     calls: usize,
     mut call: impl FnMut() -> Result<(), Box<dyn Error>>,
 ) -> Result<[f64; 2], Box<dyn Error>> {
+    settle();
+    call()?;
     let (start, used) = (Instant::now(), processor());
     for _ in 0..calls {
         call()?;
@@ -93,10 +108,11 @@ fn quartiles(values: impl Iterator<Item = f64>) -> [f64; 3] {
 fn main() -> Result<(), Box<dyn Error>> {
     fiducial_models::allocator::keep_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let path = arguments.first().ok_or("usage: inference MODEL.toml [THREADS] [ROUNDS]")?;
+    let path = arguments.first().ok_or("usage: inference MODEL.toml [THREADS] [ROUNDS] [JETS]")?;
     let number =
         |index: usize, default| arguments.get(index).map_or(Ok(default), |text| text.parse::<usize>());
-    let (threads, rounds) = (number(1, 2)?, number(2, 15)?);
+    let (threads, rounds, only) = (number(1, 2)?, number(2, 15)?, number(3, 0)?);
+    let batches: &[usize] = if only == 0 { &[1, 1024] } else { &[only] };
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let runtime = Runtime::find()?.ok_or("set ORT_DYLIB_PATH to the library of ONNX Runtime")?;
     let mut config = ModelConfig::from_toml(&std::fs::read_to_string(path)?)?;
@@ -111,7 +127,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "| jets | real of {LENGTH} | ours | theirs | ratio by the clock | ratio of processor time | largest difference |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for (jets, real) in [(1, LENGTH), (1, LENGTH / 2), (1024, LENGTH), (1024, LENGTH / 2)] {
+    for (jets, real) in batches.iter().flat_map(|&jets| [(jets, LENGTH), (jets, LENGTH / 2)]) {
         let made = Jets::new(jets, config.features(), real);
         let groups = made.groups();
         let ours = network.probabilities(&Inputs::pack(&groups)?)?;

@@ -6,6 +6,7 @@ use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
 use crate::architectures::Architecture;
+use crate::fused::kernel::{precision, with_precision};
 use crate::fused::norm::Moments;
 use crate::fused::{self, from_values, values};
 use crate::layers::{Initialiser, Pass};
@@ -38,6 +39,9 @@ pub(crate) struct Parameter {
     /// False for running moments.
     pub(crate) learned: bool,
 }
+
+/// Multiplications of a pass, about, that are worth the 10 us until another thread begins.
+const POOL: usize = 1 << 23;
 
 impl Network {
     /// A network with weights drawn from `seed`: the same seed, the same bits.
@@ -103,7 +107,17 @@ impl Network {
     /// # Errors
     /// Inputs that lack a group or have another number of features than the network.
     pub fn logits(&self, inputs: &Inputs) -> Result<Vec<f32>, Error> {
-        values(self.pass(&self.architecture.without_gradients(), inputs, &mut Pass::evaluation())?)
+        let pass =
+            || values(self.pass(&self.architecture.without_gradients(), inputs, &mut Pass::evaluation())?);
+        // Inside of the pool from the start, where it is worth the handing over: each operation would hand its work over
+        // and wait for it otherwise.
+        let mut weights = Size(0);
+        self.visit(&mut weights);
+        if weights.0 * inputs.constituents() < POOL {
+            return pass();
+        }
+        let precision = precision();
+        rayon::scope(|_| with_precision(precision, pass))
     }
 
     /// The probability of each class, (jets, classes) row-major.
@@ -188,6 +202,15 @@ impl ModuleVisitor for Collect {
             learned: param.is_require_grad(),
         };
         self.found.insert(self.path.join("."), parameter);
+    }
+}
+
+/// How many numbers there are.
+struct Size(usize);
+
+impl ModuleVisitor for Size {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0 += param.val().dims().iter().product::<usize>();
     }
 }
 

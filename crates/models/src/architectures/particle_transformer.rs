@@ -14,7 +14,7 @@ use crate::fused::attention::{Offsets, cross_attention, prepend, self_attention}
 use crate::fused::dense::dense;
 use crate::fused::pair_bias::{pair_bias, pair_offsets};
 use crate::fused::pair_embedding::pair_embedding;
-use crate::fused::residual::add_scaled;
+use crate::fused::residual::{add_scaled, scale_columns};
 use crate::layers::{BatchNorm, Dense, Head, Initialiser, LayerNorm, Pass, side_by_side};
 use crate::{Error, Inputs, Reads, Shape};
 
@@ -199,9 +199,9 @@ impl Block {
         let [_, width] = x.dims();
         // The gain of each head, taken into the layer before it.
         let gain = self.head_gain.val().reshape([self.heads, 1]).repeat_dim(1, width / self.heads);
-        let gain = gain.reshape([1, width]);
+        let gain: Tensor<2> = gain.reshape([1, width]);
         let bias = self.mix.bias.as_ref().map(|bias| bias.val() * gain.clone().reshape([width]));
-        let mut x = dense(x, self.mix.weight.val() * gain, bias, Activation::Identity)?;
+        let mut x = dense(x, scale_columns(self.mix.weight.val(), gain)?, bias, Activation::Identity)?;
         x = pass.dropout(self.after_attention_norm.forward(x)?, self.dropout)?;
         let residual = add_scaled(x, residual, None)?;
         let mut x = self.hidden_norm.forward(residual.clone())?;
@@ -267,20 +267,32 @@ const PAIR_FEATURES: usize = 4;
 /// the paper, from px, py, pz, energy, in double precision and cut at 1e-8.
 fn pair_features(vectors: &[f32], offsets: &[usize]) -> Vec<f32> {
     let mut features = vec![0.0; pair_offsets(offsets).last().copied().unwrap_or(0) * PAIR_FEATURES];
-    let ranges: Vec<_> = pair_offsets(offsets).windows(2).map(|pair| pair[0]..pair[1]).collect();
+    let constituents: Vec<Constituent> = vectors
+        .par_chunks_exact(4)
+        .with_min_len(CONSTITUENTS)
+        .map(|p| Constituent::new([p[0], p[1], p[2], p[3]].map(f64::from)))
+        .collect();
+    // A constituent at a time, so that the pairs of one jet are work for several threads too.
+    let (mut next, mut firsts, mut ranges) = (0, Vec::new(), Vec::new());
+    for jet in offsets.windows(2) {
+        for number in 1..=jet[1] - jet[0] {
+            firsts.push(jet[0]);
+            ranges.push(next..next + number);
+            next += number;
+        }
+    }
     let parts = crate::fused::kernel::split(&mut features, &ranges, PAIR_FEATURES);
-    parts.into_par_iter().zip(offsets.par_windows(2)).for_each(|(part, jet)| {
-        let vectors: Vec<Constituent> = vectors[jet[0] * 4..jet[1] * 4]
-            .chunks_exact(4)
-            .map(|p| Constituent::new([p[0], p[1], p[2], p[3]].map(f64::from)))
-            .collect();
-        let pairs = (0..vectors.len()).flat_map(|i| (0..=i).map(move |j| (i, j)));
-        for ((i, j), part) in pairs.zip(part.chunks_exact_mut(PAIR_FEATURES)) {
-            part.copy_from_slice(&vectors[i].with(&vectors[j]));
+    let parts = parts.into_par_iter().enumerate().with_min_len(CONSTITUENTS);
+    parts.for_each(|(i, part)| {
+        for (other, part) in constituents[firsts[i]..=i].iter().zip(part.chunks_exact_mut(PAIR_FEATURES)) {
+            part.copy_from_slice(&constituents[i].with(other));
         }
     });
     features
 }
+
+/// Constituents whose pairs are worth a thread.
+const CONSTITUENTS: usize = 8;
 
 struct Constituent {
     p: [f64; 4],

@@ -9,7 +9,7 @@ use pulp::{Simd, WithSimd};
 use super::composed;
 use super::dense::exp;
 use super::glue::Operand;
-use super::kernel::{Matrix, Room, build, fill_several, multiply, scratch};
+use super::kernel::{Matrix, Room, build, fill_columns, fill_several, multiply, ranges, scratch};
 use super::rows::{dot, largest, sum, with_vectors};
 use super::{Array, Gradient, apply};
 use crate::Error;
@@ -155,6 +155,8 @@ impl Plan {
                     ([output, weights], ())
                 });
             (output, weights)
+        } else if let [place] = &places[..] {
+            (self.forward_jet(arrays, rows, place), Vec::new())
         } else {
             let (output, _) = build(&queries, channels, |jet, output| {
                 scratch(places[jet].len(), |weights| {
@@ -172,6 +174,21 @@ impl Plan {
         (self.queries[jet]..self.queries[jet + 1], self.keys[jet]..self.keys[jet + 1])
     }
 
+    /// The output for a batch of one jet, whose heads are spread over the threads.
+    fn forward_jet(&self, arrays: &[Array], rows: usize, place: &Range<usize>) -> Vec<f32> {
+        let (queries, keys) = self.rows(0);
+        if queries.is_empty() || keys.is_empty() {
+            return vec![0.0; rows * self.channels];
+        }
+        let columns = ranges(self.channels, self.channels / self.heads);
+        fill_columns(rows, self.channels, &columns, |head, room| {
+            scratch(place.len() / self.heads, |weights| {
+                let weights = self.weights_of_head(arrays, 0, head, place, Room::of(weights));
+                room.product(Matrix::new(weights, keys.len()), self.head(arrays, 2, head, &keys), 1.0)
+            })
+        })
+    }
+
     /// The attention weights of one jet, (heads, queries, keys).
     fn weights_of<'a>(
         &self,
@@ -180,21 +197,29 @@ impl Plan {
         place: &Range<usize>,
         room: Room<'a>,
     ) -> &'a mut [f32] {
+        let size = place.len() / self.heads;
+        room.tiles(size, |head, room| self.weights_of_head(arrays, jet, head, place, room))
+    }
+
+    /// The attention weights of one head of a jet, (queries, keys); those of all heads lie at `place`.
+    fn weights_of_head<'a>(
+        &self,
+        arrays: &[Array],
+        jet: usize,
+        head: usize,
+        place: &Range<usize>,
+        room: Room<'a>,
+    ) -> &'a mut [f32] {
         let (queries, keys) = self.rows(jet);
         let size = queries.len() * keys.len();
-        let factors = |head| (self.head(arrays, 0, head, &queries), self.head(arrays, 1, head, &keys).t());
+        let (q, k) = (self.head(arrays, 0, head, &queries), self.head(arrays, 1, head, &keys).t());
         let weights = if self.bias {
-            let weights = room.copy(&arrays[arrays.len() - 1].values()[place.clone()]);
-            for (head, scores) in weights.chunks_exact_mut(size.max(1)).enumerate() {
-                let (q, k) = factors(head);
-                multiply(q, k, scores, keys.len(), true, self.scale());
-            }
+            let start = place.start + head * size;
+            let weights = room.copy(&arrays[arrays.len() - 1].values()[start..start + size]);
+            multiply(q, k, weights, keys.len(), true, self.scale());
             weights
         } else {
-            room.tiles(size, |head, room| {
-                let (q, k) = factors(head);
-                room.product(q, k, self.scale())
-            })
+            room.product(q, k, self.scale())
         };
         with_vectors(Softmax { rows: weights, width: keys.len() });
         weights

@@ -7,7 +7,8 @@ use burn::tensor::Tensor;
 use super::composed;
 use super::glue::Operand;
 use super::kernel::{
-    Matrix, TILE, fill, fill_several, multiply, piece_of, ranges, scratch, sum_in_order, vectorised,
+    Matrix, TILE, fill, fill_columns, fill_several, multiply, piece_of, ranges, scratch, sum_in_order,
+    vectorised,
 };
 use super::{Array, Gradient, apply};
 use crate::Error;
@@ -79,23 +80,70 @@ fn forward(
             });
         return (Array::new(output, [rows, outputs]), Some(Array::new(slope, [rows, outputs])));
     }
-    let (output, _) = fill(&tiles, outputs, |tile, room| {
-        let output = room.product(Matrix::new(argument(tile), inputs), weight, 1.0);
-        add_to_rows(output, bias);
-        vectorised(
-            #[inline(always)]
-            || match activation {
-                Activation::Identity => {}
-                Activation::Relu => output.iter_mut().for_each(|value| *value = rectify(*value)),
-                Activation::Gelu => output.iter_mut().for_each(|value| *value = gelu(*value)),
-            },
-        );
-        (output, ())
-    });
+    let columns = columns_of(rows, inputs, outputs);
+    let output = if columns.len() > 1 {
+        let x = Matrix::new(x.values(), inputs);
+        fill_columns(rows, outputs, &columns, |part, room| {
+            let part = columns[part].clone();
+            let weight = Matrix::columns(w.values(), outputs, part.start, part.len());
+            let mut output = room.product(x, weight, 1.0);
+            let bias = bias.get(part).unwrap_or(&[]);
+            vectorised(
+                #[inline(always)]
+                || {
+                    output.each_row(
+                        #[inline(always)]
+                        |row| {
+                            row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
+                            activate(row, activation);
+                        },
+                    );
+                },
+            );
+            output
+        })
+    } else {
+        let (output, _) = fill(&tiles, outputs, |tile, room| {
+            let output = room.product(Matrix::new(argument(tile), inputs), weight, 1.0);
+            add_to_rows(output, bias);
+            vectorised(
+                #[inline(always)]
+                || activate(output, activation),
+            );
+            (output, ())
+        });
+        output
+    };
     let output = Array::new(output, [rows, outputs]);
     let kept = (activation == Activation::Relu).then(|| output.clone());
     (output, kept)
 }
+
+#[inline(always)]
+fn activate(values: &mut [f32], activation: Activation) {
+    match activation {
+        Activation::Identity => {}
+        Activation::Relu => values.iter_mut().for_each(|value| *value = rectify(*value)),
+        Activation::Gelu => values.iter_mut().for_each(|value| *value = gelu(*value)),
+    }
+}
+
+/// Multiplications of a part: about 5 us of work. More parts than threads, so that an odd number of them is no loss.
+const PART: usize = 1 << 19;
+
+/// Multiplications that are worth waking another thread for.
+const WHOLE: usize = 1 << 21;
+
+/// The parts of the output's columns that a product with few rows, such as that of one jet, is cut into. Rows would be
+/// worse to cut: the product rearranges the weights first, and each part would rearrange all of them.
+fn columns_of(rows: usize, inputs: usize, outputs: usize) -> Vec<Range<usize>> {
+    let work = rows * inputs * outputs;
+    let parts = if rows <= TILE && work >= WHOLE { (work / PART).min(outputs / VECTORS) } else { 1 };
+    ranges(outputs, outputs.div_ceil(parts.max(1)).next_multiple_of(VECTORS))
+}
+
+/// Columns that the product works on at a time.
+const VECTORS: usize = 64;
 
 /// Adds `bias` to each row; an empty one to none.
 pub(crate) fn add_to_rows(rows: &mut [f32], bias: &[f32]) {

@@ -12,7 +12,7 @@ use super::norm::{Statistics, batch_norm, layer_norm};
 use super::pair_bias::{pair_bias, pair_offsets};
 use super::pair_embedding::pair_embedding;
 use super::pool::pool;
-use super::residual::add_scaled;
+use super::residual::{add_scaled, scale_columns};
 use super::{Activation, device, from_values};
 use crate::{ComputeDevice, Error};
 
@@ -121,6 +121,7 @@ fn backwards_are_derivatives_of_forwards() {
         case("sum with gains", &[[300, 5], [300, 5], [1, 5]], |x| {
             add_scaled(x[0].clone(), x[1].clone(), Some(x[2].clone().flatten(0, 1)))
         }),
+        case("gain of columns", &[[300, 5], [1, 5]], |x| scale_columns(x[0].clone(), x[1].clone())),
         case("mean", &[[13, 4]], with(|x, offsets| pool(x[0].clone(), offsets, true))),
         case("prepend", &[[4, 3], [13, 3]], with(|x, offsets| prepend(x[0].clone(), x[1].clone(), offsets))),
         case("pair bias", &[[pairs, 2]], with(|x, offsets| pair_bias(x[0].clone(), offsets))),

@@ -1,6 +1,7 @@
 //! Matrix products, vector instructions and the splitting of work.
 
 use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -299,6 +300,85 @@ impl<'a> Room<'a> {
     unsafe fn written(self) -> &'a mut [f32] {
         // SAFETY: the caller wrote all numbers.
         unsafe { self.0.assume_init_mut() }
+    }
+}
+
+/// Makes rows of `width` numbers in parts of columns, in parallel: what a batch with few rows is cut into.
+///
+/// Columns `columns[part]` of all rows are what `make` writes and hands back; the parts follow each other.
+pub(crate) fn fill_columns(
+    rows: usize,
+    width: usize,
+    columns: &[Range<usize>],
+    make: impl for<'a> Fn(usize, Columns<'a>) -> Written<'a> + Sync,
+) -> Vec<f32> {
+    let mut next = 0;
+    for part in columns {
+        assert!(part.start == next && part.end >= next, "columns {part:?} do not follow {next}");
+        next = part.end;
+    }
+    assert!(next == width, "columns end at {next} of {width}");
+    let mut data = Vec::<f32>::with_capacity(rows * width);
+    let start = Shared(data.spare_capacity_mut().as_mut_ptr().cast::<f32>());
+    let precision = precision();
+    columns.par_iter().enumerate().for_each(|(index, part)| {
+        // SAFETY: the part ends within the rows (asserted above).
+        let first = unsafe { start.get().add(part.start) };
+        let room = Columns { first, rows, columns: part.len(), stride: width, memory: PhantomData };
+        let written = with_precision(precision, || make(index, room));
+        assert!(written.0.first == first, "a part of the columns was not written");
+    });
+    // SAFETY: the parts cover all columns (asserted), and each was written (a `Written` of the same place came back).
+    unsafe { data.set_len(rows * width) };
+    data
+}
+
+/// The start of memory of which each thread writes a part of its own.
+struct Shared(*mut f32);
+
+// SAFETY: `fill_columns` hands each thread columns that no other gets.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn get(&self) -> *mut f32 {
+        self.0
+    }
+}
+
+/// Room for some columns of all rows, apart from all other columns.
+pub(crate) struct Columns<'a> {
+    first: *mut f32,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    memory: PhantomData<&'a mut f32>,
+}
+
+/// Columns that have been written.
+pub(crate) struct Written<'a>(Columns<'a>);
+
+impl<'a> Columns<'a> {
+    /// `scale * a b`, of as many rows and columns; on the calling thread alone.
+    pub(crate) fn product(self, a: Matrix<'_>, b: Matrix<'_>, scale: f32) -> Written<'a> {
+        let (rows, columns) = (self.rows, self.columns);
+        assert!((a.rows, b.columns) == (rows, columns), "({}, {}) numbers", a.rows, b.columns);
+        assert!(a.columns > 0, "a product over nothing");
+        // SAFETY: `fill_columns` made room for these rows and columns, which nobody else has; it is not read.
+        unsafe { product(a, b, self.first, self.stride, false, scale) };
+        Written(self)
+    }
+}
+
+impl Written<'_> {
+    /// Each row of the columns, one after the other.
+    #[inline(always)]
+    pub(crate) fn each_row(&mut self, mut change: impl FnMut(&mut [f32])) {
+        for row in 0..self.0.rows {
+            // SAFETY: the numbers of this row were written, nobody else has these columns, and the borrow ends with the call.
+            change(unsafe {
+                std::slice::from_raw_parts_mut(self.0.first.add(row * self.0.stride), self.0.columns)
+            });
+        }
     }
 }
 

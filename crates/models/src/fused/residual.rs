@@ -1,6 +1,7 @@
 //! The sum of a layer and its shortcut.
 
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 
 use super::composed;
 use super::dense::rectify;
@@ -61,6 +62,76 @@ impl Gradient<2> for AddRectify {
             (part, ())
         });
         [wanted[0].then(|| gradient.clone()), wanted[1].then_some(gradient)]
+    }
+}
+
+/// `x * gain` with a gain for each column: `x` is (rows, columns), `gain` (1, columns).
+pub(crate) fn scale_columns(x: Tensor<2>, gain: Tensor<2>) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return Ok(x * gain);
+    }
+    apply([Operand::new(x)?, Operand::new(gain)?], |[x, gain], tracked| {
+        let output = Array::new(scaled(x.values(), gain.values()), [x.rows(), x.columns()]);
+        (output, tracked.then_some(ScaleColumns { x, gain }))
+    })
+}
+
+fn scaled(x: &[f32], gain: &[f32]) -> Vec<f32> {
+    let columns = gain.len();
+    let tiles = ranges(x.len().checked_div(columns).unwrap_or(0), TILE);
+    let (output, _) = fill(&tiles, columns, |tile, room| {
+        let x = &x[tiles[tile].start * columns..tiles[tile].end * columns];
+        let output = vectorised(
+            #[inline(always)]
+            || {
+                room.tiles(
+                    columns,
+                    #[inline(always)]
+                    |row, room| {
+                        let row = &x[row * columns..(row + 1) * columns];
+                        room.collect(row.iter().zip(gain).map(
+                            #[inline(always)]
+                            |(x, gain)| x * gain,
+                        ))
+                    },
+                )
+            },
+        );
+        (output, ())
+    });
+    output
+}
+
+#[derive(Clone, Debug)]
+struct ScaleColumns {
+    x: Array,
+    gain: Array,
+}
+
+impl Gradient<2> for ScaleColumns {
+    fn gradients(self, output: Array, wanted: [bool; 2]) -> [Option<Vec<f32>>; 2] {
+        let (rows, columns) = (self.x.rows(), self.gain.columns());
+        let dgain = wanted[1].then(|| {
+            let pieces = ranges(rows, piece_of(rows, TILE)).into_par_iter();
+            let sums = pieces.map(|piece| {
+                let place = piece.start * columns..piece.end * columns;
+                let (x, gradient) = (&self.x.values()[place.clone()], &output.values()[place]);
+                let mut sums = vec![0.0; columns];
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (x, gradient) in x.chunks_exact(columns).zip(gradient.chunks_exact(columns)) {
+                            for ((sum, x), gradient) in sums.iter_mut().zip(x).zip(gradient) {
+                                *sum += x * gradient;
+                            }
+                        }
+                    },
+                );
+                sums
+            });
+            sum_in_order(sums.collect(), columns)
+        });
+        [wanted[0].then(|| scaled(output.values(), self.gain.values())), dgain]
     }
 }
 
