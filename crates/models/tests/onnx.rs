@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use common::{Jets, config};
-use fiducial_models::onnx::{Export, Preprocessing, Proof, Runtime, Transform, export, input_names};
-use fiducial_models::{Inputs, KINDS, Network, Optimiser, OptimiserConfig, PaddedGroups};
+use fiducial_models::onnx::{Answers, Export, Preprocessing, Proof, Runtime, Transform, export, input_names};
+use fiducial_models::{Inputs, KINDS, Loss, LossKind, Network, Optimiser, OptimiserConfig, PaddedGroups};
 
 /// Beside those of `common`: options that change the graph, and networks that read jets as a whole.
 const MORE: [(&str, &str); 16] = [
@@ -178,7 +178,7 @@ fn exports_give_what_the_network_gives() {
         let mut session = runtime.session(&file, 1).unwrap();
         let batch = Batch::new(&jets, 12);
         let groups = batch.groups();
-        let proof = Proof::make(&mut session, &runtime, &network, &groups, &groups)
+        let proof = Proof::make(&mut session, &runtime, &network, &Answers::default(), &groups, &groups)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(proof.jets, 9);
         let expected = network.probabilities(&Inputs::pack(&groups).unwrap()).unwrap();
@@ -196,7 +196,7 @@ fn exports_give_what_the_network_gives() {
         let mut session = runtime.session(&file, 1).unwrap();
         let batch = Batch::new(&Jets::new(&[6, 6], 2), 6);
         let groups = PaddedGroups { mask: None, ..batch.groups() };
-        Proof::make(&mut session, &runtime, &network, &groups, &groups)
+        Proof::make(&mut session, &runtime, &network, &Answers::default(), &groups, &groups)
             .unwrap_or_else(|error| panic!("{name} without a mask: {error}"));
     }
 }
@@ -215,7 +215,7 @@ fn ties_are_broken_as_in_the_network() {
         let batch = Batch::new(&jets, 12);
         let groups = batch.groups();
         let mut session = runtime.session(&file, 1).unwrap();
-        Proof::make(&mut session, &runtime, &network, &groups, &groups)
+        Proof::make(&mut session, &runtime, &network, &Answers::default(), &groups, &groups)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
@@ -265,10 +265,12 @@ fn pre_processing_goes_into_the_file() {
         let network = trained(text);
         let options = Export { mask: true, preprocessing: preprocessing.clone(), ..Export::default() };
         let mut session = runtime.session(&export(&network, &options).unwrap(), 1).unwrap();
-        Proof::make(&mut session, &runtime, &network, &raw, &standardised)
+        Proof::make(&mut session, &runtime, &network, &Answers::default(), &raw, &standardised)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         // The proof can fail: these are not the same numbers.
-        let error = Proof::make(&mut session, &runtime, &network, &raw, &raw).unwrap_err().to_string();
+        let error = Proof::make(&mut session, &runtime, &network, &Answers::default(), &raw, &raw)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("the exported file is not the network: jet 0"), "{name}: {error}");
 
         let few = Preprocessing {
@@ -279,6 +281,45 @@ fn pre_processing_goes_into_the_file() {
         let error = export(&network, &Export { preprocessing: few, ..Export::default() }).unwrap_err();
         let error = error.to_string();
         assert!(error.contains("variables, its pre-processing is for"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn regressions_answer_in_the_units_of_their_targets() {
+    let network =
+        trained("kind = \"transformer\"\nfeatures = 3\noutputs = 2\nembed = [8]\nheads = 2\nblocks = 1");
+    let jets = Batch::new(&Jets::new(&[9, 3, 12], 8), 12);
+    let groups = jets.groups();
+    let logits = network.logits(&Inputs::pack(&groups).unwrap()).unwrap();
+    let two = vec![(172.5, 8.0), (-3.0, 0.25)];
+    for (kind, targets) in [
+        (LossKind::SquaredError {}, two.clone()),
+        (LossKind::Huber { delta: 1.0 }, two.clone()),
+        (LossKind::Quantile { levels: vec![0.2, 0.9] }, two[..1].to_vec()),
+        (LossKind::Gaussian {}, two[..1].to_vec()),
+    ] {
+        let answers = Answers { loss: Loss::of(kind.clone()).unwrap(), targets };
+        let options = Export { mask: true, answers: answers.clone(), ..Export::default() };
+        let file = export(&network, &options).unwrap();
+        let wrong = Answers { targets: vec![(0.0, 1.0); 3], ..answers.clone() };
+        let error = export(&network, &Export { answers: wrong, ..options }).unwrap_err().to_string();
+        assert!(error.contains("2 outputs do not fit 3 targets"), "{error}");
+        let Some(runtime) = runtime() else { continue };
+        let mut session = runtime.session(&file, 1).unwrap();
+        let proof = Proof::make(&mut session, &runtime, &network, &answers, &groups, &groups).unwrap();
+        assert!(proof.jets == 3 && proof.largest_difference < 1e-5, "{kind:?}: {proof:?}");
+        let found = session.run(&groups).unwrap();
+        let expected = answers.loss.predictions(&logits[..2], &answers.targets);
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() < 1e-5 * expected.abs().max(1.0), "{kind:?}");
+        }
+        // The proof can fail: another scale is another number.
+        let scaled = Answers {
+            targets: answers.targets.iter().map(|(center, scale)| (*center, 1.1 * scale)).collect(),
+            ..answers
+        };
+        let error = Proof::make(&mut session, &runtime, &network, &scaled, &groups, &groups).unwrap_err();
+        assert!(error.to_string().contains("is not the network: jet 0 gets"), "{kind:?}: {error}");
     }
 }
 

@@ -295,7 +295,7 @@ fn exported(text: &mut String, export: &ExportRecord) -> fmt::Result {
             )?;
             writeln!(
                 text,
-                "| largest difference of a probability | {:.1e}, where {:.0e} is allowed |\n",
+                "| largest difference | {:.1e}, where {:.0e} is allowed |\n",
                 proof.largest_difference, proof.tolerance
             )
         }

@@ -6,11 +6,11 @@ use fiducial_data::batches::{Labels, Standardisation, Tensors, tensors_with};
 use fiducial_data::dataset::Dataset;
 use fiducial_data::view::{Group, Scaling, Variable, View};
 use fiducial_models::Network;
-use fiducial_models::onnx::{self, Export, Preprocessing, Proof, Runtime, Transform};
+use fiducial_models::onnx::{self, Answers, Export, Preprocessing, Proof, Runtime, Transform};
 use serde::{Deserialize, Serialize};
 
 use crate::saved_model::input;
-use crate::{Error, SavedModel, card, files, loss, predict};
+use crate::{Error, SavedModel, card, files, predict};
 
 /// The format that `export.json` names.
 pub const EXPORT_FORMAT: &str = "fiducial-export/1";
@@ -51,8 +51,11 @@ pub struct ExportRecord {
     pub sha256: String,
     /// The names of the inputs.
     pub inputs: Vec<String>,
-    /// The classes in the order of the output.
+    /// The classes in the order of the output; none of a regression.
     pub classes: Vec<String>,
+    /// The names of the output's columns, as in predictions; of a regression in the units of its targets.
+    #[serde(default)]
+    pub outputs: Vec<String>,
     /// Whether the file reads values before any standardisation.
     pub preprocessing_inside: bool,
     /// How it was compared with the network; none if nobody did.
@@ -73,7 +76,8 @@ pub struct ProofRecord {
     pub split: String,
     /// Jets that were compared.
     pub jets: usize,
-    /// The largest difference between two probabilities.
+    /// The largest difference between two probabilities; of a regression, over the target's scale or over the value where that
+    /// is larger.
     pub largest_difference: f64,
     /// The largest that is allowed.
     pub tolerance: f64,
@@ -107,21 +111,13 @@ impl ExportRecord {
 /// the network's.
 ///
 /// # Errors
-/// A regression; no runtime or no jets, unless unproven files are allowed; a file that differs from the network; files that cannot be
+/// Boosted trees; no runtime or no jets, unless unproven files are allowed; a file that differs from the network; files that cannot be
 /// written.
 pub fn export(
     saved: &SavedModel,
     directory: &Path,
     options: &ExportOptions<'_>,
 ) -> Result<(ExportRecord, PathBuf), Error> {
-    if !saved.info.loss.classifies() {
-        let kind = saved.model.kind();
-        let reason = format!(
-            "an export to ONNX is there for classifications only, and it was trained with the loss {}",
-            loss::name(&saved.info.loss.kind)
-        );
-        return Err(Error::Fit { kind, reason });
-    }
     let inside = options.preprocessing;
     let mask = input(&saved.view, "mask").is_some();
     let preprocessing =
@@ -129,12 +125,14 @@ pub fn export(
     let metadata = [
         ("fiducial_model", saved.info.name.clone()),
         ("classes", saved.info.classes.join(",")),
+        ("outputs", saved.prediction_names().join(",")),
         ("dataset_version", saved.info.dataset_version.clone()),
     ];
     let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).to_vec();
     let network = saved.model.network("an export to ONNX")?;
-    let file = onnx::export(network, &Export { mask, preprocessing, metadata })?;
-    let proof = match prove(saved, network, &file, options) {
+    let answers = Answers { loss: saved.info.loss.clone(), targets: saved.target_scales() };
+    let file = onnx::export(network, &Export { mask, preprocessing, answers: answers.clone(), metadata })?;
+    let proof = match prove(saved, network, &answers, &file, options) {
         Ok(proof) => Some(proof),
         Err(Refused::Impossible(_)) if options.unproven => None,
         Err(Refused::Impossible(reason)) => return Err(Error::Unproven(reason)),
@@ -149,6 +147,7 @@ pub fn export(
         sha256: files::sha256(&file),
         inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
         classes: saved.info.classes.clone(),
+        outputs: saved.prediction_names(),
         preprocessing_inside: inside,
         proof,
     };
@@ -182,6 +181,7 @@ impl<E: Into<Error>> From<E> for Refused {
 fn prove(
     saved: &SavedModel,
     network: &Network,
+    answers: &Answers,
     file: &[u8],
     options: &ExportOptions<'_>,
 ) -> Result<ProofRecord, Refused> {
@@ -211,7 +211,7 @@ fn prove(
         predict::groups(&raw, rows.len(), network.config())?,
         predict::groups(&standardised, rows.len(), network.config())?,
     ];
-    let proof = Proof::make(&mut session, &runtime, network, &raw, &standardised)?;
+    let proof = Proof::make(&mut session, &runtime, network, answers, &raw, &standardised)?;
     Ok(ProofRecord {
         runtime: proof.runtime,
         dataset: dataset.manifest().about.name.clone(),
@@ -324,7 +324,10 @@ fn preprocess_json(saved: &SavedModel, inputs: &[&str], inside: bool) -> Preproc
         Some(((*name).to_owned(), described))
     };
     Preprocess {
-        output_names: saved.info.classes.clone(),
+        output_names: match saved.info.loss.classifies() {
+            true => saved.info.classes.clone(),
+            false => saved.prediction_names(),
+        },
         input_names: inputs.iter().map(|name| (*name).to_owned()).collect(),
         groups: inputs.iter().filter_map(group).collect(),
     }

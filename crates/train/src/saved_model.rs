@@ -124,11 +124,16 @@ impl SavedModel {
     }
 
     fn as_predictions(&self, outputs: &[f32]) -> Vec<f64> {
-        let scales = match self.info.loss.classifies() {
+        let scales = self.target_scales();
+        predict::predictions(&self.info.loss, outputs, self.prediction_names().len(), &scales)
+    }
+
+    /// Centre and scale of each target of a regression; none of a classification.
+    pub(crate) fn target_scales(&self) -> Vec<(f64, f64)> {
+        match self.info.loss.classifies() {
             true => Vec::new(),
             false => target_scales(&self.view, &self.standardisation),
-        };
-        predict::predictions(&self.info.loss, outputs, self.prediction_names().len(), &scales)
+        }
     }
 
     /// Writes the directory. `model.json` goes first if it is there and comes last, so that a directory that has it is

@@ -151,6 +151,10 @@ impl Graph {
         self.one("Log", &[x], &[])
     }
 
+    pub(crate) fn exponential(&mut self, x: &Value) -> Value {
+        self.one("Exp", &[x], &[])
+    }
+
     pub(crate) fn sign(&mut self, x: &Value) -> Value {
         self.one("Sign", &[x], &[])
     }

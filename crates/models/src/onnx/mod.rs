@@ -45,7 +45,7 @@ pub(crate) use layers::{Inputs, Weights};
 use layers::{BATCH, LENGTH, Mask};
 use proto::{Dimension, Type};
 
-use crate::{Error, ModelConfig, Network};
+use crate::{Error, Loss, LossKind, ModelConfig, Network};
 
 /// An architecture as nodes of a graph.
 pub(crate) trait ToGraph {
@@ -88,8 +88,32 @@ pub struct Export {
     pub mask: bool,
     /// Puts this in front of the network, so that the file reads values as they are before any standardisation.
     pub preprocessing: Preprocessing,
+    /// What the file gives.
+    pub answers: Answers,
     /// Keys and values that the file carries along.
     pub metadata: Vec<(String, String)>,
+}
+
+/// What a file gives for each row: probabilities of classes, or of a regression numbers in the units of its targets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answers {
+    /// What the network was trained on, which says what its outputs are.
+    pub loss: Loss,
+    /// Centre and scale of each target of a regression, by which the training standardised them.
+    pub targets: Vec<(f64, f64)>,
+}
+
+impl Answers {
+    /// The name of the file's output: [`OUTPUT`], or [`PREDICTIONS`] of a regression.
+    pub fn output(&self) -> &'static str {
+        if self.loss.classifies() { OUTPUT } else { PREDICTIONS }
+    }
+
+    /// The scale that a difference in column `column` of `columns` is measured by.
+    fn scale(&self, column: usize, columns: usize) -> f64 {
+        let each = (columns / self.targets.len().max(1)).max(1);
+        self.targets.get(column / each).map_or(1.0, |(_, scale)| scale.abs())
+    }
 }
 
 /// The names of a file's inputs, in order.
@@ -107,24 +131,59 @@ pub fn input_names(config: &ModelConfig, mask: bool) -> Vec<&'static str> {
     all.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name).collect()
 }
 
-/// The name of a file's output.
+/// The name of the output of a classification: the probability of each class.
 pub const OUTPUT: &str = "softmax";
+
+/// The name of the output of a regression: what [`Loss::names`] names, in that order and in the units of the targets.
+pub const PREDICTIONS: &str = "predictions";
 
 /// The bytes of an ONNX file of the network. The same network gives the same bytes.
 ///
 /// # Errors
-/// Pre-processing of another number of variables than the group has.
+/// Pre-processing of another number of variables than the group has; targets that do not share the outputs evenly.
 pub fn export(network: &Network, options: &Export) -> Result<Vec<u8>, Error> {
     let config = network.config();
     let weights = Weights(network.named_parameters());
     let mut graph = Graph::default();
     let inputs = inputs(&mut graph, config, options)?;
     let scores = config.architecture.to_graph(&mut graph, &weights, &inputs)?;
-    let probabilities = graph.softmax(&scores);
-    graph.output(OUTPUT, &probabilities, &[BATCH, Dimension::Fixed(config.shape.outputs)]);
+    let answers = answers(&mut graph, &scores, config.shape.outputs, &options.answers)?;
+    graph.output(options.answers.output(), &answers, &[BATCH, Dimension::Fixed(config.shape.outputs)]);
     let metadata: Vec<(&str, &str)> =
         options.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     Ok(graph.finish(config.kind(), &metadata))
+}
+
+/// What [`Loss::predictions`] makes of outputs, (n, columns); in double precision, as there.
+fn answers(graph: &mut Graph, outputs: &Value, columns: usize, answers: &Answers) -> Result<Value, Error> {
+    if answers.loss.classifies() {
+        return Ok(graph.softmax(outputs));
+    }
+    let targets = answers.targets.len();
+    if targets == 0 || answers.loss.outputs(0, targets) != columns {
+        return Err(Error::Inputs(format!("{columns} outputs do not fit {targets} targets")));
+    }
+    let each = columns / targets;
+    let of = |column: usize| answers.targets[column / each];
+    let x = graph.cast(outputs, Type::Double);
+    let scales: Vec<f64> = (0..columns).map(|column| of(column).1).collect();
+    let scales = graph.doubles(&[columns], &scales);
+    let centers: Vec<f64> = (0..columns).map(|column| of(column).0).collect();
+    let centers = graph.doubles(&[columns], &centers);
+    let mut values = graph.multiply(&x, &scales);
+    values = graph.add(&values, &centers);
+    if answers.loss.kind == (LossKind::Gaussian {}) {
+        // Of each target the mean, then the logarithm of the variance.
+        let half = graph.double(0.5);
+        let sigma = graph.multiply(&x, &half);
+        let sigma = graph.exponential(&sigma);
+        let sigma = graph.multiply(&sigma, &scales);
+        let means: Vec<f64> = (0..columns).map(|column| if column % 2 == 0 { 1.0 } else { 0.0 }).collect();
+        let (means, half) = (graph.doubles(&[columns], &means), graph.double(0.5));
+        let are_means = graph.less(&half, &means);
+        values = graph.choose(&are_means, &values, &sigma);
+    }
+    Ok(graph.cast(&values, Type::Float))
 }
 
 fn inputs(graph: &mut Graph, config: &ModelConfig, options: &Export) -> Result<Inputs, Error> {

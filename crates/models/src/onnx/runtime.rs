@@ -8,7 +8,7 @@ use ort::environment::Environment;
 use ort::session::{Session as OrtSession, SessionInputValue};
 use ort::value::TensorRef;
 
-use super::OUTPUT;
+use super::{Answers, OUTPUT, PREDICTIONS};
 use crate::{Error, Inputs, Network, PaddedGroups};
 
 /// The largest difference between two probabilities that a proof lets pass.
@@ -97,7 +97,7 @@ impl Runtime {
 pub struct Session(OrtSession);
 
 impl Session {
-    /// The probability of each class for each jet, (jets, classes) row-major.
+    /// The probability of each class for each jet, (jets, classes) row-major, or what a regression predicts.
     ///
     /// # Errors
     /// Groups that the file reads and that are missing or of another size; what ONNX Runtime fails with.
@@ -126,8 +126,9 @@ impl Session {
             inputs.push((name, SessionInputValue::from(tensor)));
         }
         let outputs = self.0.run(inputs).map_err(failed("run the exported file"))?;
-        let output = outputs.get(OUTPUT).ok_or_else(|| Error::Runtime(format!("no output {OUTPUT}")))?;
-        let (_, values) = output.try_extract_tensor::<f32>().map_err(failed("read the probabilities"))?;
+        let output = outputs.get(OUTPUT).or_else(|| outputs.get(PREDICTIONS));
+        let output = output.ok_or_else(|| Error::Runtime(format!("no output {OUTPUT} or {PREDICTIONS}")))?;
+        let (_, values) = output.try_extract_tensor::<f32>().map_err(failed("read the output"))?;
         Ok(values.to_vec())
     }
 }
@@ -145,12 +146,13 @@ pub struct Proof {
     pub runtime: String,
     /// Jets that were compared.
     pub jets: usize,
-    /// The largest difference between two probabilities of one jet and class.
+    /// The largest difference between two probabilities of one jet and class; of a regression, in units of the target's scale,
+    /// or of the predicted value where that is larger.
     pub largest_difference: f64,
 }
 
 impl Proof {
-    /// Runs both on the same jets and compares all probabilities.
+    /// Runs both on the same jets and compares all that `answers` asks for.
     ///
     /// `raw` is what the file reads and `standardised` what the network reads: the same jets, before and after the
     /// pre-processing where it lies in the file, else the same values twice. The jets are run together, then the first of
@@ -162,11 +164,15 @@ impl Proof {
         session: &mut Session,
         runtime: &Runtime,
         network: &Network,
+        answers: &Answers,
         raw: &PaddedGroups<'_>,
         standardised: &PaddedGroups<'_>,
     ) -> Result<Self, Error> {
-        let expected = network.probabilities(&Inputs::pack(standardised)?)?;
-        let classes = network.config().outputs();
+        let columns = network.config().outputs();
+        let outputs = network.logits(&Inputs::pack(standardised)?)?;
+        let rows = outputs.chunks_exact(columns.max(1));
+        let expected: Vec<f64> =
+            rows.flat_map(|row| answers.loss.predictions(row, &answers.targets)).collect();
         let mut largest = 0.0_f64;
         let parts = (0..raw.jets).step_by(TOGETHER).map(|start| start..raw.jets.min(start + TOGETHER));
         // Without a mask nothing can be padded.
@@ -174,21 +180,23 @@ impl Proof {
         let longer = parts.clone().map(|jets| (jets, more));
         let alone = (0..raw.jets.min(1), 0);
         for (jets, more) in parts.map(|jets| (jets, 0)).chain([alone]).chain(longer) {
-            let (part, expected) = (Owned::of(raw, jets.clone(), more), &expected[jets.start * classes..]);
+            let (part, expected) = (Owned::of(raw, jets.clone(), more), &expected[jets.start * columns..]);
             let groups = part.groups();
             let found = session.run(&groups)?;
-            if found.len() != groups.jets * classes {
+            if found.len() != groups.jets * columns {
                 let (found, jets) = (found.len(), groups.jets);
-                return Err(Error::Runtime(format!(
-                    "{found} probabilities for {jets} jets of {classes} classes"
-                )));
+                return Err(Error::Runtime(format!("{found} numbers for {jets} jets of {columns} columns")));
             }
             for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
-                let difference = (f64::from(found) - f64::from(expected)).abs();
+                let scale = match answers.loss.classifies() {
+                    true => 1.0,
+                    false => answers.scale(index % columns, columns).max(expected.abs()),
+                };
+                let difference = (f64::from(found) - expected).abs() / scale;
                 if difference > TOLERANCE || difference.is_nan() {
-                    let (jet, class) = (jets.start + index / classes, index % classes);
+                    let (jet, column) = (jets.start + index / columns, index % columns);
                     return Err(Error::Runtime(format!(
-                        "the exported file is not the network: jet {jet} gets {found} for class {class}, the \
+                        "the exported file is not the network: jet {jet} gets {found} in column {column}, the \
                          network gives {expected}; {} ran it on {} jets padded to {}",
                         runtime.version(),
                         groups.jets,
