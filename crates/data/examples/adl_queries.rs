@@ -1,95 +1,79 @@
 //! Times the ADL benchmark queries: `adl_queries FOLDER FILE ROUNDS [QUERY...]`.
 //!
-//! FOLDER holds `queries/*.toml` and `axes.json`. Each round reads the columns that a query needs, selects, evaluates and
-//! fills a histogram. Prints `{query: {total_s: [..], evaluate_s: [..], bins: [..]}}`: `evaluate_s` is without reading.
+//! FOLDER holds `queries/*.toml` and `axes.json`. Each round fills a histogram as `fiducial hist` does, once from the file and once
+//! from its columns in memory. Prints `{query: {total_s: [..], evaluate_s: [..], bins: [..]}}`: `evaluate_s` is without reading.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_select::filter::filter_record_batch;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use fiducial_data::expr::Expr;
+use fiducial_data::hist::{Spec, fill};
 use fiducial_data::source::{self, Source};
 use fiducial_data::view::View;
-use rayon::prelude::*;
+use fiducial_root::Axis;
 
-/// Rows that are evaluated together: few enough for the combinations of their particles to stay in a core's cache.
-const BLOCK: usize = 2048;
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Uniform bins, filled as `numpy.histogram` does: the last one has both borders.
-struct Axis {
-    bins: usize,
-    low: f64,
-    high: f64,
+/// The columns of a query, read before: a batch for each partition.
+struct Memory {
+    partitions: Vec<Range<u64>>,
+    batches: Vec<RecordBatch>,
 }
 
-impl Axis {
-    fn fill(&self, counts: &mut [u64], values: &[f64]) {
-        let scale = self.bins as f64 / (self.high - self.low);
-        let edge = |bin: usize| self.low + (self.high - self.low) * bin as f64 / self.bins as f64;
-        for value in values {
-            if !(self.low..=self.high).contains(value) {
-                continue;
-            }
-            let mut bin = (((value - self.low) * scale) as usize).min(self.bins - 1);
-            if *value < edge(bin) {
-                bin -= 1;
-            } else if bin + 1 < self.bins && *value >= edge(bin + 1) {
-                bin += 1;
-            }
-            counts[bin] += 1;
-        }
+impl Memory {
+    fn of(source: &dyn Source, columns: &[&str]) -> Result<Self> {
+        let partitions = source.partitions();
+        let read = |rows: &Range<u64>| source.read(columns, rows.clone());
+        let batches = partitions.iter().map(read).collect::<std::result::Result<_, _>>()?;
+        Ok(Self { partitions, batches })
     }
 }
 
-fn evaluate(view: &View, batch: &RecordBatch, first_row: u64, axis: &Axis) -> Result<Vec<u64>> {
-    let mut counts = vec![0; axis.bins];
-    for start in (0..batch.num_rows()).step_by(BLOCK) {
-        let block = batch.slice(start, BLOCK.min(batch.num_rows() - start));
-        let selection = view.select(&block, first_row + start as u64)?;
-        let all = selection.mask.count_set_bits() == block.num_rows();
-        let left =
-            if all { block } else { filter_record_batch(&block, &BooleanArray::new(selection.mask, None))? };
-        let result = view.variable("result", &view.environment(&left))?;
-        axis.fill(&mut counts, &result.numbers());
+impl Source for Memory {
+    fn path(&self) -> &Path {
+        Path::new("memory")
     }
-    Ok(counts)
+
+    fn rows(&self) -> u64 {
+        self.partitions.last().map_or(0, |rows| rows.end)
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.batches[0].schema()
+    }
+
+    fn partitions(&self) -> Vec<Range<u64>> {
+        self.partitions.clone()
+    }
+
+    fn read(&self, columns: &[&str], rows: Range<u64>) -> std::result::Result<RecordBatch, source::Error> {
+        let partition = self.partitions.iter().position(|known| *known == rows).unwrap_or_default();
+        let batch = &self.batches[partition];
+        let places: Vec<usize> =
+            columns.iter().filter_map(|name| batch.schema_ref().index_of(name).ok()).collect();
+        batch.project(&places).map_err(|error| source::Error::Settings {
+            action: "read columns in memory",
+            reason: error.to_string(),
+        })
+    }
 }
 
-fn merged(parts: Vec<Result<Vec<u64>>>) -> Result<Vec<u64>> {
-    let mut total: Vec<u64> = Vec::new();
-    for part in parts {
-        let part = part?;
-        total.resize(part.len(), 0);
-        total.iter_mut().zip(part).for_each(|(sum, count)| *sum += count);
-    }
-    Ok(total)
-}
-
-fn run(source: &dyn Source, view: &View, axis: &Axis) -> Result<(Vec<u64>, f64, f64)> {
-    let columns = view.stored_columns();
-    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let partitions = source.partitions();
+/// The bins of a query without the flow, and the seconds that it took.
+fn run(view: &View, spec: &Spec, sources: &[Box<dyn Source>]) -> Result<(Vec<f64>, f64)> {
     let start = Instant::now();
-    let parts = partitions.par_iter().map(|rows| {
-        let batch = source.read(&columns, rows.clone())?;
-        evaluate(view, &batch, rows.start, axis)
-    });
-    let counts = merged(parts.collect())?;
-    let total = start.elapsed().as_secs_f64();
-    let batches: Vec<RecordBatch> = partitions
-        .iter()
-        .map(|rows| source.read(&columns, rows.clone()))
-        .collect::<std::result::Result<_, _>>()?;
-    let start = Instant::now();
-    let parts =
-        batches.par_iter().zip(&partitions).map(|(batch, rows)| evaluate(view, batch, rows.start, axis));
-    merged(parts.collect())?;
-    Ok((counts, total, start.elapsed().as_secs_f64()))
+    let filled = fill(view, spec, sources, &mut |_| {})?;
+    let seconds = start.elapsed().as_secs_f64();
+    let values = filled.histogram.values();
+    Ok((values[1..values.len() - 1].to_vec(), seconds))
 }
 
 fn main() -> Result<()> {
@@ -100,20 +84,24 @@ fn main() -> Result<()> {
     let (folder, rounds) = (Path::new(folder), rounds.parse::<usize>()?);
     let axes: BTreeMap<String, (usize, f64, f64)> =
         serde_json::from_str(&std::fs::read_to_string(folder.join("axes.json"))?)?;
-    let source = source::open(Path::new(file), Some("Events"))?;
+    let file = [source::open(Path::new(file), Some("Events"))?];
     let mut report = serde_json::Map::new();
     for (query, (bins, low, high)) in axes {
         if !wanted.is_empty() && !wanted.contains(&query) {
             continue;
         }
         let view = View::read(folder.join(format!("queries/{query}.toml")))?;
-        let axis = Axis { bins, low, high };
+        let axes = vec![(Expr::column("result"), Axis::regular(&query, bins, low, high))];
+        let spec = Spec { name: query.clone(), axes, weight: None };
+        let columns = view.stored_columns();
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let memory: [Box<dyn Source>; 1] = [Box::new(Memory::of(file[0].as_ref(), &columns)?)];
         let (mut totals, mut evaluations, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let (bins, total, evaluation) = run(source.as_ref(), &view, &axis)?;
+            let (bins, seconds) = run(&view, &spec, &file)?;
             counts = bins;
-            totals.push(total);
-            evaluations.push(evaluation);
+            totals.push(seconds);
+            evaluations.push(run(&view, &spec, &memory)?.1);
         }
         let result = serde_json::json!({ "total_s": totals, "evaluate_s": evaluations, "bins": counts });
         report.insert(query, result);

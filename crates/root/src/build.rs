@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StructArray,
-    types,
+    ArrayRef, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StructArray, types,
 };
 use arrow_buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{Field, Fields};
@@ -13,7 +12,10 @@ use rayon::prelude::*;
 use crate::error::{Place, Result};
 use crate::layout::Item;
 use crate::pool::{Block, Pool};
-use crate::prim::{BigEndian, Packed, Prim};
+use crate::prim::{BigEndian, Prim};
+
+/// How many times the memory that is needed now may be taken for what is expected.
+const GROWTH: usize = 64;
 
 /// Items of one basket.
 pub(crate) struct Piece<'a> {
@@ -50,56 +52,147 @@ impl Piece<'_> {
     }
 }
 
-/// The array of all items of the pieces.
-pub(crate) fn items(item: &Item, pieces: &[Piece<'_>], place: &Place, pool: &Arc<Pool>) -> Result<ArrayRef> {
-    let rows: usize = pieces.iter().map(|piece| piece.items).sum();
-    let values = numbers(item, pieces, pool);
-    let len = item.numbers();
-    if rows.checked_mul(len) != Some(values.len()) {
-        return Err(place.error(0, format!("{} numbers do not make {rows} items of {len}", values.len())));
-    }
-    // From the innermost dimension out, each a list of fixed size.
-    let mut array = values;
-    for &n in item.dims.iter().rev() {
-        let size =
-            i32::try_from(n).map_err(|_| place.error(0, format!("a dimension of {n} is too large")))?;
-        let field = Arc::new(Field::new("item", array.data_type().clone(), false));
-        array = Arc::new(
-            FixedSizeListArray::try_new(field, size, array, None)
-                .map_err(|e| place.error(0, e.to_string()))?,
-        );
-    }
-    Ok(array)
+/// The items of a column, piece after piece, in one buffer.
+pub(crate) struct Items<'a> {
+    item: &'a Item,
+    pool: &'a Arc<Pool>,
+    block: Block,
+    /// Bytes of the buffer that hold numbers.
+    used: usize,
+    count: usize,
 }
 
-fn numbers(item: &Item, pieces: &[Piece<'_>], pool: &Arc<Pool>) -> ArrayRef {
-    macro_rules! native {
-        ($arrow:ty) => {
-            Arc::new(PrimitiveArray::<$arrow>::new(
-                native::<<$arrow as ArrowPrimitiveType>::Native>(item, pieces, pool, BigEndian::convert)
-                    .finish()
-                    .into(),
-                None,
-            ))
-        };
+impl<'a> Items<'a> {
+    pub(crate) fn new(item: &'a Item, pool: &'a Arc<Pool>) -> Self {
+        Self { item, pool, block: pool.take::<u8>(0), used: 0, count: 0 }
     }
-    match item.prim {
-        Prim::Bool => {
-            let bytes = native::<u8>(item, pieces, pool, BigEndian::convert);
-            Arc::new(booleans(bytes.as_ref()))
+
+    /// Appends the items of some pieces, which are `share` of all that will come, as far as is known: in (0, 1].
+    pub(crate) fn push(&mut self, pieces: &[Piece<'_>], share: f64) {
+        let items: usize = pieces.iter().map(|piece| piece.items).sum();
+        self.reserve(items, share);
+        macro_rules! native {
+            ($t:ty) => {
+                self.convert::<$t>(pieces, BigEndian::convert)
+            };
         }
-        Prim::I8 => native!(types::Int8Type),
-        Prim::U8 => native!(types::UInt8Type),
-        Prim::I16 => native!(types::Int16Type),
-        Prim::U16 => native!(types::UInt16Type),
-        Prim::I32 => native!(types::Int32Type),
-        Prim::U32 => native!(types::UInt32Type),
-        Prim::I64 => native!(types::Int64Type),
-        Prim::U64 => native!(types::UInt64Type),
-        Prim::F32 => native!(types::Float32Type),
-        Prim::F64 => native!(types::Float64Type),
-        Prim::Packed(packed) => unpack(packed, item, pieces, pool),
+        match self.item.prim {
+            Prim::Bool | Prim::U8 => native!(u8),
+            Prim::I8 => native!(i8),
+            Prim::I16 => native!(i16),
+            Prim::U16 => native!(u16),
+            Prim::I32 => native!(i32),
+            Prim::U32 => native!(u32),
+            Prim::I64 => native!(i64),
+            Prim::U64 => native!(u64),
+            Prim::F32 => native!(f32),
+            Prim::F64 => native!(f64),
+            Prim::Packed(packed) => self.convert::<f64>(pieces, |bytes, out| packed.convert(bytes, out)),
+        }
+        self.count += items;
     }
+
+    /// Bytes of a number in memory.
+    fn number_bytes(&self) -> usize {
+        match self.item.prim {
+            Prim::Packed(_) => size_of::<f64>(),
+            prim => prim.width(),
+        }
+    }
+
+    /// Makes room for more items, and for those that are expected after them. A little more is expected than the share says, but
+    /// not many times what is there: a column that holds much of its data in its first rows must not take memory for nothing.
+    fn reserve(&mut self, items: usize, share: f64) {
+        let each = self.item.numbers().saturating_mul(self.number_bytes());
+        let needed = self.used.saturating_add(items.saturating_mul(each));
+        if needed <= self.block.as_ref().len() {
+            return;
+        }
+        let expected =
+            if share < 1.0 { (items.saturating_mul(each) as f64 / share * 1.02) as usize } else { 0 };
+        let wanted = expected.clamp(needed, needed.saturating_mul(GROWTH));
+        let mut block = self.pool.take::<u8>(wanted.next_multiple_of(size_of::<u64>()));
+        block.numbers::<u8>()[..self.used].copy_from_slice(&self.block.as_ref()[..self.used]);
+        self.block = block;
+    }
+
+    /// Converts all pieces, in parallel, behind what is there.
+    fn convert<T: BigEndian>(&mut self, pieces: &[Piece<'_>], convert: impl Fn(&[u8], &mut [T]) + Sync) {
+        let (numbers, width, prim) = (self.item.numbers(), self.item.width(), self.item.prim);
+        let mut targets = Vec::with_capacity(pieces.len());
+        let mut rest = &mut self.block.numbers::<T>()[self.used / size_of::<T>()..];
+        for piece in pieces {
+            let (target, after) = rest.split_at_mut(piece.items * numbers);
+            rest = after;
+            self.used += size_of_val(target);
+            targets.push((piece, target));
+        }
+        targets.into_par_iter().for_each(|(piece, mut target)| {
+            piece.each(width, |bytes| {
+                let n = (bytes.len() / prim.width()).min(target.len());
+                let (now, later) = std::mem::take(&mut target).split_at_mut(n);
+                convert(bytes, now);
+                target = later;
+            });
+            // Nothing of what the memory held before is to be seen.
+            target.fill(T::zeroed());
+        });
+    }
+
+    /// The array of all items.
+    pub(crate) fn finish(self, place: &Place) -> Result<ArrayRef> {
+        let (rows, dims) = (self.count, &self.item.dims);
+        let len = self.item.numbers();
+        let mut array = self.numbers();
+        if rows.checked_mul(len) != Some(array.len()) {
+            return Err(place.error(0, format!("{} numbers do not make {rows} items of {len}", array.len())));
+        }
+        // From the innermost dimension out, each a list of fixed size.
+        for &n in dims.iter().rev() {
+            let size =
+                i32::try_from(n).map_err(|_| place.error(0, format!("a dimension of {n} is too large")))?;
+            let field = Arc::new(Field::new("item", array.data_type().clone(), false));
+            array = Arc::new(
+                FixedSizeListArray::try_new(field, size, array, None)
+                    .map_err(|e| place.error(0, e.to_string()))?,
+            );
+        }
+        Ok(array)
+    }
+
+    fn numbers(mut self) -> ArrayRef {
+        self.block.truncate(self.used);
+        macro_rules! native {
+            ($arrow:ty) => {
+                Arc::new(PrimitiveArray::<$arrow>::new(self.block.finish().into(), None))
+            };
+        }
+        match self.item.prim {
+            Prim::Bool => Arc::new(booleans(self.block.as_ref())),
+            Prim::I8 => native!(types::Int8Type),
+            Prim::U8 => native!(types::UInt8Type),
+            Prim::I16 => native!(types::Int16Type),
+            Prim::U16 => native!(types::UInt16Type),
+            Prim::I32 => native!(types::Int32Type),
+            Prim::U32 => native!(types::UInt32Type),
+            Prim::I64 => native!(types::Int64Type),
+            Prim::U64 => native!(types::UInt64Type),
+            Prim::F32 => native!(types::Float32Type),
+            Prim::F64 => native!(types::Float64Type),
+            Prim::Packed(packed) if packed.double => native!(types::Float64Type),
+            Prim::Packed(_) => {
+                let values: Vec<f32> = self.block.numbers().iter().map(|&x: &f64| x as f32).collect();
+                Arc::new(PrimitiveArray::<types::Float32Type>::new(values.into(), None))
+            }
+        }
+    }
+}
+
+/// The array of all items of the pieces.
+pub(crate) fn items(item: &Item, pieces: &[Piece<'_>], place: &Place, pool: &Arc<Pool>) -> Result<ArrayRef> {
+    let mut items = Items::new(item, pool);
+    items.push(pieces, 1.0);
+    items.finish(place)
 }
 
 /// Truth values of a byte each as bits: all but 0 are true.
@@ -123,46 +216,6 @@ fn eight_bits(bytes: [u8; 8]) -> u8 {
     (truths.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
 
-fn unpack(packed: Packed, item: &Item, pieces: &[Piece<'_>], pool: &Arc<Pool>) -> ArrayRef {
-    let mut values = native(item, pieces, pool, |bytes, out: &mut [f64]| packed.convert(bytes, out));
-    if packed.double {
-        Arc::new(PrimitiveArray::<types::Float64Type>::new(values.finish().into(), None))
-    } else {
-        let values: Vec<f32> = values.numbers().iter().map(|&x: &f64| x as f32).collect();
-        Arc::new(PrimitiveArray::<types::Float32Type>::new(values.into(), None))
-    }
-}
-
-/// Converts all pieces, in parallel, into one buffer.
-fn native<T: BigEndian>(
-    item: &Item,
-    pieces: &[Piece<'_>],
-    pool: &Arc<Pool>,
-    convert: impl Fn(&[u8], &mut [T]) + Sync,
-) -> Block {
-    let (numbers, width) = (item.numbers(), item.width());
-    let total: usize = pieces.iter().map(|piece| piece.items * numbers).sum();
-    let mut out = pool.take::<T>(total);
-    let mut targets = Vec::with_capacity(pieces.len());
-    let mut rest = out.numbers();
-    for piece in pieces {
-        let (target, after) = rest.split_at_mut(piece.items * numbers);
-        rest = after;
-        targets.push((piece, target));
-    }
-    targets.into_par_iter().for_each(|(piece, mut target)| {
-        piece.each(width, |bytes| {
-            let n = (bytes.len() / item.prim.width()).min(target.len());
-            let (now, later) = std::mem::take(&mut target).split_at_mut(n);
-            convert(bytes, now);
-            target = later;
-        });
-        // Nothing of what the memory held before is to be seen.
-        target.fill(T::zeroed());
-    });
-    out
-}
-
 /// Offsets of lists, from their lengths.
 pub(crate) struct Offsets {
     offsets: Vec<i32>,
@@ -182,6 +235,14 @@ impl Offsets {
     pub(crate) fn push(&mut self, items: usize) {
         self.total = self.total.saturating_add(items);
         self.offsets.push(self.total as i32);
+    }
+
+    /// Appends lists of these lengths.
+    pub(crate) fn extend(&mut self, lengths: &[u32]) {
+        self.offsets.reserve(lengths.len());
+        for &items in lengths {
+            self.push(items as usize);
+        }
     }
 
     /// # Errors

@@ -108,7 +108,8 @@ fn cuts(entries: u64, columns: &[Baskets<'_>]) -> Vec<Cut> {
             events.push((basket[1], 0, bytes));
         }
     }
-    events.sort_unstable_by_key(|event| event.0);
+    // Stable, since that makes use of the runs that the columns are.
+    events.sort_by_key(|event| event.0);
     let mut open = 0;
     let at_one_entry = events.chunk_by(|a, b| a.0 == b.0);
     let cut = |events: &[(u64, i128, i128)]| {

@@ -76,6 +76,11 @@ impl Block {
         bytemuck::cast_slice_mut(&mut bytes[..self.bytes])
     }
 
+    /// Forgets what is behind some bytes.
+    pub(crate) fn truncate(&mut self, bytes: usize) {
+        self.bytes = self.bytes.min(bytes);
+    }
+
     /// The buffer, whose memory goes back to the pool with the last array that uses it.
     pub(crate) fn finish(self) -> Buffer {
         Buffer::from(Bytes::from_owner(self))

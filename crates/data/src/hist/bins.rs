@@ -1,6 +1,19 @@
 //! Numbers to bins, and what the bins hold.
 
 use fiducial_root::Axis;
+use pulp::Arch;
+
+/// Entries that are worked on together: their places stay in the first-level cache.
+const BLOCK: usize = 512;
+
+/// Sums that are kept side by side, so that each is an instruction on whole vectors, and added up in order for each block.
+const LANES: usize = 8;
+
+/// Added to a small whole number, it leaves that in the lowest bits: 2^52.
+const WHOLE: f64 = (1u64 << 52) as f64;
+
+/// The place of what is not a number.
+const NOWHERE: u32 = u32::MAX;
 
 /// Finds the bin of a number.
 #[derive(Debug, Clone)]
@@ -19,22 +32,34 @@ impl Finder {
         }
     }
 
-    /// The place among `bins + 2`: 0 for the underflow, the last for the overflow. A number on an edge belongs to the bin above.
-    pub(super) fn place(&self, x: f64) -> usize {
+    /// The places of numbers among `bins + 2`: 0 for the underflow, the last for the overflow, and [`NOWHERE`]. A number on an edge
+    /// belongs to the bin above.
+    fn places(&self, x: &[f64], out: &mut [u32]) {
         match self {
             Self::Regular { bins, lower, width } => {
-                let place = (x - lower) / width;
-                if place >= 1.0 {
-                    *bins as usize + 1
-                } else if place >= 0.0 {
-                    // Rounding may reach the number of bins below 1.
-                    ((place * bins) as usize).min(*bins as usize - 1) + 1
-                } else {
-                    0
+                Arch::new().dispatch(|| regular(x, out, *bins, *lower, *width));
+            }
+            Self::Variable(edges) => {
+                for (place, x) in out.iter_mut().zip(x) {
+                    let below = edges.partition_point(|edge| edge <= x) as u32;
+                    *place = if x.is_nan() { NOWHERE } else { below };
                 }
             }
-            Self::Variable(edges) => edges.partition_point(|edge| *edge <= x),
         }
+    }
+}
+
+/// Every number takes the same steps: the loop becomes vector instructions.
+#[inline(always)]
+fn regular(x: &[f64], out: &mut [u32], bins: f64, lower: f64, width: f64) {
+    for (place, &x) in out.iter_mut().zip(x) {
+        let part = (x - lower) / width;
+        // Rounding may reach the number of bins below 1.
+        let within = (part * bins).trunc().min(bins - 1.0) + 1.0;
+        let found = if part >= 1.0 { bins + 1.0 } else { within };
+        let found = if part >= 0.0 { found } else { 0.0 };
+        // A conversion that must know of numbers beyond 2^32 is done one at a time.
+        *place = if part.is_nan() { NOWHERE } else { (found + WHOLE).to_bits() as u32 };
     }
 }
 
@@ -69,51 +94,66 @@ impl Bins {
 
     /// Adds entries with one coordinate.
     pub(super) fn fill_1d(&mut self, x: &[f64], weights: Option<&[f64]>) {
-        let finder = self.finders[0].clone();
-        let last = self.values.len() - 1;
-        for (i, &x) in x.iter().enumerate() {
-            let weight = weights.map_or(1.0, |weights| weights[i]);
-            if x.is_nan() || weight.is_nan() {
-                self.nan += 1;
-                continue;
-            }
-            let place = finder.place(x);
-            self.add(place, weight);
-            if place != 0 && place != last {
-                for (sum, term) in self.sums.iter_mut().zip([1.0, weight, x, x * x]) {
-                    *sum += weight * term;
-                }
-            }
+        let (finder, last) = (self.finders[0].clone(), self.values.len() as u32 - 1);
+        let (mut places, ones) = ([0; BLOCK], [1.0; BLOCK]);
+        for (i, x) in x.chunks(BLOCK).enumerate() {
+            let weights = weights.map(|weights| &weights[i * BLOCK..][..x.len()]);
+            let places = &mut places[..x.len()];
+            finder.places(x, places);
+            self.count(places, weights);
+            let weights = weights.unwrap_or(&ones[..x.len()]);
+            self.add_sums(Arch::new().dispatch(|| sums_1d(x, weights, |i| is_within(places[i], last))));
         }
     }
 
     /// Adds entries with two coordinates.
     pub(super) fn fill_2d(&mut self, x: &[f64], y: &[f64], weights: Option<&[f64]>) {
         let finders = self.finders.clone();
-        let lasts = [self.values.len() / self.stride - 1, self.stride - 1];
-        for (i, (&x, &y)) in x.iter().zip(y).enumerate() {
-            let weight = weights.map_or(1.0, |weights| weights[i]);
-            if x.is_nan() || y.is_nan() || weight.is_nan() {
-                self.nan += 1;
-                continue;
+        let stride = self.stride as u32;
+        let lasts = [self.values.len() as u32 / stride - 1, stride - 1];
+        let (mut places, mut rows, mut columns, ones) = ([0; BLOCK], [0; BLOCK], [0; BLOCK], [1.0; BLOCK]);
+        for (i, (x, y)) in x.chunks(BLOCK).zip(y.chunks(BLOCK)).enumerate() {
+            let weights = weights.map(|weights| &weights[i * BLOCK..][..x.len()]);
+            let (rows, columns) = (&mut rows[..x.len()], &mut columns[..x.len()]);
+            finders[0].places(x, rows);
+            finders[1].places(y, columns);
+            let places = &mut places[..x.len()];
+            for (place, (&row, &column)) in places.iter_mut().zip(rows.iter().zip(&*columns)) {
+                *place = if row == NOWHERE || column == NOWHERE { NOWHERE } else { row * stride + column };
             }
-            let places = [finders[0].place(x), finders[1].place(y)];
-            self.add(places[0] * self.stride + places[1], weight);
-            if places.iter().zip(lasts).all(|(place, last)| *place != 0 && *place != last) {
-                let terms = [1.0, weight, x, x * x, y, y * y, x * y];
-                for (sum, term) in self.sums.iter_mut().zip(terms) {
-                    *sum += weight * term;
+            self.count(places, weights);
+            let weights = weights.unwrap_or(&ones[..x.len()]);
+            let inside = |i: usize| is_within(rows[i], lasts[0]) & is_within(columns[i], lasts[1]);
+            self.add_sums(Arch::new().dispatch(|| sums_2d(x, y, weights, inside)));
+        }
+    }
+
+    /// Adds entries to the bins at some places.
+    fn count(&mut self, places: &[u32], weights: Option<&[f64]>) {
+        let Some(weights) = weights else {
+            for &place in places {
+                match self.values.get_mut(place as usize) {
+                    Some(value) => *value += 1.0,
+                    None => self.nan += 1,
                 }
+            }
+            self.entries += places.iter().filter(|place| **place != NOWHERE).count() as u64;
+            return;
+        };
+        for (&place, &weight) in places.iter().zip(weights) {
+            match (self.values.get_mut(place as usize), self.squares.get_mut(place as usize)) {
+                (Some(value), Some(square)) if !weight.is_nan() => {
+                    *value += weight;
+                    *square += weight * weight;
+                    self.entries += 1;
+                }
+                _ => self.nan += 1,
             }
         }
     }
 
-    fn add(&mut self, place: usize, weight: f64) {
-        self.values[place] += weight;
-        if let Some(square) = self.squares.get_mut(place) {
-            *square += weight * weight;
-        }
-        self.entries += 1;
+    fn add_sums<const N: usize>(&mut self, sums: [f64; N]) {
+        self.sums.iter_mut().zip(sums).for_each(|(sum, of_block)| *sum += of_block);
     }
 
     /// Adds what others hold.
@@ -127,6 +167,60 @@ impl Bins {
         self.entries += other.entries;
         self.nan += other.nan;
     }
+}
+
+/// Whether a place is that of a bin: neither underflow nor overflow, nor [`NOWHERE`].
+#[inline(always)]
+fn is_within(place: u32, last: u32) -> bool {
+    place.wrapping_sub(1) < last - 1
+}
+
+/// w, w², wx and wx² of the entries inside, summed.
+#[inline(always)]
+fn sums_1d(x: &[f64], weights: &[f64], inside: impl Fn(usize) -> bool) -> [f64; 4] {
+    let (w, x) = (&chosen(weights, weights, &inside), &chosen(x, weights, &inside));
+    let wx = &products(w, x);
+    [dot(w, &[1.0; BLOCK]), dot(w, w), dot(w, x), dot(wx, x)]
+}
+
+/// w, w², wx, wx², wy, wy² and wxy of the entries inside, summed.
+#[inline(always)]
+fn sums_2d(x: &[f64], y: &[f64], weights: &[f64], inside: impl Fn(usize) -> bool) -> [f64; 7] {
+    let (w, x, y) =
+        (&chosen(weights, weights, &inside), &chosen(x, weights, &inside), &chosen(y, weights, &inside));
+    let (wx, wy) = (&products(w, x), &products(w, y));
+    [dot(w, &[1.0; BLOCK]), dot(w, w), dot(w, x), dot(wx, x), dot(w, y), dot(wy, y), dot(wx, y)]
+}
+
+/// The values inside, and 0 for others, for those whose weight is not a number, and behind the last one.
+#[inline(always)]
+fn chosen(values: &[f64], weights: &[f64], inside: &impl Fn(usize) -> bool) -> [f64; BLOCK] {
+    let mut out = [0.0; BLOCK];
+    for (i, (out, (&value, weight))) in out.iter_mut().zip(values.iter().zip(weights)).enumerate() {
+        *out = if inside(i) & !weight.is_nan() { value } else { 0.0 };
+    }
+    out
+}
+
+#[inline(always)]
+fn products(a: &[f64; BLOCK], b: &[f64; BLOCK]) -> [f64; BLOCK] {
+    let mut out = [0.0; BLOCK];
+    for (out, (a, b)) in out.iter_mut().zip(a.iter().zip(b)) {
+        *out = a * b;
+    }
+    out
+}
+
+/// The sum of products, in [`LANES`] sums that are added up at the end.
+#[inline(always)]
+fn dot(a: &[f64; BLOCK], b: &[f64; BLOCK]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum()
 }
 
 #[cfg(test)]
@@ -147,8 +241,48 @@ mod tests {
             (2.0f64.next_down(), 4),
             (2.0, 5),
             (f64::INFINITY, 5),
+            (f64::NAN, NOWHERE),
         ] {
-            assert_eq!((regular.place(x), variable.place(x)), (place, place), "{x}");
+            let places = [&regular, &variable].map(|finder| {
+                let mut place = [7];
+                finder.places(&[x], &mut place);
+                place[0]
+            });
+            assert_eq!(places, [place, place], "{x}");
         }
+    }
+
+    #[test]
+    fn sums_are_of_the_entries_in_range() {
+        // More than a block, and no whole number of lanes.
+        let x: Vec<f64> = (0..1003).map(|i| (f64::from(i) * 0.37).sin() * 3.0).collect();
+        let mut weights: Vec<f64> = (0..1003).map(|i| 0.5 + f64::from(i % 7)).collect();
+        let y: Vec<f64> = x.iter().map(|x| x * x - 1.0).collect();
+        weights[600] = f64::NAN;
+        let (axis, other) = (Axis::regular("", 8, -2.0, 2.5), Axis::variable("", vec![-0.5, 0.0, 1.0, 4.0]));
+        let within = |v: f64, low: f64, high: f64| (low..high).contains(&v);
+        let mut one = Bins::new(&[&axis], true);
+        one.fill_1d(&x, Some(&weights));
+        let mut two = Bins::new(&[&axis, &other], true);
+        two.fill_2d(&x, &y, Some(&weights));
+        let (mut expected, mut expected_two) = ([0.0; 4], [0.0; 7]);
+        for ((&x, &y), &w) in x.iter().zip(&y).zip(&weights).filter(|(_, w)| !w.is_nan()) {
+            if within(x, -2.0, 2.5) {
+                expected.iter_mut().zip([w, w * w, w * x, w * x * x]).for_each(|(sum, term)| *sum += term);
+                if within(y, -0.5, 4.0) {
+                    let terms = [w, w * w, w * x, w * x * x, w * y, w * y * y, w * x * y];
+                    expected_two.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+                }
+            }
+        }
+        for (sums, expected) in [(&one.sums, &expected[..]), (&two.sums, &expected_two[..])] {
+            for (sum, expected) in sums.iter().zip(expected) {
+                assert!((sum - expected).abs() < 1e-9 * expected.abs(), "{sums:?} {expected:?}");
+            }
+        }
+        assert_eq!((one.entries, one.nan, two.entries, two.nan), (1002, 1, 1002, 1));
+        let all: f64 = weights.iter().filter(|w| !w.is_nan()).sum();
+        assert!((one.values.iter().sum::<f64>() - all).abs() < 1e-9 * all);
+        assert!((two.values.iter().sum::<f64>() - all).abs() < 1e-9 * all);
     }
 }

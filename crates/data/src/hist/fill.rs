@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::Schema;
 use arrow_select::filter::filter_record_batch;
 use fiducial_root::{Axis, Histogram};
@@ -15,6 +16,12 @@ use super::{Filled, Spec};
 use crate::expr::{Environment, Expr, Shape, Values};
 use crate::source::{Error, Source};
 use crate::view::View;
+
+/// Rows that are evaluated together: few enough for the combinations of their particles to stay in a core's cache.
+const BLOCK: usize = 2048;
+
+/// Bins, flow bins included, that a histogram may have.
+const MAX_BINS: usize = 1 << 31;
 
 /// Fills a histogram from all rows of all sources that the view selects. The columns of the selection are read first, and the others
 /// only where a row is left. The result does not depend on the number of threads. `progress` is told how many rows are done.
@@ -37,6 +44,10 @@ pub fn fill(
     let axes: Vec<&Axis> = spec.axes.iter().map(|(_, axis)| axis).collect();
     if let Some(axis) = axes.iter().find(|axis| axis.bins == 0) {
         return Err(Error::settings("fill a histogram", format!("the axis {:?} has no bins", axis.title)));
+    }
+    let bins = axes.iter().try_fold(1, |bins: usize, axis| bins.checked_mul(axis.bins.checked_add(2)?));
+    if bins.is_none_or(|bins| bins > MAX_BINS) {
+        return Err(Error::settings("fill a histogram", format!("it has more than {MAX_BINS} bins")));
     }
     let pass = Pass {
         view,
@@ -98,33 +109,67 @@ impl Pass<'_> {
         let selecting: Vec<&str> = self.selecting.iter().map(String::as_str).collect();
         let more: Vec<&str> =
             self.filling.iter().map(String::as_str).filter(|name| !self.selecting.contains(*name)).collect();
-        let view_error = |error| Error::View { path: source.path().to_owned(), source: Box::new(error) };
         if self.view.selection().is_empty() {
             let batch = source.read(&more, rows.clone())?;
-            self.fill(source, &batch, rows.start, &mut bins)?;
+            let numbers: Vec<u64> = rows.clone().collect();
+            self.fill(source, &batch, &numbers, &mut bins)?;
             return Ok((bins, Vec::new()));
         }
         let first = source.read(&selecting, rows.clone())?;
-        let selection = self.view.select(&first, rows.start).map_err(view_error)?;
-        if selection.mask.count_set_bits() > 0 {
+        let (chosen, passed) = self.select(source, &first, rows.start)?;
+        if chosen.has_true() {
             let broken = |error: arrow_schema::ArrowError| Error::malformed(source.path(), error.to_string());
-            let chosen = BooleanArray::new(selection.mask, None);
             let first = filter_record_batch(&first, &chosen).map_err(broken)?;
             let more = source.read_chosen(&more, rows.clone(), &chosen)?;
             let left = beside(&first, &more).map_err(broken)?;
-            self.fill(source, &left, rows.start, &mut bins)?;
+            let numbers: Vec<u64> =
+                chosen.values().set_indices().map(|row| rows.start + row as u64).collect();
+            self.fill(source, &left, &numbers, &mut bins)?;
         }
-        Ok((bins, selection.passed))
+        Ok((bins, passed))
     }
 
+    /// The rows that pass the selection, and how many each clause leaves.
+    fn select(
+        &self,
+        source: &dyn Source,
+        batch: &RecordBatch,
+        first_row: u64,
+    ) -> Result<(BooleanArray, Vec<u64>), Error> {
+        let mut mask = BooleanBufferBuilder::new(batch.num_rows());
+        let mut passed = vec![0; self.view.selection().len()];
+        for (start, block) in blocks(batch) {
+            let selection = self.view.select(&block, first_row + start as u64);
+            let selection = selection
+                .map_err(|error| Error::View { path: source.path().to_owned(), source: Box::new(error) })?;
+            mask.append_buffer(&selection.mask);
+            passed.iter_mut().zip(selection.passed).for_each(|(sum, rows)| *sum += rows);
+        }
+        Ok((BooleanArray::new(mask.finish(), None), passed))
+    }
+
+    /// Fills from rows that have these numbers in the source.
     fn fill(
         &self,
         source: &dyn Source,
         batch: &RecordBatch,
-        first: u64,
+        numbers: &[u64],
         bins: &mut Bins,
     ) -> Result<(), Error> {
-        let environment: Environment<'_> = self.view.environment(batch).with_first_row(first);
+        blocks(batch).try_for_each(|(start, block)| {
+            let numbers = numbers[start..start + block.num_rows()].to_vec();
+            self.fill_block(source, &block, numbers, bins)
+        })
+    }
+
+    fn fill_block(
+        &self,
+        source: &dyn Source,
+        batch: &RecordBatch,
+        numbers: Vec<u64>,
+        bins: &mut Bins,
+    ) -> Result<(), Error> {
+        let environment: Environment<'_> = self.view.environment(batch).with_row_numbers(numbers);
         let evaluate = |expr: &Expr| {
             expr.evaluate(&environment).map_err(Error::expression("a histogram", source.path()))
         };
@@ -148,6 +193,12 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
+
+/// A batch in pieces of [`BLOCK`] rows, each with the number of its first row.
+fn blocks(batch: &RecordBatch) -> impl Iterator<Item = (usize, RecordBatch)> {
+    let rows = batch.num_rows();
+    (0..rows).step_by(BLOCK).map(move |start| (start, batch.slice(start, BLOCK.min(rows - start))))
 }
 
 /// The columns of two batches with equally many rows.

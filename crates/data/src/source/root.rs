@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -22,6 +22,8 @@ pub struct RootSource {
     file: RootFile,
     table: Table,
     schema: SchemaRef,
+    /// Found when they are first asked for: of a tree without clusters they follow from where all baskets are.
+    partitions: OnceLock<Vec<Range<u64>>>,
 }
 
 impl RootSource {
@@ -49,7 +51,8 @@ impl RootSource {
         // Expressions work on numbers: of records within an ntuple's columns they need the members.
         let columns = table.columns().iter().chain(table.members());
         let fields: Vec<Field> = columns.filter_map(field).collect();
-        Ok(Self { path: path.to_owned(), schema: Arc::new(Schema::new(fields)), file, table })
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Self { path: path.to_owned(), schema, file, table, partitions: OnceLock::new() })
     }
 
     /// The tree or ntuple itself.
@@ -101,7 +104,7 @@ impl Source for RootSource {
     }
 
     fn partitions(&self) -> Vec<Range<u64>> {
-        partitions(self.table.clusters())
+        self.partitions.get_or_init(|| partitions(self.table.clusters())).clone()
     }
 
     fn decoded_bytes(&self, columns: &[&str], rows: &Range<u64>) -> Option<u64> {
