@@ -11,6 +11,8 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListA
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
 
+use super::records;
+use super::value::Content;
 use super::values::{Data, Shape, Values, row_of};
 
 /// Why a column cannot be read as values, for the evaluator to attach the column's name and place.
@@ -26,8 +28,8 @@ pub(super) enum ColumnFault {
 /// Deepest nesting of lists.
 const MAX_LEVELS: usize = 8;
 
-/// Reads an Arrow array: numbers, booleans, or lists of these, to any depth.
-pub(super) fn read(array: &dyn Array) -> Result<(Data, Shape), ColumnFault> {
+/// Reads an Arrow array: numbers, booleans, records of these, or lists of these, to any depth.
+pub(super) fn read(array: &dyn Array) -> Result<(Content, Shape), ColumnFault> {
     let mut levels = Vec::new();
     let mut items = array.slice(0, array.len());
     loop {
@@ -47,12 +49,17 @@ pub(super) fn read(array: &dyn Array) -> Result<(Data, Shape), ColumnFault> {
                 (offsets, list.values().slice(0, total))
             }
             _ => {
-                let data = flat(items.as_ref()).map_err(|fault| match fault {
+                let content = match items.as_struct_opt() {
+                    Some(record) => records::read(record),
+                    None => flat(items.as_ref()).map(Content::Plain),
+                };
+                let content = content.map_err(|fault| match fault {
                     ColumnFault::Type(_) => unsupported(),
+                    ColumnFault::Null(item) => ColumnFault::Null(row_of(&levels, item)),
                     ColumnFault::TooLarge(item, value) => ColumnFault::TooLarge(row_of(&levels, item), value),
                     other => other,
                 })?;
-                return Ok((data, Shape::of_levels(levels)));
+                return Ok((content, Shape::of_levels(levels)));
             }
         };
         if levels.len() == MAX_LEVELS {
@@ -63,7 +70,7 @@ pub(super) fn read(array: &dyn Array) -> Result<(Data, Shape), ColumnFault> {
     }
 }
 
-fn first_null(nulls: Option<&NullBuffer>) -> Option<usize> {
+pub(super) fn first_null(nulls: Option<&NullBuffer>) -> Option<usize> {
     let nulls = nulls.filter(|nulls| nulls.null_count() > 0)?;
     (0..nulls.len()).find(|row| nulls.is_null(*row))
 }
@@ -86,7 +93,7 @@ fn parts<O: OffsetSizeTrait>(
     Ok((offsets, items))
 }
 
-fn flat(array: &dyn Array) -> Result<Data, ColumnFault> {
+pub(super) fn flat(array: &dyn Array) -> Result<Data, ColumnFault> {
     fn floats<T: ArrowPrimitiveType>(array: &dyn Array) -> Data
     where
         T::Native: Into<f64>,

@@ -150,7 +150,7 @@ enum RowNumbers {
 pub(super) enum Lookup {
     Missing,
     Ambiguous,
-    /// A new variable, and the fields of it, with dots.
+    /// A new variable or a column of records, and the fields of it, with dots.
     Field(String, String),
     Column(ColumnFault),
     Derived(ExprError),
@@ -216,7 +216,7 @@ impl<'a> Environment<'a> {
         let column = self.batch.schema_ref().index_of(name).ok();
         let definition = self.definitions.and_then(|d| resolve(&d.index, name).map(|i| (d, i)));
         match (column, definition) {
-            (None, None) => Err(Lookup::Missing),
+            (None, None) => Err(self.member(name).unwrap_or(Lookup::Missing)),
             (Some(_), Some(_)) => Err(Lookup::Ambiguous),
             (Some(i), None) => self.column(i).map_err(Lookup::Column),
             (None, Some((definitions, i))) => {
@@ -231,14 +231,23 @@ impl<'a> Environment<'a> {
         }
     }
 
+    /// The column of records that the first part of a name stands for, and the fields that the rest names.
+    fn member(&self, name: &str) -> Option<Lookup> {
+        let schema = self.batch.schema_ref();
+        name.rmatch_indices('.').find_map(|(dot, _)| {
+            schema.index_of(&name[..dot]).ok()?;
+            Some(Lookup::Field(name[..dot].to_owned(), name[dot + 1..].to_owned()))
+        })
+    }
+
     fn column(&self, i: usize) -> Result<Value, ColumnFault> {
         if let Some(value) = self.columns[i].get() {
             return Ok(value.clone());
         }
-        let (data, shape) = arrow::read(self.batch.column(i).as_ref())?;
+        let (content, shape) = arrow::read(self.batch.column(i).as_ref())?;
         let unit = self.batch.schema_ref().field(i).metadata().get(UNIT);
         let unit = unit.map(|unit| unit.trim()).filter(|unit| !NO_UNIT.contains(unit)).map(Arc::from);
-        let value = Value::plain(data, self.shared(shape)).with_unit(unit);
+        let value = Value { content, shape: self.shared(shape), unit };
         Ok(self.columns[i].get_or_init(|| value).clone())
     }
 

@@ -97,6 +97,7 @@ mod node;
 mod operators;
 mod parser;
 mod plan;
+mod records;
 mod reduce;
 mod subscript;
 mod value;
@@ -106,6 +107,7 @@ pub use environment::{DefinitionError, Definitions, Environment};
 pub use error::ExprError;
 pub(crate) use error::near_names;
 pub use functions::{FunctionInfo, functions};
+pub(crate) use records::{VECTOR_MEMBERS, is_vector};
 pub use values::{Data, Shape, Values};
 
 use error::Stage;

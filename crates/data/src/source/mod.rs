@@ -19,6 +19,7 @@ mod error;
 mod file_columns;
 mod files;
 mod hdf5;
+mod members;
 mod numpy;
 mod parquet;
 mod root;
@@ -147,7 +148,8 @@ impl OpenOptions {
 /// (`https://`, `s3://`; `root://` for ROOT): of ROOT files only what is needed is fetched, other files are fetched whole
 /// into the cache.
 ///
-/// `tree` names the table; `None` takes the only one.
+/// `tree` names the table; `None` takes the only one. Of a column that holds records, or lists of them, the members are columns too:
+/// `muon.charge`; and so are `px, py, pz, energy, pt, eta, phi, mass` of records that are four-vectors.
 ///
 /// # Errors
 /// When the file cannot be opened, is of no known format, does not have the table, or has several and none is named.
@@ -160,10 +162,12 @@ pub fn open(path: &Path, tree: Option<&str>) -> Result<Box<dyn Source>, Error> {
 /// # Errors
 /// As [`open`]; and when `arrays` or `types` are given for a format that has none.
 pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Box<dyn Source>, Error> {
-    if fiducial_root::is_url(path) {
-        return files::open_remote(path, options);
-    }
-    open_local(path, path, options)
+    let source = if fiducial_root::is_url(path) {
+        files::open_remote(path, options)?
+    } else {
+        open_local(path, path, options)?
+    };
+    Ok(members::with_members(source))
 }
 
 /// The formats that are read.

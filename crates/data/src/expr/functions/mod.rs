@@ -18,6 +18,8 @@ mod per_list;
 mod substructure;
 mod vectors;
 
+pub(super) use vectors::native_of;
+
 /// A function of the language. Several may share a name and differ in what they take.
 #[derive(Debug)]
 pub(super) struct Function {

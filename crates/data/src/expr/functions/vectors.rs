@@ -82,6 +82,18 @@ const AZIMUTH: [&[Quantity]; 2] = [&[Quantity::Pt, Quantity::Phi], &[Quantity::P
 const LONGITUDE: [&[Quantity]; 3] = [&[Quantity::Pz], &[Quantity::Eta], &[Quantity::Rapidity]];
 const ENERGY: [&[Quantity]; 2] = [&[Quantity::E], &[Quantity::Mass]];
 
+/// Four of some quantities that make a four-vector; none where they are not enough.
+pub(in crate::expr) fn native_of(known: &[Quantity]) -> Option<[Quantity; 4]> {
+    let complete = |choices: &[&'static [Quantity]]| {
+        choices.iter().copied().find(|choice| choice.iter().all(|quantity| known.contains(quantity)))
+    };
+    let (Some([a, b]), Some([c]), Some([d])) = (complete(&AZIMUTH), complete(&LONGITUDE), complete(&ENERGY))
+    else {
+        return None;
+    };
+    Some([*a, *b, *c, *d])
+}
+
 fn p4(machine: &Machine<'_>, call: &Call, operands: &[Operation], span: Span) -> Result<Value, Fault> {
     let shape = machine.common_shape(operands)?;
     let mut coordinates: Vec<(Quantity, &Operation)> = Vec::new();
@@ -101,12 +113,8 @@ fn p4(machine: &Machine<'_>, call: &Call, operands: &[Operation], span: Span) ->
             }),
         }
     }
-    let has = |quantity: &Quantity| coordinates.iter().any(|(known, _)| known == quantity);
-    let complete =
-        |choices: &[&'static [Quantity]]| choices.iter().copied().find(|choice| choice.iter().all(has));
-    let (Some([a, b]), Some([c]), Some([d]), 4) =
-        (complete(&AZIMUTH), complete(&LONGITUDE), complete(&ENERGY), coordinates.len())
-    else {
+    let known: Vec<Quantity> = coordinates.iter().map(|(quantity, _)| *quantity).collect();
+    let Some(native) = native_of(&known).filter(|_| known.len() == 4) else {
         return Err(Fault::new(
             span,
             "a four-vector is made of px, py or pt, phi; of pz, eta or y; and of E or mass: one of each",
@@ -125,7 +133,6 @@ fn p4(machine: &Machine<'_>, call: &Call, operands: &[Operation], span: Span) ->
             Content::Record(_) => Err(Fault::missing(span)),
         }
     };
-    let native = [*a, *b, *c, *d];
     let [a, b, c, d] = native.map(column);
     let vector = Arc::new(FourVectors::new(native, [a?, b?, c?, d?]));
     let mut fields = Fields::of_named(vector.len(), named);
