@@ -37,7 +37,10 @@ impl Finder {
     fn places(&self, x: &[f64], out: &mut [u32]) {
         match self {
             Self::Regular { bins, lower, width } => {
-                Arch::new().dispatch(|| regular(x, out, *bins, *lower, *width));
+                vectorised(
+                    #[inline(always)]
+                    || regular(x, out, *bins, *lower, *width),
+                );
             }
             Self::Variable(edges) => {
                 for (place, x) in out.iter_mut().zip(x) {
@@ -102,7 +105,17 @@ impl Bins {
             finder.places(x, places);
             self.count(places, weights);
             let weights = weights.unwrap_or(&ones[..x.len()]);
-            self.add_sums(Arch::new().dispatch(|| sums_1d(x, weights, |i| is_within(places[i], last))));
+            self.add_sums(vectorised(
+                #[inline(always)]
+                || {
+                    sums_1d(
+                        x,
+                        weights,
+                        #[inline(always)]
+                        |i| is_within(places[i], last),
+                    )
+                },
+            ));
         }
     }
 
@@ -123,8 +136,18 @@ impl Bins {
             }
             self.count(places, weights);
             let weights = weights.unwrap_or(&ones[..x.len()]);
-            let inside = |i: usize| is_within(rows[i], lasts[0]) & is_within(columns[i], lasts[1]);
-            self.add_sums(Arch::new().dispatch(|| sums_2d(x, y, weights, inside)));
+            self.add_sums(vectorised(
+                #[inline(always)]
+                || {
+                    sums_2d(
+                        x,
+                        y,
+                        weights,
+                        #[inline(always)]
+                        |i| is_within(rows[i], lasts[0]) & is_within(columns[i], lasts[1]),
+                    )
+                },
+            ));
         }
     }
 
@@ -167,6 +190,12 @@ impl Bins {
         self.entries += other.entries;
         self.nan += other.nan;
     }
+}
+
+/// Runs `work` compiled for the widest vectors of this processor. Closures stay calls, for any processor, unless they are marked.
+#[inline(always)]
+fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(work)
 }
 
 /// Whether a place is that of a bin: neither underflow nor overflow, nor [`NOWHERE`].
