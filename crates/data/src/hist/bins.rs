@@ -107,14 +107,7 @@ impl Bins {
             let weights = weights.unwrap_or(&ones[..x.len()]);
             self.add_sums(vectorised(
                 #[inline(always)]
-                || {
-                    sums_1d(
-                        x,
-                        weights,
-                        #[inline(always)]
-                        |i| is_within(places[i], last),
-                    )
-                },
+                || sums_1d(x, weights, &within(places, last)),
             ));
         }
     }
@@ -139,13 +132,9 @@ impl Bins {
             self.add_sums(vectorised(
                 #[inline(always)]
                 || {
-                    sums_2d(
-                        x,
-                        y,
-                        weights,
-                        #[inline(always)]
-                        |i| is_within(rows[i], lasts[0]) & is_within(columns[i], lasts[1]),
-                    )
+                    let (mut inside, columns) = (within(rows, lasts[0]), within(columns, lasts[1]));
+                    inside.iter_mut().zip(columns).for_each(|(inside, is_column)| *inside &= is_column);
+                    sums_2d(x, y, weights, &inside)
                 },
             ));
         }
@@ -198,35 +187,39 @@ fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
 }
 
-/// Whether a place is that of a bin: neither underflow nor overflow, nor [`NOWHERE`].
+/// Which places are those of a bin: neither underflow nor overflow, nor [`NOWHERE`].
 #[inline(always)]
-fn is_within(place: u32, last: u32) -> bool {
-    place.wrapping_sub(1) < last - 1
+fn within(places: &[u32], last: u32) -> [bool; BLOCK] {
+    let mut inside = [false; BLOCK];
+    for (inside, place) in inside.iter_mut().zip(places) {
+        *inside = place.wrapping_sub(1) < last - 1;
+    }
+    inside
 }
 
 /// w, w², wx and wx² of the entries inside, summed.
 #[inline(always)]
-fn sums_1d(x: &[f64], weights: &[f64], inside: impl Fn(usize) -> bool) -> [f64; 4] {
-    let (w, x) = (&chosen(weights, weights, &inside), &chosen(x, weights, &inside));
+fn sums_1d(x: &[f64], weights: &[f64], inside: &[bool; BLOCK]) -> [f64; 4] {
+    let (w, x) = (&chosen(weights, weights, inside), &chosen(x, weights, inside));
     let wx = &products(w, x);
     [dot(w, &[1.0; BLOCK]), dot(w, w), dot(w, x), dot(wx, x)]
 }
 
 /// w, w², wx, wx², wy, wy² and wxy of the entries inside, summed.
 #[inline(always)]
-fn sums_2d(x: &[f64], y: &[f64], weights: &[f64], inside: impl Fn(usize) -> bool) -> [f64; 7] {
+fn sums_2d(x: &[f64], y: &[f64], weights: &[f64], inside: &[bool; BLOCK]) -> [f64; 7] {
     let (w, x, y) =
-        (&chosen(weights, weights, &inside), &chosen(x, weights, &inside), &chosen(y, weights, &inside));
+        (&chosen(weights, weights, inside), &chosen(x, weights, inside), &chosen(y, weights, inside));
     let (wx, wy) = (&products(w, x), &products(w, y));
     [dot(w, &[1.0; BLOCK]), dot(w, w), dot(w, x), dot(wx, x), dot(w, y), dot(wy, y), dot(wx, y)]
 }
 
 /// The values inside, and 0 for others, for those whose weight is not a number, and behind the last one.
 #[inline(always)]
-fn chosen(values: &[f64], weights: &[f64], inside: &impl Fn(usize) -> bool) -> [f64; BLOCK] {
+fn chosen(values: &[f64], weights: &[f64], inside: &[bool; BLOCK]) -> [f64; BLOCK] {
     let mut out = [0.0; BLOCK];
-    for (i, (out, (&value, weight))) in out.iter_mut().zip(values.iter().zip(weights)).enumerate() {
-        *out = if inside(i) & !weight.is_nan() { value } else { 0.0 };
+    for ((out, inside), (&value, weight)) in out.iter_mut().zip(inside).zip(values.iter().zip(weights)) {
+        *out = if *inside & !weight.is_nan() { value } else { 0.0 };
     }
     out
 }
@@ -240,13 +233,15 @@ fn products(a: &[f64; BLOCK], b: &[f64; BLOCK]) -> [f64; BLOCK] {
     out
 }
 
-/// The sum of products, in [`LANES`] sums that are added up at the end.
+/// The sum of products, in [`LANES`] sums that are added up at the end. Places are counted, since adapters of iterators stay calls
+/// here, one for each eight numbers.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "loops over places become vector instructions")]
 fn dot(a: &[f64; BLOCK], b: &[f64; BLOCK]) -> f64 {
     let mut sums = [0.0; LANES];
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
+    for first in (0..BLOCK).step_by(LANES) {
+        for lane in 0..LANES {
+            sums[lane] += a[first + lane] * b[first + lane];
         }
     }
     sums.iter().sum()
