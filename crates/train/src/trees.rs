@@ -9,8 +9,8 @@ use fiducial_models::{ComputeDevice, Loss, LossKind};
 use fiducial_trees::{Booster, Config, Labelled, Objective, Table, Trainer, Validation};
 
 use crate::checkpoint::{Checkpoints, Identity, Numbers, Position, Running};
-use crate::fit::class_factors;
 use crate::identity::{code_version, data_hash};
+use crate::job::class_factors;
 use crate::predict::{self, Quality};
 use crate::report::{Epoch, Phase, Progress, Stopped, TrainReport};
 use crate::resources::{Meter, Resources};

@@ -1,14 +1,13 @@
 //! Each loss of a recipe learns, is honest about what it promises, honours weights, and goes on after a stop.
 #![allow(clippy::unwrap_used, clippy::panic)] // the helpers of tests are tests too
+mod toy;
+
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fiducial_data::batches::{Tensors, tensors};
 use fiducial_data::dataset::Dataset;
-use fiducial_data::prepare::{PrepareOptions, prepare_or_reuse};
 use fiducial_data::view::View;
 use fiducial_metrics::{Bootstrap, Residuals};
 use fiducial_models::{Decorrelation, Loss, Truth};
@@ -39,11 +38,7 @@ event = "weight"
 /// Events: an energy of 50 + 20 x with a spread that grows with x, a mass that follows x, a label that x and y tell, and a
 /// parameter that means something to the tops alone. Every third event has no weight and the energy of -x.
 fn events(rows: usize) -> String {
-    let mut state = 7_u64;
-    let mut uniform = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f64 / (1_u64 << 24) as f64
-    };
+    let mut uniform = toy::uniforms(7);
     let mut text = "x,y,energy,mass,mu,label,weight,one\n".to_owned();
     for row in 0..rows {
         let mut gauss = || (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
@@ -70,12 +65,8 @@ impl Bench {
     fn new(view: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let view = View::parse(view).unwrap();
-        let file = directory.path().join("events.csv");
-        fs::write(&file, events(9000)).unwrap();
         let whole = View::parse(&VIEW.replace("[weights]", "[columns]\none = {}\n[weights]")).unwrap();
-        let options = PrepareOptions::default();
-        let out = directory.path().join("dataset");
-        let dataset = prepare_or_reuse(&whole, &[file], &out, &options, &mut |_| {}).unwrap().dataset;
+        let dataset = toy::prepared(&whole, &events(9000), directory.path());
         Self { directory, view, dataset, checkpoint_every: Duration::from_secs(30) }
     }
 
@@ -306,11 +297,7 @@ fn a_stop_changes_no_byte() {
         let out = format!("{name}-stopped");
         // Three sessions end within an epoch, or after some trees; the fourth goes to the end.
         for session in 0..4 {
-            let steps = Arc::new(AtomicUsize::new(0));
-            let faults = Faults::new(move |at| {
-                let stops = session < 3 && at == "step" && steps.fetch_add(1, Ordering::Relaxed) == 17;
-                if stops { Err(std::io::Error::other("fault")) } else { Ok(()) }
-            });
+            let faults = if session < 3 { toy::stop_after(17) } else { Faults::default() };
             match (bench.try_train(model, &loss, &out, faults), session) {
                 (Ok(_), 3) | (Err(Error::Io { .. }), 0..3) => {}
                 (other, _) => panic!("{name}, session {session}: {other:?}"),

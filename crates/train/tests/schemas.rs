@@ -225,7 +225,9 @@ fn the_recipes_of_the_guide_are_sound() {
 fn the_recipes_of_the_benchmarks_are_sound() {
     let top = root().join("benchmarks/jet-tagging/top");
     let view = View::read(top.join("view.toml")).unwrap();
-    let names = ["pfn", "particlenet", "part", "efn", "transformer", "lorentznet", "lgatr-slim", "trees"];
+    let networks = ["pfn", "particlenet", "part", "efn", "transformer", "lorentznet", "lgatr-slim"];
+    let losses = ["pfn-disco", "pfn-focal", "pfn-smoothing"];
+    let names = networks.into_iter().chain(losses).chain(["trees"]);
     for name in names {
         let path = top.join("recipes").join(format!("{name}.toml"));
         conforms("recipe-1.json", &toml_value(&path));

@@ -1,11 +1,12 @@
 //! Boosted trees go the way of a network: recipe, training, model directory, prediction.
 #![allow(clippy::unwrap_used, clippy::panic)] // the helpers of tests are tests too
+mod toy;
+
 use std::fs;
 use std::path::Path;
 
 use fiducial_data::batches::tensors;
 use fiducial_data::dataset::Dataset;
-use fiducial_data::prepare::{PrepareOptions, prepare_or_reuse};
 use fiducial_data::view::View;
 use fiducial_train::{Faults, FitOptions, Recipe, SavedModel, train};
 
@@ -37,11 +38,7 @@ patience = 5
 
 /// Jets whose mass and tau21 tell their class; some weigh less than nothing.
 fn jets(rows: usize) -> String {
-    let mut state = 7_u64;
-    let mut uniform = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f64 / (1_u64 << 24) as f64
-    };
+    let mut uniform = toy::uniforms(7);
     let mut text = "mass,tau21,pt,label,weight\n".to_owned();
     for row in 0..rows {
         let label = row % 3;
@@ -55,12 +52,8 @@ fn jets(rows: usize) -> String {
 
 fn prepared(directory: &Path, classes: &str) -> (View, Dataset) {
     let view = View::parse(&VIEW.replace("CLASSES", classes)).unwrap();
-    let file = directory.join("jets.csv");
-    fs::write(&file, jets(3000)).unwrap();
-    let options = PrepareOptions::default();
-    let dataset =
-        prepare_or_reuse(&view, &[file], &directory.join("dataset"), &options, &mut |_| {}).unwrap();
-    (view, dataset.dataset)
+    let dataset = toy::prepared(&view, &jets(3000), directory);
+    (view, dataset)
 }
 
 const THREE: &str = r#"qcd = "label == 0", w = "label == 1", top = "label == 2""#;
@@ -129,14 +122,7 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
         faults,
         ..FitOptions::default()
     };
-    let steps = std::sync::atomic::AtomicUsize::new(0);
-    let kill = Faults::new(move |at| match at {
-        "step" if steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 7 => {
-            Err(std::io::Error::other("killed"))
-        }
-        _ => Ok(()),
-    });
-    run("killed", &options(kill)).unwrap_err();
+    run("killed", &options(toy::stop_after(7))).unwrap_err();
     assert_eq!(run("killed", &options(Faults::default())).unwrap(), whole);
     let saved = SavedModel::load(dir.path().join("killed")).unwrap();
     assert_eq!(saved.training.unwrap().sessions, 2);

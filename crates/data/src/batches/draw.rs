@@ -1,7 +1,6 @@
 //! Rows that are drawn by their weights.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use super::random::{Use, stream, uniform};
 
 /// `count` places of `weights`, drawn with replacement, each with a probability in proportion to its absolute weight: what the seed
 /// and the epoch decide, on any machine and at any number of threads. Nothing where all weights are zero.
@@ -22,16 +21,9 @@ pub fn drawn(weights: &[f32], count: usize, seed: u64, epoch: u64) -> Vec<u32> {
         sums.push(sum);
     }
     let Some(last) = weights.iter().rposition(|weight| *weight != 0.0) else { return Vec::new() };
-    let mut key = [0; 32];
-    // The last number sets it apart from other draws of the same seed and epoch.
-    for (part, number) in key.chunks_exact_mut(8).zip([seed, epoch, 0, 2]) {
-        part.copy_from_slice(&number.to_le_bytes());
-    }
-    let mut random = ChaCha8Rng::from_seed(key);
-    // 53 bits: a number in [0, 1) that a double holds exactly.
-    let mut uniform = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+    let mut random = stream(seed, epoch, Use::Draw);
     let mut draw = |_| {
-        let place = uniform() * sum;
+        let place = uniform(&mut random) * sum;
         sums.partition_point(|sum| *sum <= place).min(last) as u32
     };
     (0..count).map(&mut draw).collect()

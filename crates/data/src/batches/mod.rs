@@ -28,6 +28,7 @@ mod fill;
 mod gather;
 mod loader;
 mod plan;
+mod random;
 mod rows;
 mod sampling;
 mod scale;

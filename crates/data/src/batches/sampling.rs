@@ -4,9 +4,7 @@
 //! with a probability that is its weight. Unlike there, an epoch has exactly as many rows as the split, and the draw
 //! follows from the seed and the epoch alone.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
+use super::random::{Use, stream, uniform};
 use super::rows::evaluate;
 use super::shuffle::shuffled;
 use super::standardise::{TRAINING_SPLIT, quantile};
@@ -132,15 +130,11 @@ impl Sampler {
 
     /// The rows that are kept when they are gone through once.
     fn kept(&self, seed: u64, epoch: u64, repeat: u64) -> Vec<u32> {
-        let mut key = [0; 32];
-        for (part, number) in key.chunks_exact_mut(8).zip([seed, epoch, repeat, 1]) {
-            part.copy_from_slice(&number.to_le_bytes());
-        }
-        let mut random = ChaCha8Rng::from_seed(key);
-        // 53 bits: a number in [0, 1) that a double holds exactly.
-        let mut uniform = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut random = stream(seed, epoch, Use::Keep(repeat));
         let rows = self.probabilities.iter().enumerate();
-        rows.filter(|(_, probability)| uniform() < **probability).map(|(row, _)| row as u32).collect()
+        rows.filter(|(_, probability)| uniform(&mut random) < **probability)
+            .map(|(row, _)| row as u32)
+            .collect()
     }
 
     /// Full batches of one bucket each, in an order of their own; then the rest of each bucket.

@@ -1,7 +1,8 @@
 //! The order of the rows in an epoch.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
+
+use super::random::{Use, stream};
 
 /// The numbers below `rows` in an order that the seed and the epoch decide, on any machine and at any number of threads.
 ///
@@ -15,10 +16,7 @@ use rand_chacha::ChaCha8Rng;
 /// assert_eq!(sorted, [0, 1, 2, 3, 4]);
 /// ```
 pub fn shuffled(rows: u32, seed: u64, epoch: u64) -> Vec<u32> {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&epoch.to_le_bytes());
-    let mut random = ChaCha8Rng::from_seed(key);
+    let mut random = stream(seed, epoch, Use::Order);
     let mut order: Vec<u32> = (0..rows).collect();
     // Fisher and Yates, spelt out: a library's shuffle may draw its numbers otherwise in its next version.
     for last in (1..order.len()).rev() {

@@ -14,43 +14,21 @@ use rayon::prelude::*;
 use super::composed;
 use super::dense;
 use super::glue::Operand;
-use super::kernel::{Matrix, build, multiply, piece_of, ranges, scratch, split, sum_in_order, vectorised};
+use super::kernel::{
+    Matrix, Room, build, multiply, piece_of, ranges, scratch, split, sum_in_order, vectorised,
+};
 use super::neighbours::Graph;
 use super::norm::{Affine, Moments, NormBackward, Statistics, add_sums};
+use super::normed_layers::{Layer, LayerBackward, Sums, Tile, layout, running};
 use super::{Array, Gradient, apply};
 use crate::Error;
 
 /// Edges in a tile, about: what is computed of them stays in a core's cache.
 const EDGES: usize = 384;
 
-/// Where the weights of a layer lie in the flat list of parameters.
-#[derive(Clone, Debug)]
-struct Layer {
-    inputs: usize,
-    outputs: usize,
-    /// (inputs, outputs); empty for the first layer.
-    weight: Range<usize>,
-    gamma: Range<usize>,
-    beta: Range<usize>,
-}
-
-fn layout(widths: &[usize]) -> Vec<Layer> {
-    let mut next = 0;
-    let mut take = |length: usize| {
-        next += length;
-        next - length..next
-    };
-    let inputs = std::iter::once(&0).chain(widths);
-    inputs
-        .zip(widths)
-        .map(|(&inputs, &outputs)| Layer {
-            inputs,
-            outputs,
-            weight: take(inputs * outputs),
-            gamma: take(outputs),
-            beta: take(outputs),
-        })
-        .collect()
+/// The first layer has no weights here: they are in what it gets.
+fn layers(widths: &[usize]) -> Vec<Layer> {
+    layout(std::iter::once(0).chain(widths.iter().copied()).zip(widths.iter().copied()), |_| false)
 }
 
 /// The mean over the edges of each constituent of `relu(norm(...relu(norm(a_i + b_j)) W_2...))`.
@@ -71,21 +49,9 @@ pub(crate) fn edge_conv(
     let mut seen = Vec::new();
     let output =
         apply([Operand::new(projected)?, Operand::new(parameters)?], |[projected, parameters], tracked| {
-            let layers = layout(widths);
+            let layers = layers(widths);
             let tiles = Tiles::new(graph);
-            let running: Option<Vec<Affine>> = layers
-                .iter()
-                .zip(statistics)
-                .map(|(layer, statistics)| match statistics {
-                    Statistics::Batch => None,
-                    Statistics::Running { mean, variance } => {
-                        let parameters = parameters.values();
-                        let (gamma, beta) =
-                            (&parameters[layer.gamma.clone()], &parameters[layer.beta.clone()]);
-                        Some(Affine::running(mean, variance, gamma, beta))
-                    }
-                })
-                .collect();
+            let running = running(&layers, statistics, parameters.values());
             let shape = [graph.nodes(), widths.last().copied().unwrap_or(0)];
             if let (Some(affines), false) = (&running, tracked) {
                 let output = evaluate(&layers, affines, &projected, &parameters, graph, &tiles);
@@ -384,10 +350,10 @@ impl Gradient<2> for EdgeConv {
             parameters[layer.gamma.clone()].copy_from_slice(&sums[..layer.outputs]);
             parameters[layer.beta.clone()].copy_from_slice(&sums[layer.outputs..]);
             let norm = NormBackward::new(&sums, &self.affines[index], edges, self.running);
-            let (lower, weight, next) = self.sweep(index, &norm, upper.as_deref_mut(), output.values());
-            parameters[layer.weight.clone()].copy_from_slice(&weight);
+            let (lower, next) = self.sweep(index, &norm, upper.as_deref_mut(), output.values());
+            parameters[layer.weight.clone()].copy_from_slice(&next.weight);
             upper = Some(lower);
-            sums = next;
+            sums = next.norm;
         }
         let layer = &self.layers[0];
         parameters[layer.gamma.clone()].copy_from_slice(&sums[..layer.outputs]);
@@ -404,15 +370,14 @@ impl Gradient<2> for EdgeConv {
 const JETS: usize = 4;
 
 impl EdgeConv {
-    /// The backward of layer `index`: the gradient before the rectifier of the layer below, that of the weights, and the
-    /// sums for the norm below.
+    /// The backward of layer `index`: the gradient before the rectifier of the layer below, and the sums over edges.
     fn sweep(
         &self,
         index: usize,
         norm: &NormBackward,
         upper: Option<&mut [f32]>,
         output: &[f32],
-    ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    ) -> (Vec<f32>, Sums) {
         let layer = &self.layers[index];
         let (inputs, outputs) = (layer.inputs, layer.outputs);
         let pieces = ranges(self.tiles.nodes.len(), self.tiles.piece);
@@ -428,10 +393,10 @@ impl EdgeConv {
         };
         let weight = Matrix::new(&self.parameters.values()[layer.weight.clone()], outputs);
         let (above, below) = (&self.affines[index], &self.affines[index - 1]);
+        let backward = LayerBackward { norm, above, below, weight };
         let largest = self.tiles.largest();
         let (lower, partials) = build(&edges, inputs, |piece, mut part| {
-            let mut dw = vec![0.0; inputs * outputs];
-            let mut sums = vec![0.0; 2 * inputs];
+            let mut sums = Sums::none(layer);
             // Each piece is taken once, so that nobody waits.
             let mut upper = uppers[piece].lock().ok().and_then(|mut upper| upper.take());
             scratch(largest * (outputs + 2 * inputs), |all| {
@@ -455,41 +420,36 @@ impl EdgeConv {
                             top
                         }
                     };
-                    vectorised(
-                        #[inline(always)]
-                        || norm.apply(above, gradient, x),
-                    );
-                    let gradient = Matrix::new(gradient, outputs);
-                    let lent = &mut gathered[..];
-                    let x = vectorised(
-                        #[inline(always)]
-                        move || self.output(index - 1, tile, lent),
-                    );
                     let rectified = &mut rectified[..rows * inputs];
-                    vectorised(
-                        #[inline(always)]
-                        || rectify(x, below, rectified),
-                    );
-                    multiply(Matrix::new(rectified, inputs).t(), gradient, &mut dw, outputs, true, 1.0);
-                    let (now, later) = std::mem::take(&mut part).split_at_mut(rows * inputs);
-                    multiply(gradient, weight.t(), now, inputs, false, 1.0);
-                    vectorised(
+                    let lent = &mut gathered[..];
+                    let lower_x = vectorised(
                         #[inline(always)]
                         || {
-                            for (value, output) in now.iter_mut().zip(&*rectified) {
+                            let x = self.output(index - 1, tile, lent);
+                            rectify(x, below, rectified);
+                            x
+                        },
+                    );
+                    let (now, later) = std::mem::take(&mut part).split_at_mut(rows * inputs);
+                    backward.tile(
+                        &Tile { above: x, below: lower_x, finished: rectified },
+                        gradient,
+                        #[inline(always)]
+                        |lower| {
+                            for (value, output) in lower.iter_mut().zip(&*rectified) {
                                 let mask = u32::from(*output > 0.0).wrapping_neg();
                                 *value = f32::from_bits(value.to_bits() & mask);
                             }
-                            add_sums(&mut sums, now, x, below);
                         },
+                        &mut sums,
+                        Room::of(now),
                     );
                     part = later;
                 }
             });
-            (dw, sums)
+            sums
         });
-        let (dw, sums): (Vec<_>, Vec<_>) = partials.into_iter().unzip();
-        (lower, sum_in_order(dw, inputs * outputs), sum_in_order(sums, 2 * inputs))
+        (lower, Sums::total(partials, layer))
     }
 
     /// The gradient of `projected`: of a_i the sum over the edges from i, of b_j that over the edges to j.

@@ -23,6 +23,7 @@ pub(crate) mod loss;
 pub(crate) mod minkowski;
 pub(crate) mod neighbours;
 pub(crate) mod norm;
+mod normed_layers;
 pub(crate) mod pair_bias;
 pub(crate) mod pair_embedding;
 pub(crate) mod pool;

@@ -13,49 +13,17 @@ use rayon::prelude::*;
 use super::composed;
 use super::dense::{add_to_rows, gelu_with_derivative};
 use super::glue::Operand;
-use super::kernel::{
-    Matrix, Room, TILE, fill, multiply, piece_of, ranges, scratch, sum_in_order, vectorised,
-};
+use super::kernel::{Matrix, Room, TILE, fill, piece_of, ranges, scratch, sum_in_order, vectorised};
 use super::norm::{Affine, Moments, NormBackward, Statistics, add_sums};
+use super::normed_layers::{Layer, LayerBackward, Sums, Tile, layout, running};
 use super::{Activation, Array, Gradient, apply};
 use crate::Error;
 
-/// Where the parameters of a linear layer and its norm lie in the flat list; the first "layer" is the norm of the inputs.
-#[derive(Clone, Debug)]
-struct Layer {
-    inputs: usize,
-    outputs: usize,
-    /// (inputs, outputs)
-    weight: Range<usize>,
-    bias: Range<usize>,
-    gamma: Range<usize>,
-    beta: Range<usize>,
-}
-
-fn layout(inputs: usize, widths: &[usize]) -> Vec<Layer> {
-    let mut next = 0;
-    let mut take = |length: usize| {
-        next += length;
-        next - length..next
-    };
-    let first = Layer {
-        inputs: 0,
-        outputs: inputs,
-        weight: 0..0,
-        bias: 0..0,
-        gamma: take(inputs),
-        beta: take(inputs),
-    };
+/// The first "layer" is the norm of the inputs.
+fn layers(inputs: usize, widths: &[usize]) -> Vec<Layer> {
     let before = std::iter::once(inputs).chain(widths.iter().copied());
-    let further = before.zip(widths).map(|(inputs, &outputs)| Layer {
-        inputs,
-        outputs,
-        weight: take(inputs * outputs),
-        bias: take(outputs),
-        gamma: take(outputs),
-        beta: take(outputs),
-    });
-    std::iter::once(first).chain(further).collect()
+    let further = before.zip(widths.iter().copied());
+    layout(std::iter::once((0, inputs)).chain(further), |layer| layer > 0)
 }
 
 /// `norm(gelu(norm(... norm(x) W_1 + b_1 ...)) W_n + b_n)` of rows of `inputs` numbers: (rows, widths[n - 1]).
@@ -74,7 +42,7 @@ pub(crate) fn pair_embedding(
     }
     let mut seen = Vec::new();
     let output = apply([Operand::new(parameters)?], |[parameters], tracked| {
-        let layers = layout(inputs, widths);
+        let layers = layers(inputs, widths);
         let rows = pairs.len() / inputs;
         let shape = [rows, widths.last().copied().unwrap_or(inputs)];
         let mut embedding = PairEmbedding {
@@ -86,7 +54,7 @@ pub(crate) fn pair_embedding(
             affines: vec![],
             running: false,
         };
-        if let Some(affines) = embedding.running(statistics) {
+        if let Some(affines) = running(&embedding.layers, statistics, embedding.parameters.values()) {
             embedding.affines = affines;
             embedding.running = true;
         }
@@ -120,19 +88,6 @@ impl PairEmbedding {
     fn weight(&self, layer: usize) -> Matrix<'_> {
         let layer = &self.layers[layer];
         Matrix::new(self.part(&layer.weight), layer.outputs)
-    }
-
-    /// The norms by running moments, where all are.
-    fn running(&self, statistics: &[Statistics]) -> Option<Vec<Affine>> {
-        let norms = self.layers.iter().zip(statistics);
-        norms
-            .map(|(layer, statistics)| match statistics {
-                Statistics::Batch => None,
-                Statistics::Running { mean, variance } => {
-                    Some(Affine::running(mean, variance, self.part(&layer.gamma), self.part(&layer.beta)))
-                }
-            })
-            .collect()
     }
 
     /// What the norm of layer `layer` gets, for some rows.
@@ -255,11 +210,13 @@ impl PairEmbedding {
     /// The backward of linear layer `index` from `upper`, the gradient after its norm: the gradient after the norm of the
     /// layer below, those of the weights and of the bias, and the sums for the norm below.
     fn sweep(&self, index: usize, norm: &NormBackward, upper: &[f32]) -> (Vec<f32>, Sums) {
-        let Layer { inputs, outputs, .. } = self.layers[index];
+        let layer = &self.layers[index];
+        let Layer { inputs, outputs, .. } = *layer;
         let (above, below) = (&self.affines[index], &self.affines[index - 1]);
+        let backward = LayerBackward { norm, above, below, weight: self.weight(index) };
         let pieces = ranges(self.rows, piece_of(self.rows, TILE));
         let (lower, partials) = fill(&pieces, inputs, |piece, room| {
-            let mut sums = Sums::none(inputs, outputs);
+            let mut sums = Sums::none(layer);
             let tiles = ranges(pieces[piece].len(), TILE);
             let lower = scratch(TILE * (outputs + 2 * inputs), |all| {
                 let (gradient, rest) = all.split_at_mut(TILE * outputs);
@@ -270,39 +227,25 @@ impl PairEmbedding {
                     gradient.copy_from_slice(&upper[rows.start * outputs..rows.end * outputs]);
                     let x = self.before(index - 1, &rows);
                     let (finished, slope) = (&mut finished[..x.len()], &mut slope[..x.len()]);
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            norm.apply(above, gradient, self.before(index, &rows));
-                            add_rows(&mut sums.bias, gradient);
-                        },
-                    );
                     self.finish_with_slope(index - 1, x, finished, slope);
-                    let gradient = Matrix::new(gradient, outputs);
-                    multiply(
-                        Matrix::new(finished, inputs).t(),
+                    let tile = Tile { above: self.before(index, &rows), below: x, finished };
+                    backward.tile(
+                        &tile,
                         gradient,
-                        &mut sums.weight,
-                        outputs,
-                        true,
-                        1.0,
-                    );
-                    let lower = room.product(gradient, self.weight(index).t(), 1.0);
-                    vectorised(
                         #[inline(always)]
-                        || {
+                        |lower| {
                             if self.activates(index - 1) {
                                 lower.iter_mut().zip(&*slope).for_each(|(value, slope)| *value *= slope);
                             }
-                            add_sums(&mut sums.norm, lower, x, below);
                         },
-                    );
-                    lower
+                        &mut sums,
+                        room,
+                    )
                 })
             });
             (lower, sums)
         });
-        (lower, Sums::total(partials, inputs, outputs))
+        (lower, Sums::total(partials, layer))
     }
 }
 
@@ -323,44 +266,6 @@ fn activate(x: &[f32], affine: &Affine, output: &mut [f32], slope: &mut [f32]) {
         for channel in 0..width {
             (output[channel], slope[channel]) =
                 gelu_with_derivative(x[channel] * scale[channel] + shift[channel]);
-        }
-    }
-}
-
-#[inline(always)]
-fn add_rows(sums: &mut [f32], rows: &[f32]) {
-    for row in rows.chunks_exact(sums.len()) {
-        for (sum, value) in sums.iter_mut().zip(row) {
-            *sum += value;
-        }
-    }
-}
-
-/// Sums over rows that the backward of a layer makes.
-struct Sums {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    /// For the norm below: of its gains, then of its shifts.
-    norm: Vec<f32>,
-}
-
-impl Sums {
-    fn none(inputs: usize, outputs: usize) -> Self {
-        Self { weight: vec![0.0; inputs * outputs], bias: vec![0.0; outputs], norm: vec![0.0; 2 * inputs] }
-    }
-
-    /// Of all pieces, in their order.
-    fn total(pieces: Vec<Self>, inputs: usize, outputs: usize) -> Self {
-        let (mut weight, mut bias, mut norm) = (vec![], vec![], vec![]);
-        for piece in pieces {
-            weight.push(piece.weight);
-            bias.push(piece.bias);
-            norm.push(piece.norm);
-        }
-        Self {
-            weight: sum_in_order(weight, inputs * outputs),
-            bias: sum_in_order(bias, outputs),
-            norm: sum_in_order(norm, 2 * inputs),
         }
     }
 }

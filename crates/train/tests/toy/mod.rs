@@ -1,23 +1,50 @@
 //! Toy jets for the tests of the loop: two classes that differ in how far their constituents lie from the axis.
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of this
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use fiducial_data::batches::{GroupTensor, Tensors};
+use fiducial_data::dataset::Dataset;
+use fiducial_data::prepare::{PrepareOptions, prepare_or_reuse};
+use fiducial_data::view::View;
 use fiducial_models::{Loss, ModelConfig};
-use fiducial_train::{Fitted, Job, StartWeights, Training};
+use fiducial_train::{Faults, Fitted, Job, StartWeights, Training};
 
 pub(crate) const LENGTH: usize = 6;
 
-pub(crate) fn tensors(rows: usize, first_row: u64) -> Tensors {
-    // A linear congruential generator: all that a toy needs.
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_add(first_row);
-    let mut uniform = || {
+/// Numbers in [0, 1) of 24 bits, from a linear congruential generator: all that a toy needs.
+pub(crate) fn uniforms(mut state: u64) -> impl FnMut() -> f64 {
+    move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((state >> 40) as f32) / ((1u64 << 24) as f32)
-    };
+        (state >> 40) as f64 / (1_u64 << 24) as f64
+    }
+}
+
+/// The dataset of a table of events, in CSV.
+pub(crate) fn prepared(view: &View, table: &str, directory: &Path) -> Dataset {
+    let file = directory.join("events.csv");
+    fs::write(&file, table).unwrap();
+    let (out, options) = (directory.join("dataset"), PrepareOptions::default());
+    prepare_or_reuse(view, &[file], &out, &options, &mut |_| {}).unwrap().dataset
+}
+
+/// Ends a training before the step behind the first `steps` ones.
+pub(crate) fn stop_after(steps: usize) -> Faults {
+    let done = AtomicUsize::new(0);
+    Faults::new(move |at| match at {
+        "step" if done.fetch_add(1, Ordering::Relaxed) == steps => Err(std::io::Error::other("killed")),
+        _ => Ok(()),
+    })
+}
+
+pub(crate) fn tensors(rows: usize, first_row: u64) -> Tensors {
+    let mut random = uniforms(0x9e37_79b9_7f4a_7c15_u64.wrapping_add(first_row));
+    let mut uniform = || random() as f32;
     let group = |name: &str, variables: usize| GroupTensor {
         name: name.into(),
         variables,
