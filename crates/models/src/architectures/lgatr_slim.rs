@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
 use serde::{Deserialize, Serialize};
 
 use super::{Configuration, Forward};
 use crate::config::{at_most, divides, positive, probability};
+use crate::fused::Activation;
 use crate::fused::attention::{Offsets, attention};
+use crate::fused::columns::{Run, pick};
+use crate::fused::four_vectors::{inner_products, invariant_scale, scale_vectors};
+use crate::fused::gate::{gelu, times};
 use crate::fused::pool::pool;
-use crate::fused::{Activation, from_values};
+use crate::fused::residual::add_scaled;
+use crate::fused::row_scale::scale_rows;
 use crate::layers::{Dense, Head, Initialiser, Pass};
 use crate::{Error, Inputs, Reads, Shape};
 
@@ -106,8 +110,11 @@ struct Multi {
 }
 
 impl Multi {
-    fn plus(self, other: Self) -> Self {
-        Self { scalars: self.scalars + other.scalars, vectors: self.vectors + other.vectors }
+    fn plus(self, other: Self) -> Result<Self, Error> {
+        Ok(Self {
+            scalars: add_scaled(self.scalars, other.scalars, None)?,
+            vectors: add_scaled(self.vectors, other.vectors, None)?,
+        })
     }
 
     fn channels(&self) -> [usize; 2] {
@@ -115,40 +122,25 @@ impl Multi {
     }
 
     /// Some channels of each.
-    fn narrow(&self, start: [usize; 2], [scalars, vectors]: [usize; 2]) -> Self {
-        Self {
-            scalars: self.scalars.clone().narrow(1, start[0], scalars),
-            vectors: self.vectors.clone().narrow(1, start[1], vectors),
-        }
+    fn narrow(&self, start: [usize; 2], [scalars, vectors]: [usize; 2]) -> Result<Self, Error> {
+        let of = |all: &Tensor<2>, start: usize, length: usize| {
+            pick([all.clone()], &Arc::new(vec![Run { input: 0, start, length, factor: 1.0 }]))
+        };
+        Ok(Self {
+            scalars: of(&self.scalars, start[0], scalars)?,
+            vectors: of(&self.vectors, start[1], vectors)?,
+        })
     }
 
     /// Both divided by the root of the mean of squares of all channels of a constituent; of four-vectors the magnitude of
     /// the square counts, which is invariant.
-    fn normalised(self) -> Self {
-        const EPSILON: f64 = 0.01;
-        let [scalars, vectors] = self.channels();
-        let squares = inner_products(&self.vectors, &self.vectors).abs().sum_dim(1);
-        let squares = squares + self.scalars.clone().powi_scalar(2).sum_dim(1);
-        let scale = (squares / (scalars + vectors) as f64 + EPSILON).sqrt().recip();
-        Self { scalars: self.scalars * scale.clone(), vectors: scaled(self.vectors, scale) }
+    fn normalised(self) -> Result<Self, Error> {
+        let scale = invariant_scale(self.scalars.clone(), self.vectors.clone())?;
+        Ok(Self {
+            scalars: scale_rows(self.scalars, scale.clone())?,
+            vectors: scale_rows(self.vectors, scale)?,
+        })
     }
-}
-
-/// The inner product of each channel under the metric (+, -, -, -): (constituents, channels).
-fn inner_products(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
-    let [rows, channels] = a.dims();
-    let products = (a.clone() * b.clone()).reshape([rows / 4, 4, channels]);
-    let energies = products.clone().narrow(1, 3, 1).reshape([rows / 4, channels]);
-    let momenta = products.narrow(1, 0, 3).sum_dim(1).reshape([rows / 4, channels]);
-    energies - momenta
-}
-
-/// Each four-vector times a number of its constituent, (constituents, channels or 1).
-fn scaled(vectors: Tensor<2>, by: Tensor<2>) -> Tensor<2> {
-    let [rows, channels] = vectors.dims();
-    let [constituents, each] = by.dims();
-    let product = vectors.reshape([constituents, 4, channels]) * by.reshape([constituents, 1, each]);
-    product.reshape([rows, channels])
 }
 
 /// A linear layer that mixes scalars with scalars and, by the same numbers for all components, four-vectors with
@@ -203,10 +195,10 @@ impl Block {
     }
 
     fn forward(&self, x: Multi, offsets: &Offsets, pass: &mut Pass) -> Result<Multi, Error> {
-        let attended = self.attention(x.clone().normalised(), offsets)?;
-        let x = x.plus(self.dropped(attended, pass)?);
-        let hidden = self.perceptron(x.clone().normalised())?;
-        Ok(x.plus(self.dropped(hidden, pass)?))
+        let attended = self.attention(x.clone().normalised()?, offsets)?;
+        let x = x.plus(self.dropped(attended, pass)?)?;
+        let hidden = self.perceptron(x.clone().normalised()?)?;
+        x.plus(self.dropped(hidden, pass)?)
     }
 
     fn dropped(&self, x: Multi, pass: &mut Pass) -> Result<Multi, Error> {
@@ -218,49 +210,59 @@ impl Block {
         let channels = x.channels();
         let all = self.project.forward(x)?;
         let part =
-            |index: usize| all.narrow(channels.map(|channels| index * channels), channels).normalised();
-        let query = self.beside_each_other(part(0), true);
-        let (key, value) = (self.beside_each_other(part(1), false), self.beside_each_other(part(2), false));
+            |index: usize| all.narrow(channels.map(|channels| index * channels), channels)?.normalised();
+        let query = self.beside_each_other(part(0)?, -1.0)?;
+        let (key, value) = (self.beside_each_other(part(1)?, 1.0)?, self.beside_each_other(part(2)?, 1.0)?);
         let x = attention([query, key, value], None, offsets, offsets, self.heads)?;
-        self.mix.forward(self.apart(x, channels))
+        self.mix.forward(self.apart(&x, channels)?)
     }
 
-    /// (constituents, heads x (scalars + 4 x four-vectors)); with the signs of the metric where `lowered`.
-    fn beside_each_other(&self, x: Multi, lowered: bool) -> Tensor<2> {
+    /// (constituents, heads x (scalars + 4 x four-vectors)), with momenta times `sign`.
+    fn beside_each_other(&self, x: Multi, sign: f32) -> Result<Tensor<2>, Error> {
         let [scalars, vectors] = x.channels();
-        let [rows, heads] = [x.scalars.dims()[0], self.heads];
-        let mut components = x.vectors.reshape([rows, 4, heads, vectors / heads]);
-        if lowered {
-            let signs = from_values(vec![-1.0, -1.0, -1.0, 1.0], [4], &components.device());
-            components = components * signs.reshape([1, 4, 1, 1]);
+        let rows = x.scalars.dims()[0];
+        let [of_scalars, of_vectors] = [scalars, vectors].map(|channels| channels / self.heads);
+        let mut runs = Vec::new();
+        for head in 0..self.heads {
+            runs.push(Run { input: 0, start: head * of_scalars, length: of_scalars, factor: 1.0 });
+            for component in 0..4 {
+                let factor = if component < 3 { sign } else { 1.0 };
+                let start = component * vectors + head * of_vectors;
+                runs.push(Run { input: 1, start, length: of_vectors, factor });
+            }
         }
-        let components = components.swap_dims(1, 2).reshape([rows, heads, 4 * vectors / heads]);
-        let all = Tensor::cat(vec![x.scalars.reshape([rows, heads, scalars / heads]), components], 2);
-        all.reshape([rows, scalars + 4 * vectors])
+        pick([x.scalars, x.vectors.reshape([rows, 4 * vectors])], &Arc::new(runs))
     }
 
-    /// Undoes [`Block::beside_each_other`].
-    fn apart(&self, x: Tensor<2>, [scalars, vectors]: [usize; 2]) -> Multi {
-        let [rows, heads] = [x.dims()[0], self.heads];
-        let all = x.reshape([rows, heads, (scalars + 4 * vectors) / heads]);
-        let components = all.clone().narrow(2, scalars / heads, 4 * vectors / heads);
-        let components = components.reshape([rows, heads, 4, vectors / heads]).swap_dims(1, 2);
-        Multi {
-            scalars: all.narrow(2, 0, scalars / heads).reshape([rows, scalars]),
-            vectors: components.reshape([rows * 4, vectors]),
-        }
+    /// Undoes [`Block::beside_each_other`] with a sign of 1.
+    fn apart(&self, x: &Tensor<2>, [scalars, vectors]: [usize; 2]) -> Result<Multi, Error> {
+        let [of_scalars, of_vectors] = [scalars, vectors].map(|channels| channels / self.heads);
+        let each = of_scalars + 4 * of_vectors;
+        let run = |start: usize, length: usize| Run { input: 0, start, length, factor: 1.0 };
+        let heads = || 0..self.heads;
+        let of_components = (0..4).flat_map(|component| {
+            heads().map(move |head| run(head * each + of_scalars + component * of_vectors, of_vectors))
+        });
+        let vectors_apart = pick([x.clone()], &Arc::new(of_components.collect()))?;
+        Ok(Multi {
+            scalars: pick(
+                [x.clone()],
+                &Arc::new(heads().map(|head| run(head * each, of_scalars)).collect()),
+            )?,
+            vectors: vectors_apart.reshape([x.dims()[0] * 4, vectors]),
+        })
     }
 
     fn perceptron(&self, x: Multi) -> Result<Multi, Error> {
         let all = self.gated.forward(x)?;
         let [scalars, vectors] = [all.channels()[0] / 2, all.channels()[1] / 3];
-        let through = all.narrow([0, 0], [scalars, vectors]);
-        let first = all.narrow([scalars, vectors], [scalars, vectors]);
-        let second = all.narrow([0, 2 * vectors], [scalars, vectors]);
-        let of_vectors = gelu(inner_products(&first.vectors, &second.vectors));
+        let through = all.narrow([0, 0], [scalars, vectors])?;
+        let first = all.narrow([scalars, vectors], [scalars, vectors])?;
+        let second = all.narrow([0, 2 * vectors], [scalars, vectors])?;
+        let of_vectors = gelu(inner_products(first.vectors, second.vectors)?)?;
         self.output.forward(Multi {
-            scalars: through.scalars * gelu(first.scalars),
-            vectors: scaled(through.vectors, of_vectors),
+            scalars: times(through.scalars, gelu(first.scalars)?)?,
+            vectors: scale_vectors(through.vectors, of_vectors)?,
         })
     }
 }
@@ -279,6 +281,6 @@ impl Forward for LgatrSlim {
         for block in &self.blocks {
             x = block.forward(x, &offsets, pass)?;
         }
-        self.head.forward(pool(x.normalised().scalars, &inputs.offsets, true)?, pass)
+        self.head.forward(pool(x.normalised()?.scalars, &inputs.offsets, true)?, pass)
     }
 }

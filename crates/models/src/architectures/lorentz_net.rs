@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::activation::sigmoid;
 use serde::{Deserialize, Serialize};
 
 use super::{Configuration, Forward};
@@ -14,6 +14,8 @@ use crate::fused::Activation;
 use crate::fused::gather::{Rows, gather};
 use crate::fused::minkowski::{INVARIANTS, invariants, partners};
 use crate::fused::pool::pool;
+use crate::fused::residual::add_scaled;
+use crate::fused::row_scale::scale_rows;
 use crate::layers::{BatchNorm, Dense, Head, Initialiser, Pass};
 use crate::{Error, Inputs, Reads, Shape};
 
@@ -139,21 +141,22 @@ impl Block {
         let of_pairs = invariants(x.clone(), &edges.jets)?;
         let first = gather(self.edge_first.forward(h.clone(), Activation::Identity)?, &edges.first)?;
         let second = gather(self.edge_second.forward(h.clone(), Activation::Identity)?, &edges.second)?;
-        let message = first + second + self.edge_invariants.forward(of_pairs, Activation::Identity)?;
-        let message = relu(self.edge_norm.forward(message, pass)?);
+        let of_pairs = self.edge_invariants.forward(of_pairs, Activation::Identity)?;
+        let message = add_scaled(add_scaled(first, second, None)?, of_pairs, None)?;
+        let message = self.edge_norm.forward_to(message, Activation::Relu, pass)?;
         let message = self.edge_output.forward(message, Activation::Relu)?;
 
         let weight = sigmoid(self.weight.forward(message.clone(), Activation::Identity)?);
-        let received = pool(message.clone() * weight, &edges.constituents, false)?;
+        let received = pool(scale_rows(message.clone(), weight)?, &edges.constituents, false)?;
         let node = self.node.forward(Tensor::cat(vec![h.clone(), received], 1), Activation::Identity)?;
-        let node = relu(self.node_norm.forward(node, pass)?);
+        let node = self.node_norm.forward_to(node, Activation::Relu, pass)?;
         let h = h + self.node_output.forward(node, Activation::Identity)?;
 
         let (Some(vector), Some(output)) = (&self.vector, &self.vector_output) else {
             return Ok([h, x]);
         };
         let share = output.forward(vector.forward(message, Activation::Relu)?, Activation::Identity)?;
-        let moved = pool(gather(x.clone(), &edges.second)? * share, &edges.constituents, false)?;
+        let moved = pool(scale_rows(gather(x.clone(), &edges.second)?, share)?, &edges.constituents, false)?;
         Ok([h, x + moved * self.vector_weight])
     }
 }

@@ -25,13 +25,14 @@ pub(crate) fn gather(x: Tensor<2>, rows: &Rows) -> Result<Tensor<2>, Error> {
     }
     apply([Operand::new(x)?], |[x], tracked| {
         let channels = x.columns();
+        let values = x.values();
         let tiles = ranges(rows.len(), TILE);
         let (output, _) = build(&tiles, channels, |tile, output| {
             let rows = &rows[tiles[tile].clone()];
             for (output, &row) in
                 output.chunks_exact_mut(channels).zip(rows).filter(|(_, row)| **row != ZEROS)
             {
-                output.copy_from_slice(&x.values()[row as usize * channels..(row as usize + 1) * channels]);
+                output.copy_from_slice(&values[row as usize * channels..(row as usize + 1) * channels]);
             }
         });
         let state = tracked.then(|| Gather { rows: Arc::clone(rows), sources: x.rows(), channels });
@@ -62,12 +63,13 @@ impl Gradient<1> for Gather {
             places[next[row as usize]] = place as u32;
             next[row as usize] += 1;
         }
+        let gradient = output.values();
         let tiles = ranges(sources, TILE);
         let (dx, _) = build(&tiles, channels, |tile, dx| {
             for (row, dx) in tiles[tile].clone().zip(dx.chunks_exact_mut(channels)) {
                 for &place in &places[starts[row]..starts[row + 1]] {
                     let place = place as usize * channels;
-                    for (sum, value) in dx.iter_mut().zip(&output.values()[place..place + channels]) {
+                    for (sum, value) in dx.iter_mut().zip(&gradient[place..place + channels]) {
                         *sum += value;
                     }
                 }

@@ -7,12 +7,16 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::attention::{Offsets, attention, cross_attention, prepend, self_attention};
+use super::columns::{Run, pick};
 use super::dense::dense;
+use super::four_vectors::{inner_products, invariant_scale, scale_vectors};
+use super::gate::{gelu, times};
 use super::norm::{Statistics, batch_norm, layer_norm};
 use super::pair_bias::{pair_bias, pair_offsets};
 use super::pair_embedding::pair_embedding;
 use super::pool::pool;
 use super::residual::{add_scaled, scale_columns};
+use super::row_scale::scale_rows;
 use super::{Activation, device, from_values};
 use crate::{ComputeDevice, Error};
 
@@ -84,6 +88,9 @@ fn backwards_are_derivatives_of_forwards() {
     let more: Offsets = Arc::new(vec![0, 6, 7, 9, 17]);
     let tokens: Offsets = Arc::new(vec![0, 1, 2, 3, 4]);
     let pairs = pair_offsets(&offsets)[4];
+    let run = |input, start, length, factor| Run { input, start, length, factor };
+    // One column twice, one not at all.
+    let runs = Arc::new(vec![run(0, 3, 2, 1.0), run(1, 0, 3, -1.0), run(0, 0, 4, 2.0)]);
     let squares = 5 * 5 + 1 + 7 * 7;
     let with = |function: fn(&[Tensor<2>], &Offsets) -> Result<Tensor<2>, Error>| {
         let offsets = Arc::clone(&offsets);
@@ -122,6 +129,14 @@ fn backwards_are_derivatives_of_forwards() {
             add_scaled(x[0].clone(), x[1].clone(), Some(x[2].clone().flatten(0, 1)))
         }),
         case("gain of columns", &[[300, 5], [1, 5]], |x| scale_columns(x[0].clone(), x[1].clone())),
+        case("factors of rows", &[[300, 21], [300, 1]], |x| scale_rows(x[0].clone(), x[1].clone())),
+        case("factors of four-vectors", &[[1200, 3], [300, 1]], |x| scale_rows(x[0].clone(), x[1].clone())),
+        case("inner products", &[[1200, 3], [1200, 3]], |x| inner_products(x[0].clone(), x[1].clone())),
+        case("factors of channels", &[[1200, 3], [300, 3]], |x| scale_vectors(x[0].clone(), x[1].clone())),
+        case("invariant scale", &[[5, 4], [20, 2]], |x| invariant_scale(x[0].clone(), x[1].clone())),
+        case("GELU", &[[300, 5]], |x| gelu(x[0].clone())),
+        case("products", &[[300, 5], [300, 5]], |x| times(x[0].clone(), x[1].clone())),
+        case("picked columns", &[[300, 5], [300, 4]], move |x| pick([x[0].clone(), x[1].clone()], &runs)),
         case("mean", &[[13, 4]], with(|x, offsets| pool(x[0].clone(), offsets, true))),
         case("prepend", &[[4, 3], [13, 3]], with(|x, offsets| prepend(x[0].clone(), x[1].clone(), offsets))),
         case("pair bias", &[[pairs, 2]], with(|x, offsets| pair_bias(x[0].clone(), offsets))),

@@ -13,9 +13,12 @@ mod glue;
 pub(crate) mod kernel;
 
 pub(crate) mod attention;
+pub(crate) mod columns;
 pub(crate) mod dense;
 pub(crate) mod dropout;
 pub(crate) mod edge_conv;
+pub(crate) mod four_vectors;
+pub(crate) mod gate;
 pub(crate) mod gather;
 #[cfg(test)]
 mod gradients;
@@ -28,6 +31,7 @@ pub(crate) mod pair_bias;
 pub(crate) mod pair_embedding;
 pub(crate) mod pool;
 pub(crate) mod residual;
+pub(crate) mod row_scale;
 mod rows;
 pub(crate) mod spline;
 

@@ -63,13 +63,14 @@ impl Gradient<1> for Pool {
         let jets = offsets.len() - 1;
         let chunks = ranges(jets, JETS);
         let rows: Vec<_> = chunks.iter().map(|chunk| offsets[chunk.start]..offsets[chunk.end]).collect();
+        let gradients = output.values();
         let (dx, _) = build(&rows, channels, |chunk, part| {
             vectorised(
                 #[inline(always)]
                 || {
                     let mut part = part.chunks_exact_mut(channels);
                     for jet in chunks[chunk].clone() {
-                        let gradient = &output.values()[jet * channels..(jet + 1) * channels];
+                        let gradient = &gradients[jet * channels..(jet + 1) * channels];
                         let scale = scale(&offsets, jet, mean);
                         for row in part.by_ref().take(offsets[jet + 1] - offsets[jet]) {
                             for (value, gradient) in row.iter_mut().zip(gradient) {

@@ -4,12 +4,14 @@
 //! [`wanted`] says so. Only attention's bias is laid out differently: padded, as (jets x heads x length, length).
 //! Jets are padded to the longest of the batch where constituents of one jet meet each other, and nowhere else.
 
+mod invariant;
 mod jets;
 mod route;
 
 use burn::tensor::activation::{gelu, relu};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 
+pub(super) use invariant::{inner_products, invariant_scale, pick, scale_rows, scale_vectors};
 pub(super) use jets::{attention, invariants, pair_bias, pool, prepend};
 pub(super) use route::take as gather;
 
