@@ -1,9 +1,12 @@
 //! weaver's configurations give the tensors that weaver gives.
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use fiducial_data::batches::{Labels, Sampler, Standardisation, Tensors, targets, tensors};
 use fiducial_data::dataset::Dataset;
 use fiducial_data::prepare::{PrepareOptions, prepare};
@@ -18,12 +21,16 @@ fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benchmarks/jet-tagging/top/sample/top_tagging.root")
 }
 
-/// The sample as a dataset, by a configuration of weaver's.
-fn dataset(config: &str, out: &Path) -> (View, Dataset, Vec<String>) {
+/// Files as a dataset, by a configuration of weaver's.
+fn prepared(config: &str, files: &[PathBuf], out: &Path) -> (View, Dataset, Vec<String>) {
     let (view, notes) = View::read_with_notes(folder().join(config)).unwrap();
-    let files = [sample()];
-    let dataset = prepare(&view, &files, out, &PrepareOptions::default(), &mut |_| {}).unwrap();
+    let dataset = prepare(&view, files, out, &PrepareOptions::default(), &mut |_| {}).unwrap();
     (view, dataset, notes)
+}
+
+/// The sample as a dataset.
+fn dataset(config: &str, out: &Path) -> (View, Dataset, Vec<String>) {
+    prepared(config, &[sample()], out)
 }
 
 /// Each number of each group, to single precision. weaver computes in the width of its columns, we in double.
@@ -46,68 +53,94 @@ fn numbers(value: &Value) -> Vec<f64> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
+/// A Python with weaver-core, or why the test is skipped.
+fn python() -> Option<OsString> {
+    let python = std::env::var_os("FIDUCIAL_TEST_WEAVER");
+    if python.is_none() {
+        eprintln!("skipped: FIDUCIAL_TEST_WEAVER does not name a Python with weaver-core");
+    }
+    python
+}
+
+fn run(python: &OsString, script: &str, arguments: &[PathBuf]) {
+    let status = Command::new(python).arg(folder().join(script)).args(arguments).status().unwrap();
+    assert!(status.success(), "{script} {arguments:?}");
+}
+
+/// A column that is observed, as doubles.
+fn observed(ours: &Tensors, name: &str) -> Vec<f64> {
+    let column = ours.observers.column_by_name(name).unwrap();
+    if let Some(column) = column.as_primitive_opt::<Int32Type>() {
+        column.values().iter().map(|value| f64::from(*value)).collect()
+    } else if let Some(column) = column.as_primitive_opt::<Int64Type>() {
+        column.values().iter().map(|value| *value as f64).collect()
+    } else {
+        column.as_primitive::<Float32Type>().values().iter().map(|value| f64::from(*value)).collect()
+    }
+}
+
+/// All that weaver makes of the files and we make of them too: standardisation, tensors, labels, observers, sampling weights.
+fn check_against_weaver(python: &OsString, config: &str, files: &[PathBuf], out: &Path) {
+    std::fs::create_dir(out).unwrap();
+    let arguments = [vec![folder().join(config), out.to_owned()], files.to_vec()].concat();
+    run(python, "twin.py", &arguments);
+    let facts: Value = serde_json::from_slice(&std::fs::read(out.join("facts.json")).unwrap()).unwrap();
+
+    let (view, dataset, _) = prepared(config, files, &out.join("dataset"));
+    let standardisation = Standardisation::measure(&view, &dataset).unwrap();
+    let measured_there = facts["standardisation"].as_object().unwrap();
+    assert_eq!(standardisation.variables.is_empty(), measured_there.is_empty(), "{config}");
+    for (name, measured) in &standardisation.variables {
+        let theirs = numbers(&facts["standardisation"][name]);
+        assert!((measured.center - theirs[0]).abs() < 1e-5 * (1.0 + theirs[0].abs()), "{config} {name}");
+        assert!((measured.scale - theirs[1]).abs() < 1e-5 * theirs[1], "{config} {name}");
+    }
+    let ours = tensors(&view, &standardisation, &dataset, "train").unwrap();
+    check_tensors(&ours, &facts, out);
+    if !view.classes().is_empty() {
+        let labels: Vec<f64> = ours.labels.iter().map(|label| f64::from(*label)).collect();
+        assert_eq!(labels, numbers(&facts["labels"]["_label_"]), "{config}");
+    }
+    for (name, values) in targets(&view, &dataset, "train").unwrap() {
+        let theirs = numbers(&facts["labels"][&name]);
+        assert!(values.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-5), "{config} {name}");
+    }
+    for (name, theirs) in facts["observers"].as_object().unwrap() {
+        // They come through JSON, which keeps what single precision can tell apart.
+        let (ours, theirs) = (observed(&ours, name), numbers(theirs));
+        assert_eq!(ours.len(), theirs.len(), "{config} {name}");
+        let differs = ours.iter().zip(&theirs).position(|(a, b)| *a as f32 != *b as f32);
+        assert_eq!(differs, None, "{config} {name}");
+    }
+    let weights = numbers(&facts["weights"]);
+    let probabilities = Sampler::new(&view, &dataset, "train").unwrap().probabilities().to_vec();
+    assert_eq!(probabilities.len(), weights.len(), "{config}");
+    for (row, (ours, theirs)) in probabilities.iter().zip(&weights).enumerate() {
+        assert!((ours - theirs).abs() < 1e-5 * (1.0 + theirs), "{config} row {row}: {ours} and {theirs}");
+    }
+}
+
 #[test]
 fn tensors_are_weavers() {
-    let Some(python) = std::env::var_os("FIDUCIAL_TEST_WEAVER") else {
-        eprintln!("skipped: FIDUCIAL_TEST_WEAVER does not name a Python with weaver-core");
-        return;
-    };
+    let Some(python) = python() else { return };
     let directory = tempfile::tempdir().unwrap();
     for config in ["kinematics.yaml", "full.yaml"] {
-        let out = directory.path().join(config);
-        std::fs::create_dir(&out).unwrap();
-        let status = Command::new(&python)
-            .args([folder().join("twin.py"), sample(), folder().join(config), out.clone()])
-            .status()
-            .unwrap();
-        assert!(status.success(), "{config}");
-        let facts: Value = serde_json::from_slice(&std::fs::read(out.join("facts.json")).unwrap()).unwrap();
+        check_against_weaver(&python, config, &[sample()], &directory.path().join(config));
+    }
+}
 
-        let (view, dataset, _) = dataset(config, &out.join("dataset"));
-        let standardisation = Standardisation::measure(&view, &dataset).unwrap();
-        for (name, measured) in &standardisation.variables {
-            let theirs = numbers(&facts["standardisation"][name]);
-            assert!((measured.center - theirs[0]).abs() < 1e-5 * (1.0 + theirs[0].abs()), "{config} {name}");
-            assert!((measured.scale - theirs[1]).abs() < 1e-5 * theirs[1], "{config} {name}");
-        }
-        let ours = tensors(&view, &standardisation, &dataset, "train").unwrap();
-        check_tensors(&ours, &facts, &out);
-        if !view.classes().is_empty() {
-            let theirs = numbers(&facts["labels"]["_label_"]);
-            assert!(ours.labels.iter().zip(&theirs).all(|(a, b)| f64::from(*a) == *b), "{config}");
-        }
-        for (name, values) in targets(&view, &dataset, "train").unwrap() {
-            let theirs = numbers(&facts["labels"][&name]);
-            assert!(values.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-5), "{config} {name}");
-        }
-        if let Some(histograms) = facts.get("histograms") {
-            let observed = |name: &str| {
-                let column = ours.observers.column_by_name(name).unwrap();
-                let column =
-                    arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Float32Type>(column);
-                column.values().to_vec()
-            };
-            let (pt, eta) = (observed("jet_pt"), observed("jet_eta"));
-            let probabilities = Sampler::new(&view, &dataset, "train").unwrap().probabilities().to_vec();
-            for row in 0..ours.rows() {
-                let class = ["jet_isTop", "jet_isQ"][ours.labels[row] as usize];
-                let bin = |value: f32, edges: &[f32]| edges.iter().filter(|edge| value >= **edge).count() - 1;
-                // Jets beyond 650 GeV are in no bin.
-                let inside = (560.0..=650.0).contains(&pt[row]);
-                let theirs = if inside {
-                    let (x, y) =
-                        (bin(pt[row], &[560.0, 580.0, 600.0, 620.0]), bin(eta[row], &[-1.5, -0.5, 0.5]));
-                    histograms[class][x][y].as_f64().unwrap()
-                } else {
-                    0.0
-                };
-                assert!(
-                    (probabilities[row] - theirs).abs() < 1e-5,
-                    "row {row}: {} and {theirs}",
-                    probabilities[row]
-                );
-            }
-        }
+/// On jets that a script draws; and on real ones, where `FIDUCIAL_TEST_QUARK_GLUON` names a file of them.
+#[test]
+fn quark_and_gluon_jets_are_weavers() {
+    let Some(python) = python() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let jets = std::env::var_os("FIDUCIAL_TEST_QUARK_GLUON").map(PathBuf::from);
+    for (name, jets) in [("drawn", Vec::new())].into_iter().chain(jets.map(|file| ("real", vec![file]))) {
+        let data = directory.path().join(name);
+        std::fs::create_dir(&data).unwrap();
+        run(&python, "make_quark_gluon.py", &[vec![data.clone()], jets].concat());
+        let files = ["pythia_0.parquet", "herwig_0.parquet"].map(|file| data.join(file));
+        check_against_weaver(&python, "quark_gluon.yaml", &files, &data.join("out"));
     }
 }
 
@@ -144,9 +177,7 @@ fn columns_of_files_targets_and_buckets() {
         Labels::Absent,
     )
     .unwrap();
-    let column = ours.observers.column_by_name("sample_id").unwrap();
-    let column = arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Int64Type>(column);
-    assert!(column.values().iter().all(|value| *value == 7), "from the file's name");
+    assert!(observed(&ours, "sample_id").iter().all(|value| *value == 7.0), "from the file's name");
     assert_eq!(view.targets().len(), 2);
     let found = targets(&view, &dataset, "train").unwrap();
     assert_eq!((found[0].0.as_str(), found[0].1.len()), ("target_mass", ours.rows()));
