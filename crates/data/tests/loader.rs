@@ -105,6 +105,37 @@ fn columns_and_memory_that_are_kept_change_nothing() {
     assert!(collect(&loader, 1, 0) == first);
 }
 
+/// A limit of memory decides what is kept, and nothing else; one that is too small is an error, not more memory.
+#[test]
+fn a_limit_of_memory_changes_no_batch_and_says_when_it_is_too_small() {
+    let directory = tempfile::tempdir().unwrap();
+    let (view, dataset) = dataset(directory.path());
+    let with = |window: usize, limit: Option<u64>| {
+        let options =
+            LoaderOptions { batch_size: 300, window, memory_limit: limit, ..LoaderOptions::default() };
+        Loader::new(&view, &Standardisation::default(), &dataset, "train", options)
+    };
+    for window in [1 << 18, 4000] {
+        let expected = collect(&with(window, None).unwrap(), 1, 0);
+        let error = with(window, Some(2 << 20)).err().unwrap().to_string();
+        for part in [" rows take", "a memory limit of ", "is 2MiB", "raise it"] {
+            assert!(error.contains(part), "`{part}` in: {error}");
+        }
+        // Files say what their columns take, which is less than it is in memory where values are packed: then the first batch says it.
+        let needed = |error: &str| {
+            let needed = error.split("memory limit of ").nth(1).unwrap().split("MiB").next().unwrap();
+            (needed.parse::<u64>().unwrap() << 20) * 21 / 20
+        };
+        let mut limit = needed(&error);
+        if let Some(Err(error)) = with(window, Some(limit)).unwrap().epoch(1, 0).next() {
+            limit = needed(&error.to_string());
+        }
+        for limit in [limit, limit + (8 << 20), u64::MAX] {
+            assert!(collect(&with(window, Some(limit)).unwrap(), 1, 0) == expected, "{window} {limit}");
+        }
+    }
+}
+
 #[test]
 fn windows_and_shares_hold_every_row_once() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! Batches of a dataset or of files, epoch after epoch, in bounded memory.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::fill::{Balance, Loaded, Spare, fill_into};
 use super::gather::gather;
+use super::memory::Memory;
 use super::plan::Plan;
 use super::{Labels, Sampler, Standardisation, Tensors, shuffled};
 use crate::dataset::{Dataset, ROW_ID};
@@ -37,8 +38,11 @@ pub struct LoaderOptions {
     /// Whether labels and weights are computed.
     pub labels: Labels,
     /// Bytes of columns that are kept in memory once they were read, so that later epochs need not read and unpack them again:
-    /// pieces of the files, as long as they fit. 2 GiB.
+    /// pieces of the files, as long as they fit. 2 GiB, or less where a limit of memory leaves less.
     pub keep: u64,
+    /// Bytes that all of it may take: the windows, the batches that are made ahead, and what is kept. None: no limit but the sizes
+    /// above. The batches do not depend on it.
+    pub memory_limit: Option<u64>,
 }
 
 impl Default for LoaderOptions {
@@ -51,6 +55,7 @@ impl Default for LoaderOptions {
             drop_last: false,
             labels: Labels::Required,
             keep: 2 << 30,
+            memory_limit: None,
         }
     }
 }
@@ -74,6 +79,7 @@ struct Inner {
     balance: Option<Balance>,
     /// Draws rows of the whole split.
     sampler: Option<Sampler>,
+    memory: Memory,
     kept: Mutex<Kept>,
     spare: Spare,
 }
@@ -107,8 +113,9 @@ impl Loader {
     /// Batches of a split of a dataset.
     ///
     /// # Errors
-    /// When the split or a column is missing, when settings make no sense, and when the view draws rows by weights or buckets but
-    /// the split does not fit into the window.
+    /// When the split or a column is missing, when settings make no sense, when windows and batches take more than the limit of
+    /// memory as far as the files tell without being read (else an epoch's first batch is this error), and when the view draws rows by
+    /// weights or buckets but the split does not fit into the window.
     pub fn new(
         view: &View,
         standardisation: &Standardisation,
@@ -188,7 +195,11 @@ impl Loader {
             );
         }
         // What the view lacks is found now, not in the first batch.
-        Plan::new(view, standardisation, options.labels)?;
+        let columns = Plan::new(view, standardisation, options.labels)?.columns;
+        let share = rows.div_ceil(options.share.1 as u64);
+        let memory =
+            Memory::new(view, &options, share, rows <= options.window as u64 && options.share.1 == 1);
+        memory.keep(known_bytes(&sources, &pieces, &columns) / rows.max(1) as f64)?;
         let (view, standardisation) = (view.clone(), standardisation.clone());
         let (kept, spare) = (Mutex::default(), Spare::default());
         let inner = Inner {
@@ -200,6 +211,7 @@ impl Loader {
             has_row_ids,
             balance,
             sampler,
+            memory,
             kept,
             spare,
         };
@@ -516,8 +528,9 @@ impl Inner {
             row_ids.extend(self.row_ids(piece, part)?);
         }
         let bytes: usize = parts.iter().map(RecordBatch::get_array_memory_size).sum();
+        let keep = self.memory.keep(bytes as f64 / row_ids.len().max(1) as f64)?;
         let window = Arc::new(Window { parts, starts, row_ids, path });
-        if is_whole && bytes as u64 <= self.options.keep {
+        if is_whole && bytes as u64 <= keep {
             self.kept().whole = Some(Arc::clone(&window));
         }
         Ok(window)
@@ -545,8 +558,10 @@ impl Inner {
         }
         let batch = self.sources[piece.source].read(columns, piece.rows.clone())?;
         let bytes = batch.get_array_memory_size() as u64;
+        // A window that is too large is an error once all of it was read.
+        let keep = self.memory.keep(bytes as f64 / piece.len().max(1) as f64).unwrap_or(0);
         let mut kept = self.kept();
-        if !is_whole && kept.bytes + bytes <= self.options.keep {
+        if !is_whole && kept.bytes + bytes <= keep {
             kept.bytes += bytes;
             kept.pieces.insert(piece.first, batch.clone());
         }
@@ -556,6 +571,13 @@ impl Inner {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the columns of all pieces take, as far as the files tell.
+fn known_bytes(sources: &[Arc<dyn Source>], pieces: &[Piece], columns: &BTreeSet<String>) -> f64 {
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let known = pieces.iter().map(|piece| sources[piece.source].decoded_bytes(&columns, &piece.rows));
+    known.map(|bytes| bytes.unwrap_or(0) as f64).sum()
 }
 
 /// Sets the order of pieces apart from that of rows.

@@ -27,6 +27,7 @@ mod draw;
 mod fill;
 mod gather;
 mod loader;
+mod memory;
 mod plan;
 mod random;
 mod rows;
