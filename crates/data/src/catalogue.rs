@@ -46,12 +46,15 @@ const ENTRIES: [(&str, &str); 18] = [
 ];
 
 /// The views that entries name.
-const VIEWS: [(&str, &str); 8] = [
+const VIEWS: [(&str, &str); 11] = [
     ("top-tagging.view.toml", include_str!("../catalogue/top-tagging.view.toml")),
     ("jetclass.view.toml", include_str!("../catalogue/jetclass.view.toml")),
     ("quark-gluon.view.toml", include_str!("../catalogue/quark-gluon.view.toml")),
     ("jetnet.view.toml", include_str!("../catalogue/jetnet.view.toml")),
-    ("calochallenge.view.toml", include_str!("../catalogue/calochallenge.view.toml")),
+    ("calochallenge-1-photons.view.toml", include_str!("../catalogue/calochallenge-1-photons.view.toml")),
+    ("calochallenge-1-pions.view.toml", include_str!("../catalogue/calochallenge-1-pions.view.toml")),
+    ("calochallenge-2.view.toml", include_str!("../catalogue/calochallenge-2.view.toml")),
+    ("calochallenge-3.view.toml", include_str!("../catalogue/calochallenge-3.view.toml")),
     ("lhc-olympics.view.toml", include_str!("../catalogue/lhc-olympics.view.toml")),
     ("adc2021.view.toml", include_str!("../catalogue/adc2021.view.toml")),
     ("higgs.view.toml", include_str!("../catalogue/higgs.view.toml")),
@@ -197,6 +200,9 @@ mod tests {
             let entry: Entry = toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(entry.name, name);
             assert_eq!(entry.view_name.is_some(), entry.view().unwrap().is_some(), "{name}");
+            // One without a view says why, unless a task brings it.
+            let says_why = entry.description.contains("There is no view of it");
+            assert_eq!(entry.view_name.is_none() && entry.task.is_none(), says_why, "{name}");
             for file in &entry.files {
                 let name = &file.name;
                 assert!(!name.contains(['/', '\\']) && file.url.starts_with("https://"), "{name}");

@@ -133,9 +133,14 @@ fn split_of_file(path: &Path, patterns: &[(String, String)]) -> Result<usize, Er
     }
 }
 
+/// Whether a name matches one of the patterns that are parted by `|`.
+fn matches(patterns: &str, name: &str) -> bool {
+    patterns.split('|').any(|pattern| matches_one(pattern, name))
+}
+
 /// Whether a name matches a pattern in which `*` stands for any characters: the pieces between the stars stand in the
 /// name, in order, the first at its beginning and the last at its end.
-fn matches(pattern: &str, name: &str) -> bool {
+fn matches_one(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(start) else { return false };
     let mut pieces: Vec<&str> = rest.split('*').collect();
@@ -179,6 +184,8 @@ mod tests {
         check("top_*.root", "top_1.root.part", false);
         check("a*b*c", "a-b-b-c", true);
         check("a*a", "a", false);
+        check("*_1.h5|*_2.h5", "a_2.h5", true);
+        check("*_1.h5|*_2.h5", "a_3.h5", false);
     }
 
     #[test]

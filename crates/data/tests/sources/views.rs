@@ -11,20 +11,25 @@ use super::fixture;
 /// A dataset's name, files of its layout and what they are called there, a group of inputs, its variables and length.
 type Check<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, usize, usize);
 
+/// Showers with fewer voxels, which are filled up.
+const CALORIMETER: [(&str, &str); 4] = [
+    ("gzip.h5", "dataset_1.hdf5"),
+    ("gzip.h5", "dataset_2.hdf5"),
+    ("gzip.h5", "dataset_3.hdf5"),
+    ("gzip.h5", "dataset_4.hdf5"),
+];
+
 #[test]
 fn catalogued_views_make_tensors() {
     let directory = tempfile::tempdir().unwrap();
-    let checks: [Check; 8] = [
+    let checks: [Check; 11] = [
         ("top-tagging", &[("as_top.h5", "train.h5"), ("as_top.h5", "test.h5")], "vectors", 4, 128),
         ("quark-gluon", &[("as_quark_gluon.npz", "QG_jets.npz")], "features", 3, 139),
         ("jetnet-30", &[("as_jetnet.hdf5", "t.hdf5")], "particles", 3, 150),
-        (
-            "calochallenge-2",
-            &[("gzip.h5", "dataset_2_1.hdf5"), ("gzip.h5", "dataset_2_2.hdf5")],
-            "voxels",
-            1,
-            6480,
-        ),
+        ("calochallenge-1-photons", &CALORIMETER[..2], "voxels", 1, 368),
+        ("calochallenge-1-pions", &CALORIMETER[..2], "voxels", 1, 533),
+        ("calochallenge-2", &CALORIMETER[..2], "voxels", 1, 6480),
+        ("calochallenge-3", &CALORIMETER, "voxels", 1, 40_500),
         ("lhc-olympics", &[("as_olympics.h5", "events.h5")], "points", 2, 256),
         ("adc2021", &[("as_adc.h5", "background.h5")], "objects", 3, 19),
         ("higgs", &[("as_higgs.csv.gz", "HIGGS.csv.gz")], "features", 28, 1),
