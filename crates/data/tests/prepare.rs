@@ -175,6 +175,44 @@ fn another_request_or_a_broken_shard_begins_anew() {
     assert!(bytes(dataset.path()) != of_four);
 }
 
+/// A run that goes on takes the hashes that the killed one left, of files that did not change since.
+#[test]
+fn sources_that_did_not_change_are_not_hashed_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    write_files(root);
+    let expected = bytes(run(root, &view(4), 2, |_| {}).unwrap().0.path());
+    // A file that was written just now may change again within the same tick of the file system's clock.
+    std::thread::sleep(Duration::from_millis(2100));
+    let hashes = root.join(".out.partial/.sources.json");
+    let kill = || {
+        fs::remove_dir_all(root.join("out")).unwrap();
+        assert!(!killed(root, 1, 8).status().unwrap().success());
+    };
+    kill();
+    let (dataset, before) = run(root, &view(4), 2, |_| {}).unwrap();
+    assert!(before > 0);
+    assert!(bytes(dataset.path()) == expected);
+    let sha256 = dataset.manifest().sources[3].sha256.clone();
+    // A hash that nobody computes, in place of the right one, shows that it is used; and not once its file was touched.
+    for (touched, source) in [(false, "0".repeat(64)), (true, sha256.clone())] {
+        kill();
+        let text = fs::read_to_string(&hashes).unwrap();
+        assert!(text.contains(&sha256), "{text}");
+        fs::write(&hashes, text.replace(&sha256, &"0".repeat(64))).unwrap();
+        if touched {
+            let content = fs::read(&files(root)[3]).unwrap();
+            fs::write(&files(root)[3], content).unwrap();
+        }
+        let (dataset, _) = run(root, &view(4), 2, |_| {}).unwrap();
+        assert_eq!(dataset.manifest().sources[3].sha256, source, "touched: {touched}");
+    }
+    // What cannot be read is not there.
+    kill();
+    fs::write(&hashes, "[{").unwrap();
+    assert!(bytes(run(root, &view(4), 2, |_| {}).unwrap().0.path()) == expected);
+}
+
 #[test]
 fn a_limit_of_memory_changes_no_byte_and_says_when_it_is_too_small() {
     let directory = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::known::{Hashed, Known};
 use super::state::{LeftOut, State};
 use super::{CREATED_BY, OnBadFile, OnBadValue, PrepareOptions};
 use crate::dataset::{FORMAT, SkippedFile, SourceFile, digest_parts};
@@ -17,11 +18,18 @@ pub(super) struct Inputs {
     pub(super) skipped: Vec<SkippedFile>,
     /// Those that were opened and then left out.
     pub(super) left_out: Vec<LeftOut>,
+    /// What the next run may know of the files.
+    pub(super) hashed: Vec<Hashed>,
 }
 
 impl Inputs {
-    /// Opens and hashes the files.
-    pub(super) fn open(view: &View, paths: &[PathBuf], options: &PrepareOptions) -> Result<Self, Error> {
+    /// Opens the files, and hashes those of which no earlier run has left the hash.
+    pub(super) fn open(
+        view: &View,
+        paths: &[PathBuf],
+        options: &PrepareOptions,
+        known: &Known,
+    ) -> Result<Self, Error> {
         if paths.is_empty() {
             return Err(Error::settings("prepare a dataset", "no source files are given"));
         }
@@ -31,21 +39,27 @@ impl Inputs {
             .par_iter()
             .map(|path| {
                 let source = source::with_file_columns(source::open_with(path, &open_options)?, view)?;
-                let digest = source.digest()?;
+                let digest = known.digest(source.as_ref())?;
                 Ok((source, digest))
             })
             .collect();
-        let mut inputs =
-            Self { sources: Vec::new(), files: Vec::new(), skipped: Vec::new(), left_out: Vec::new() };
+        let mut inputs = Self {
+            sources: Vec::new(),
+            files: Vec::new(),
+            skipped: Vec::new(),
+            left_out: Vec::new(),
+            hashed: Vec::new(),
+        };
         let mut first_row_id = 0;
         for (path, opened) in paths.iter().zip(opened) {
-            let (source, (bytes, sha256)) = match opened {
+            let (source, ((bytes, sha256), hashed)) = match opened {
                 Ok(opened) => opened,
                 Err(error) => {
                     inputs.skip(path, None, error, options)?;
                     continue;
                 }
             };
+            inputs.hashed.extend(hashed);
             let rows = source.rows();
             if options.on_bad_file == OnBadFile::Skip
                 && let Err(error) = check_columns(source.as_ref(), columns.iter().map(String::as_str))

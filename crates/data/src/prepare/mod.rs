@@ -9,6 +9,7 @@ mod bad_values;
 mod budget;
 mod commit;
 mod inputs;
+mod known;
 mod scan;
 mod shards;
 mod split;
@@ -27,6 +28,7 @@ use crate::view::View;
 use budget::Budget;
 use commit::Sink;
 use inputs::Inputs;
+use known::{KNOWN, Known};
 use scan::{Scan, Task};
 use stage::Stage;
 use state::{STATE, State};
@@ -118,7 +120,7 @@ pub struct Prepared {
 ///
 /// `row_id` counts the rows of all files in the order given, before any selection. The same files, view and options make
 /// a dataset of the same [version](Dataset::version). After a kill the same call goes on behind the last whole shards, which lie
-/// in a hidden directory beside `out`.
+/// in a hidden directory beside `out`; sources that did not change since are not hashed again.
 ///
 /// # Errors
 /// When `out` is there (and is no dataset, or `overwrite` is off); when a file cannot be read, lacks a column, or has a
@@ -132,7 +134,7 @@ pub fn prepare(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Dataset, Error> {
     check_target(out, options.overwrite)?;
-    write(Inputs::open(view, files, options)?, view, out, options, progress)
+    write(open(view, files, out, options)?, view, out, options, progress)
 }
 
 /// As [`prepare`], but takes a dataset that `out` holds already where it was made from the same files, view and options,
@@ -148,7 +150,7 @@ pub fn prepare_or_reuse(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Prepared, Error> {
     check_target(out, true)?;
-    let sources = Inputs::open(view, files, options)?;
+    let sources = open(view, files, out, options)?;
     if out.join(MANIFEST).exists() {
         // A dataset that cannot be opened or is not sound is made again.
         let existing = Dataset::open(out).ok().filter(|dataset| {
@@ -161,6 +163,12 @@ pub fn prepare_or_reuse(
     }
     let dataset = write(sources, view, out, options, progress)?;
     Ok(Prepared { dataset, is_reused: false })
+}
+
+/// Opens and hashes the sources, but for those that an earlier run which was broken off has hashed.
+fn open(view: &View, files: &[PathBuf], out: &Path, options: &PrepareOptions) -> Result<Inputs, Error> {
+    let known = Stage::unfinished(out).map(|directory| Known::read(&directory));
+    Inputs::open(view, files, options, &known.unwrap_or_default())
 }
 
 /// Refuses to touch a directory that may hold something else.
@@ -196,11 +204,12 @@ fn write(
 ) -> Result<Dataset, Error> {
     let request = inputs.digest(view, options);
     let stage = Stage::begin(out)?;
+    known::write(&inputs.hashed, stage.path())?;
     let mut state = State::read(stage.path(), &request).filter(|state| inputs.leave_out_again(state));
     loop {
         let keep: Vec<PathBuf> = state.iter().flat_map(|state| state.paths(stage.path())).collect();
         let has_state = state.is_some().then(|| stage.path().join(STATE));
-        stage.clean(keep.into_iter().chain(has_state))?;
+        stage.clean(keep.into_iter().chain(has_state).chain([stage.path().join(KNOWN)]))?;
         match try_write(&inputs, view, &stage, options, &request, state.take(), progress) {
             Ok(sink) => {
                 sink.finish(&inputs, view, options)?;
@@ -236,13 +245,16 @@ fn try_write(
         let rest = &tasks[next..];
         let window = &rest[..budget.window(&scan, sources, rest)];
         let scan_next = || -> Vec<_> {
-            window.par_iter().map(|task| scan.run(sources[task.source].as_ref(), task)).collect()
+            let run = |place: usize| (place, scan.run(sources[window[place].source].as_ref(), &window[place]));
+            let mut pieces: Vec<_> = side_by_side(window.len()).into_par_iter().map(run).collect();
+            pieces.sort_unstable_by_key(|(place, _)| *place);
+            pieces
         };
         let (pieces, written) = rayon::join(scan_next, || sink.consume(scanned));
         written?;
         // In order, so that of several errors the same one is reported each time.
         scanned = Vec::with_capacity(pieces.len());
-        for (task, piece) in window.iter().zip(pieces) {
+        for (task, (_, piece)) in window.iter().zip(pieces) {
             let piece = piece?;
             budget.measure(&scan, sources[task.source].as_ref(), task, &piece)?;
             scanned.push(piece);
@@ -260,6 +272,13 @@ fn try_write(
         });
     }
     Ok(sink)
+}
+
+/// An order of so many tasks in which threads that take a stretch of it each work on neighbouring tasks at the same time: they
+/// share decoders, and none has to go far ahead of another.
+fn side_by_side(tasks: usize) -> Vec<usize> {
+    let threads = rayon::current_num_threads();
+    (0..threads).flat_map(|thread| (thread..tasks).step_by(threads)).collect()
 }
 
 /// The partitions of all sources, in order.

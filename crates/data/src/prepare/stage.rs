@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use super::known::KNOWN;
 use super::state::STATE;
 use crate::source::Error;
 
@@ -24,16 +25,11 @@ const LOCK: &str = ".lock";
 impl Stage {
     /// Makes a directory beside `target`, or takes the one that an earlier run left there.
     pub(super) fn begin(target: &Path) -> Result<Self, Error> {
-        let name = target.file_name().ok_or_else(|| {
-            Error::settings("prepare a dataset", format!("{} has no name of its own", target.display()))
-        })?;
-        let parent = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
+        let sibling = |suffix: &str| sibling(target, suffix);
+        let (Some(partial), Some(replaced)) = (sibling("partial"), sibling("replaced")) else {
+            let reason = format!("{} has no name of its own", target.display());
+            return Err(Error::settings("prepare a dataset", reason));
         };
-        std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-        let sibling = |suffix: &str| parent.join(format!(".{}.{suffix}", name.to_string_lossy()));
-        let (partial, replaced) = (sibling("partial"), sibling("replaced"));
         std::fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
         let lock_path = partial.join(LOCK);
         let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
@@ -48,6 +44,11 @@ impl Stage {
         let stage = Self { target: target.to_owned(), partial, replaced, lock: Some(lock) };
         stage.restore()?;
         Ok(stage)
+    }
+
+    /// The directory in which a run that was broken off left what it had, if there is one.
+    pub(super) fn unfinished(target: &Path) -> Option<PathBuf> {
+        sibling(target, "partial").filter(|partial| partial.is_dir())
     }
 
     /// Where to write.
@@ -76,7 +77,7 @@ impl Stage {
 
     /// Moves the directory to its place, in which an older one is replaced.
     pub(super) fn commit(mut self) -> Result<(), Error> {
-        for name in [STATE, LOCK] {
+        for name in [STATE, KNOWN, LOCK] {
             let path = self.partial.join(name);
             if path.exists() {
                 std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
@@ -113,6 +114,13 @@ impl Drop for Stage {
             let _ = std::fs::remove_dir_all(&self.partial);
         }
     }
+}
+
+/// A hidden directory beside another.
+fn sibling(target: &Path, suffix: &str) -> Option<PathBuf> {
+    let name = format!(".{}.{suffix}", target.file_name()?.to_string_lossy());
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Some(parent.unwrap_or(Path::new(".")).join(name))
 }
 
 /// Removes the files in and below a directory that are not to be kept, and directories that are empty then.
