@@ -1,6 +1,6 @@
-"""Jets with lists of constituents as Parquet, as many as are asked for, a million rows at a time: python make_data.py FILE ROWS
+"""Jets with lists of constituents as Parquet, as many as are asked for, a million rows at a time: python make_data.py FILE ROWS [GROUP_ROWS]
 
-Row groups have 100,000 rows.
+Row groups have 100,000 rows, or as many as are asked for, up to a million.
 """
 
 import sys
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 path, rows = sys.argv[1], int(sys.argv[2])
+group_rows = int(sys.argv[3]) if len(sys.argv) > 3 else 100_000
 GROUP = 1_000_000
 random = np.random.default_rng(1)
 names = ["jet_pt", "label", "part_pt", "part_eta", "part_phi"]
@@ -22,5 +23,5 @@ for start in range(0, rows, GROUP):
     columns = [pa.array(500 * random.random(size, np.float32)), pa.array(random.integers(0, 2, size)), *lists]
     table = pa.Table.from_arrays(columns, names)
     writer = writer or pq.ParquetWriter(path, table.schema, compression="lz4", use_dictionary=False)
-    writer.write_table(table, row_group_size=100_000)
+    writer.write_table(table, row_group_size=group_rows)
 writer.close()

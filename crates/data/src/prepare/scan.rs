@@ -231,6 +231,7 @@ impl<'a> Scan<'a> {
         mut piece: Piece,
     ) -> Result<Piece, Error> {
         if members.iter().all(Vec::is_empty) {
+            source.pass_over(&self.missing(first), &task.rows);
             piece.statistics = vec![Statistics::default(); self.schema.fields().len()];
             piece.splits = vec![RecordBatch::new_empty(self.schema.clone()); members.len()];
             piece.passed.resize(self.cutflow().len(), 0);
@@ -262,6 +263,12 @@ impl<'a> Scan<'a> {
         Ok(piece)
     }
 
+    /// The kept columns that the selection did not read.
+    fn missing(&self, first: &RecordBatch) -> Vec<&str> {
+        let keep = self.keep.iter().map(String::as_str);
+        keep.filter(|column| first.column_by_name(column).is_none()).collect()
+    }
+
     /// The kept columns of some rows, and their numbers.
     fn read_rows(
         &self,
@@ -271,12 +278,7 @@ impl<'a> Scan<'a> {
         rows: &[u32],
         piece: &mut Piece,
     ) -> Result<RecordBatch, Error> {
-        let missing: Vec<&str> = self
-            .keep
-            .iter()
-            .map(String::as_str)
-            .filter(|column| first.column_by_name(column).is_none())
-            .collect();
+        let missing = self.missing(first);
         let mut chosen = vec![false; first.num_rows()];
         rows.iter().for_each(|row| chosen[*row as usize] = true);
         let second = source.read_chosen(&missing, task.rows.clone(), &BooleanArray::from(chosen))?;

@@ -108,6 +108,10 @@ impl Source for WithFileColumns {
         self.inner.decoded_bytes(&self.own(columns), rows)
     }
 
+    fn pass_over(&self, columns: &[&str], rows: &Range<u64>) {
+        self.inner.pass_over(&self.own(columns), rows);
+    }
+
     fn release(&self) {
         self.inner.release();
     }

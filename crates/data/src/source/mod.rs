@@ -92,6 +92,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// Says that some columns of a partition will not be read, where those of its neighbours are: what was unpacked of them
+    /// on the way is given back. They can be read all the same.
+    fn pass_over(&self, columns: &[&str], rows: &Range<u64>) {
+        let _ = (columns, rows);
+    }
+
     /// Gives back memory that is kept for the next read. More can be read all the same.
     fn release(&self) {}
 
@@ -269,8 +275,7 @@ fn partitions(clusters: impl IntoIterator<Item = Range<u64>>) -> Vec<Range<u64>>
             last.end = cluster.end;
             continue;
         }
-        let parts = (cluster.end - cluster.start).div_ceil(4 * PARTITION_ROWS).max(1);
-        let size = (cluster.end - cluster.start).div_ceil(parts).max(1);
+        let size = part_rows(&cluster);
         let mut start = cluster.start;
         while start < cluster.end {
             let end = (start + size).min(cluster.end);
@@ -279,6 +284,13 @@ fn partitions(clusters: impl IntoIterator<Item = Range<u64>>) -> Vec<Range<u64>>
         }
     }
     partitions
+}
+
+/// The rows of each part that a cluster is cut into; the last one may have fewer.
+fn part_rows(cluster: &Range<u64>) -> u64 {
+    let rows = cluster.end - cluster.start;
+    let parts = rows.div_ceil(4 * PARTITION_ROWS).max(1);
+    rows.div_ceil(parts).max(1)
 }
 
 /// Refuses a range that goes past the end, and columns that are not there; the answer to a request for no columns.

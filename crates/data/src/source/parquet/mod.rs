@@ -1,20 +1,24 @@
 //! Parquet files as a source.
 
+mod chain;
+mod shared;
+
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::{BooleanArray, RecordBatch};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
 use fiducial_root::RemoteFile;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowSelection, RowSelector,
 };
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::RowGroupMetaData;
@@ -22,6 +26,8 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::{Error, Source, check_request, partitions};
 use crate::dataset::{digest_file, digest_pieces};
+use chain::{Chains, Part};
+use shared::Shared;
 
 /// Bytes of a remote file that are hashed at once.
 const PIECE: usize = 8 << 20;
@@ -32,6 +38,9 @@ pub struct ParquetSource {
     place: Place,
     metadata: ArrowReaderMetadata,
     rows: u64,
+    chains: Chains,
+    /// A local file, for the decoders that are kept; opened for the first, so that a hundred of them need no hundred open files.
+    shared: OnceLock<Option<Shared>>,
 }
 
 /// Where the bytes are.
@@ -107,7 +116,8 @@ impl ParquetSource {
             .iter()
             .try_fold(0_u64, |sum, group| sum.checked_add(u64::try_from(group.num_rows()).ok()?))
             .ok_or_else(|| Error::malformed(path, "a row group has a negative number of rows"))?;
-        Ok(Self { path: path.to_owned(), place, metadata, rows })
+        let (chains, shared) = (Chains::default(), OnceLock::new());
+        Ok(Self { path: path.to_owned(), place, metadata, rows, chains, shared })
     }
 
     /// The rows of each row group, in order.
@@ -171,6 +181,16 @@ impl Source for ParquetSource {
         Some(bytes.sum::<f64>() as u64)
     }
 
+    fn pass_over(&self, columns: &[&str], rows: &Range<u64>) {
+        if let Some(part) = Part::of(rows, &self.row_groups()) {
+            self.chains.pass_over(columns, part);
+        }
+    }
+
+    fn release(&self) {
+        self.chains.clear();
+    }
+
     fn digest(&self) -> Result<(u64, String), Error> {
         let Place::Remote(file) = &self.place else { return digest_file(&self.path) };
         let failed = |source| Error::Root { path: self.path.clone(), source: Box::new(source) };
@@ -180,6 +200,9 @@ impl Source for ParquetSource {
     fn read(&self, columns: &[&str], rows: Range<u64>) -> Result<RecordBatch, Error> {
         if let Some(empty) = check_request(self, columns, &rows)? {
             return Ok(empty);
+        }
+        if let Some(batch) = self.read_part(columns, &rows) {
+            return Ok(batch);
         }
         let (groups, selectors) = self.plan(&rows);
         self.read_selected(columns, groups, selectors, rows.end - rows.start)
@@ -200,6 +223,10 @@ impl Source for ParquetSource {
                 &self.path,
                 format!("{} marks for the rows {rows:?}", chosen.len()),
             ));
+        }
+        if let Some(batch) = self.read_part(columns, &rows) {
+            return filter_record_batch(&batch, chosen)
+                .map_err(|error| Error::malformed(&self.path, error.to_string()));
         }
         let (mut groups, mut selectors) = (Vec::new(), Vec::new());
         let at = |row: u64| (row - rows.start) as usize;
@@ -223,6 +250,51 @@ impl Source for ParquetSource {
 }
 
 impl ParquetSource {
+    /// A partition that is a part of a row group, by decoders that go on from part to part; `None` where the range is no such
+    /// part or they cannot give it.
+    fn read_part(&self, columns: &[&str], rows: &Range<u64>) -> Option<RecordBatch> {
+        let part = Part::of(rows, &self.row_groups())?;
+        let arrays =
+            self.chains.read(columns, part, |column, part, from| self.decoder(column, part, from))?;
+        let schema = self.metadata.schema();
+        let fields: Option<Vec<_>> = columns.iter().map(|name| schema.field_with_name(name).ok()).collect();
+        let fields: Vec<_> = fields?.into_iter().cloned().collect();
+        RecordBatch::try_new(SchemaRef::new(Schema::new(fields)), arrays).ok()
+    }
+
+    /// A decoder of one column of a row group from one of its parts on, which gives the rows of one part at a time.
+    fn decoder(&self, column: &str, part: Part, from: usize) -> Option<ParquetRecordBatchReader> {
+        match &self.place {
+            Place::Local => {
+                let open = || File::open(&self.path).ok().map(|file| Shared(Arc::new(file)));
+                self.decoder_of(self.shared.get_or_init(open).clone()?, column, part, from)
+            }
+            Place::Remote(file) => self.decoder_of(file.clone(), column, part, from),
+        }
+    }
+
+    fn decoder_of<R: ChunkReader + 'static>(
+        &self,
+        file: R,
+        column: &str,
+        part: Part,
+        from: usize,
+    ) -> Option<ParquetRecordBatchReader> {
+        let root = self.metadata.schema().index_of(column).ok()?;
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [root]);
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(mask)
+            .with_row_groups(vec![part.group])
+            .with_batch_size(part.size);
+        if from > 0 {
+            let skipped = from * part.size;
+            let all = usize::try_from(self.metadata.metadata().row_group(part.group).num_rows()).ok()?;
+            let selectors = vec![RowSelector::skip(skipped), RowSelector::select(all - skipped)];
+            builder = builder.with_row_selection(RowSelection::from(selectors));
+        }
+        builder.build().ok()
+    }
+
     /// Reads what selectors choose of some row groups, `expected` rows.
     fn read_selected(
         &self,
@@ -278,6 +350,9 @@ impl ParquetSource {
     }
 }
 
-fn reader_schema(reader: &parquet::arrow::arrow_reader::ParquetRecordBatchReader) -> SchemaRef {
+fn reader_schema(reader: &ParquetRecordBatchReader) -> SchemaRef {
     arrow_array::RecordBatchReader::schema(reader)
 }
+
+#[cfg(test)]
+mod tests;
