@@ -50,7 +50,10 @@ impl Part {
 
 /// The decoders of a file.
 #[derive(Default)]
-pub(super) struct Chains(Mutex<HashMap<(usize, String), Arc<Mutex<Chain>>>>);
+pub(super) struct Chains(Mutex<ByColumn>);
+
+/// By row group and column.
+type ByColumn = HashMap<(usize, String), Arc<Mutex<Chain>>>;
 
 /// The decoder of a column of a row group.
 #[derive(Default)]
