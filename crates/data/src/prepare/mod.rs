@@ -245,7 +245,8 @@ fn try_write(
         let rest = &tasks[next..];
         let window = &rest[..budget.window(&scan, sources, rest)];
         let scan_next = || -> Vec<_> {
-            let run = |place: usize| (place, scan.run(sources[window[place].source].as_ref(), &window[place]));
+            let run =
+                |place: usize| (place, scan.run(sources[window[place].source].as_ref(), &window[place]));
             let mut pieces: Vec<_> = side_by_side(window.len()).into_par_iter().map(run).collect();
             pieces.sort_unstable_by_key(|(place, _)| *place);
             pieces

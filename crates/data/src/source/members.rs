@@ -212,6 +212,10 @@ impl Source for WithMembers {
         self.inner.decoded_bytes(&self.own(columns), rows)
     }
 
+    fn pass_over(&self, columns: &[&str], rows: &Range<u64>) {
+        self.inner.pass_over(&self.own(columns), rows);
+    }
+
     fn release(&self) {
         self.inner.release();
     }
