@@ -274,7 +274,7 @@ impl Iterator for Rows<'_> {
 }
 
 /// What the cells of a column can be.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Kinds {
     is_signed: bool,
     is_unsigned: bool,
@@ -309,6 +309,47 @@ impl Kinds {
         if cell.is_empty() {
             return Self { is_empty: true, ..Self::any() };
         }
+        Self::of_digits(cell).unwrap_or_else(|| Self::of_any(cell))
+    }
+
+    /// The commonest cells, without parsing them: up to fifteen digits, of which a point may part some.
+    fn of_digits(cell: &[u8]) -> Option<Self> {
+        let (digits, has_sign, is_negative) = match cell {
+            [sign @ (b'-' | b'+'), digits @ ..] => (digits, true, *sign == b'-'),
+            digits => (digits, false, false),
+        };
+        let is_code = matches!(digits, [b'0', second, ..] if second.is_ascii_digit());
+        if digits.is_empty() || digits.len() > 15 || is_code || (has_sign && !is_negative) {
+            return None;
+        }
+        let mut points = 0;
+        for byte in digits {
+            match byte {
+                b'0'..=b'9' => {}
+                b'.' => points += 1,
+                _ => return None,
+            }
+        }
+        // A point alone, or one with no digit before or after it, is left to the parser.
+        let is_broken = points == 1 && digits.first() != Some(&b'.') && digits.last() != Some(&b'.');
+        if points > 0 && !is_broken {
+            return None;
+        }
+        Some(Self {
+            is_signed: !is_broken,
+            // "-0" is as the parser has it: no unsigned number has a sign.
+            is_unsigned: !is_broken && !is_negative,
+            is_float: true,
+            is_bool: false,
+            is_empty: false,
+            is_seen: true,
+            is_large: false,
+            is_broken,
+        })
+    }
+
+    /// Any cell, which is not empty.
+    fn of_any(cell: &[u8]) -> Self {
         let text = std::str::from_utf8(cell).unwrap_or_default();
         let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
         let is_code = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
@@ -430,5 +471,48 @@ impl Builder {
             Self::Boolean(mut builder) => Arc::new(builder.finish()),
             Self::Text(mut builder) => Arc::new(builder.finish()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_what_the_parser_makes_of_them() {
+        let cells = [
+            "0",
+            "7",
+            "-7",
+            "-0",
+            "00",
+            "01",
+            "-01",
+            "0.5",
+            "-0.5",
+            "00.5",
+            "1.",
+            ".5",
+            ".",
+            "-",
+            "-.",
+            "1.2.3",
+            "12a",
+            "999999999999999",
+            "-999999999999999",
+            "1234567890123456",
+            "123456789.12345",
+            "-12.5",
+            "+1",
+            "+1.5",
+        ];
+        let mut short = 0;
+        for cell in cells {
+            if let Some(found) = Kinds::of_digits(cell.as_bytes()) {
+                assert_eq!(found, Kinds::of_any(cell.as_bytes()), "{cell}");
+                short += 1;
+            }
+        }
+        assert_eq!(short, 10);
     }
 }
