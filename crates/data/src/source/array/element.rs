@@ -99,15 +99,6 @@ impl Places<'_> {
         is_run.then(|| if length == 0 { &[][..] } else { &self.bytes[self.start..self.start + length] })
     }
 
-    /// The values of each row as a run of bytes, if they lie so: those of a record's field that is an array.
-    fn row_runs(&self, size: usize) -> Option<impl Iterator<Item = &[u8]>> {
-        let first = *self.offsets.first()?;
-        let is_run = self.offsets.iter().enumerate().all(|(index, offset)| *offset == first + index * size);
-        let length = self.offsets.len() * size;
-        let starts = (0..self.rows).map(move |row| self.start + row * self.row_stride + first);
-        is_run.then(|| starts.map(move |start| &self.bytes[start..start + length]))
-    }
-
     /// Every value's bytes, in order.
     fn each<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> {
         (0..self.rows).flat_map(move |row| {
@@ -192,12 +183,18 @@ fn primitive<T: ArrowPrimitiveType, const N: usize>(
 ) -> ArrayRef {
     let values: Vec<T::Native> = if let Some(run) = places.run(N) {
         run.as_chunks::<N>().0.iter().map(|value| read(*value)).collect()
-    } else if let Some(rows) = places.row_runs(N) {
-        let mut values = Vec::with_capacity(places.rows * places.offsets.len());
-        rows.for_each(|row| values.extend(row.as_chunks::<N>().0.iter().map(|value| read(*value))));
-        values
     } else {
-        places.each().map(read).collect()
+        // Row by row: an iterator over both is asked, for every value, whether its row has ended.
+        let mut values = Vec::with_capacity(places.rows * places.offsets.len());
+        for row in 0..places.rows {
+            let row = &places.bytes[places.start + row * places.row_stride..];
+            values.extend(places.offsets.iter().map(|offset| {
+                let mut value = [0; N];
+                value.copy_from_slice(&row[*offset..offset + N]);
+                read(value)
+            }));
+        }
+        values
     };
     Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), None))
 }
