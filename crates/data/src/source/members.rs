@@ -63,12 +63,15 @@ pub(super) fn with_members(inner: Box<dyn Source>) -> Box<dyn Source> {
 fn find(column: &Field, out: &mut Vec<Member>) {
     let DataType::Struct(members) = inner_type(column.data_type()) else { return };
     let empty = new_empty_array(column.data_type());
+    let schema = Arc::new(Schema::new(vec![column.clone()]));
+    let batch = RecordBatch::new_empty(schema);
+    let environment = Environment::new(&batch);
     let named = |path: &[String]| format!("{}.{}", column.name(), path.join("."));
     if is_vector(members) {
         for wanted in VECTOR_MEMBERS.iter().filter(|wanted| members.find(wanted).is_none()) {
             let name = format!("{}.{wanted}", column.name());
             // What has no values has a type all the same.
-            let Ok(values) = computed(&name, column.name(), &empty) else { continue };
+            let Ok(values) = computed(&name, &environment) else { continue };
             let field = Field::new(&name, values.data_type().clone(), false);
             out.push(Member { field, column: column.name().clone(), path: None });
         }
@@ -130,13 +133,11 @@ fn list<O: OffsetSizeTrait>(lists: &GenericListArray<O>, path: &[String]) -> Res
     Ok(Arc::new(GenericListArray::try_new(item, lists.offsets().clone(), items, lists.nulls().cloned())?))
 }
 
-/// A coordinate of four-vectors.
-fn computed(name: &str, column: &str, records: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let field = Field::new(column, records.data_type().clone(), true);
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![records.clone()])?;
-    let values = Expr::column(name).evaluate(&Environment::new(&batch));
+/// A coordinate of four-vectors. The environment keeps what it converted, for the next coordinate of the same.
+fn computed(name: &str, environment: &Environment<'_>) -> Result<ArrayRef, ArrowError> {
+    let values = Expr::column(name).evaluate(environment);
     values
-        .map(|values| values.to_array(records.len()))
+        .map(|values| values.to_array(environment.rows()))
         .map_err(|error| ArrowError::ComputeError(error.to_string()))
 }
 
@@ -155,6 +156,7 @@ impl WithMembers {
 
     fn complete(&self, columns: &[&str], batch: &RecordBatch) -> Result<RecordBatch, Error> {
         let broken = |error: ArrowError| Error::malformed(self.path(), error.to_string());
+        let environment = Environment::new(batch);
         let (mut fields, mut arrays) = (Vec::with_capacity(columns.len()), Vec::with_capacity(columns.len()));
         for name in columns {
             let member = self.members.get(*name);
@@ -168,7 +170,7 @@ impl WithMembers {
                 }
                 Some(Member { field, path: None, .. }) => {
                     let failed = |error: ArrowError| Error::column(self.path(), name, error.to_string());
-                    (field.clone(), computed(name, column, records).map_err(failed)?)
+                    (field.clone(), computed(name, &environment).map_err(failed)?)
                 }
             };
             fields.push(field);
