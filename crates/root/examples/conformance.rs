@@ -50,8 +50,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 const HEAD: &str = "# ROOT columns, beside uproot
 
-Every column of every tree and ntuple in the public test files of scikit-hep-testdata and coffea, read by `fiducial-root`
-and by uproot. \"Equal\" means equal in type, in every value and in every offset. This page is made by
+Every column of every tree and ntuple in public test files, read by `fiducial-root` and by uproot: those of
+scikit-hep-testdata, coffea, uproot-custom, root_numpy, rootpy and pidcalib2, as their packages on PyPI hold them. \"Equal\" means equal in type, in every value and in every offset. This page is made by
 
     FIDUCIAL_TEST_PYTHON=python cargo run --release -p fiducial-root --example conformance -- \\
         --markdown DIRECTORY... > docs/root-conformance.md
@@ -74,7 +74,11 @@ fn page(rows: &[Shown]) {
     }
     println!(
         "\nuproot takes the two bytes that name the process of a referenced object for its flags (`fBits`), does not swap the \
-         bytes of `timeslice_start`, and gives one of the two members `Cluster`, of a class and of its base class."
+         bytes of `timeslice_start`, and gives one of the two members `Cluster`, of a class and of its base class. It gives one text \
+         an entry of the `TString`s in a split map or vector, three tracks where `fVertex[3]` has one, and of `jetLink` numbers that \
+         no link has: here all have one key and the indices 0, 1, 2, ... It divides the range of a `Double32_t` of 32 bits by 2^32, \
+         where ROOT does by 2^32 - 1, and works with single precision where ROOT works with double (`Float16_t`): what is here is \
+         what ROOT gives."
     );
     for (outcome, title) in
         [(Outcome::Missing, "Read by uproot alone"), (Outcome::Neither, "Read by neither")]

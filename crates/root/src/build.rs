@@ -149,13 +149,7 @@ impl<'a> Items<'a> {
         }
         // From the innermost dimension out, each a list of fixed size.
         for &n in dims.iter().rev() {
-            let size =
-                i32::try_from(n).map_err(|_| place.error(0, format!("a dimension of {n} is too large")))?;
-            let field = Arc::new(Field::new("item", array.data_type().clone(), false));
-            array = Arc::new(
-                FixedSizeListArray::try_new(field, size, array, None)
-                    .map_err(|e| place.error(0, e.to_string()))?,
-            );
+            array = fixed(array, n, place)?;
         }
         Ok(array)
     }
@@ -262,6 +256,15 @@ impl Offsets {
 pub(crate) fn list(offsets: OffsetBuffer<i32>, values: ArrayRef, place: &Place) -> Result<ArrayRef> {
     let field = Arc::new(Field::new("item", values.data_type().clone(), false));
     let list = ListArray::try_new(field, offsets, values, None).map_err(|e| place.error(0, e.to_string()))?;
+    Ok(Arc::new(list))
+}
+
+/// Lists of `n` items each.
+pub(crate) fn fixed(items: ArrayRef, n: usize, place: &Place) -> Result<ArrayRef> {
+    let size = i32::try_from(n).map_err(|_| place.error(0, format!("a dimension of {n} is too large")))?;
+    let field = Arc::new(Field::new("item", items.data_type().clone(), false));
+    let list =
+        FixedSizeListArray::try_new(field, size, items, None).map_err(|e| place.error(0, e.to_string()))?;
     Ok(Arc::new(list))
 }
 

@@ -357,6 +357,8 @@ impl<'a> Classes<'a> {
             65 => return Ok(Shape::Headed(Box::new(array(Shape::Text, &element.dims)))),
             66 => identity(),
             61..=63 if holds_anything(class) => self.any(class, false),
+            // The items of an `std::array`: collections that have no header.
+            61..=63 if is_collection(class) => self.inner(|classes| classes.nested(class))?,
             0 | 61..=63 | 67 | 68 => match plain(cxx::bare(class)) {
                 Some(shape) => shape,
                 None => self.inner(|classes| classes.record(cxx::bare(class), None).map(Shape::Record))?,

@@ -49,7 +49,7 @@ enum Bytes {
 }
 
 struct Header {
-    version: u32,
+    version: i32,
     begin: u64,
     names: u64,
     info: u64,
@@ -203,7 +203,7 @@ impl RootFile {
 
     /// ROOT's version number that wrote the file, such as 62206 for 6.22/06.
     pub fn version(&self) -> u32 {
-        self.inner.header.version % 1_000_000
+        (self.inner.header.version % 1_000_000).unsigned_abs()
     }
 
     /// The file's size in bytes.
@@ -358,8 +358,8 @@ impl RootFile {
         for _ in 0..cursor.count(26)? {
             let start = cursor.pos();
             let key = Key::read(&mut cursor)?;
-            // An object's key is found at its own start; what the list says of its length is what was reserved.
-            cursor.seek(start + key.key_len)?;
+            // The length of a key is that at the object: in the list its class may have a longer name, since ROOT writes
+            // "TDirectoryFile" there of what it wrote as "TDirectory" before. So keys follow each other without gaps.
             let full = if path.is_empty() { key.name } else { format!("{path}/{}", key.name) };
             *paths = match paths.checked_sub(full.len()) {
                 Some(left) => left,
@@ -506,7 +506,8 @@ impl Header {
         if cursor.take(4)? != b"root" {
             return Err(place.error(0, "a ROOT file starts with \"root\", this one does not"));
         }
-        let (version, begin) = (cursor.u32()?, u64::from(cursor.u32()?));
+        // Signed, as ROOT has it: versions below 0 are found in the wild, in files of positions of 32 bits.
+        let (version, begin) = (cursor.i32()?, u64::from(cursor.u32()?));
         let big = version >= 1_000_000;
         cursor.take(if big { 16 } else { 8 })?; // the end, the list of free segments
         let _free = cursor.u64()?;
@@ -545,6 +546,34 @@ mod tests {
         bytes.copy_within(top + 26..top + 30, inner + 26);
         let error = keys_of(bytes);
         assert!(error.contains("directory uncompressed") && error.contains("contain each other"), "{error}");
+    }
+
+    /// ROOT wrote directories as "TDirectory" once. Where it writes their list anew it calls them "TDirectoryFile", and leaves the length
+    /// of the key that stands at the directory.
+    #[test]
+    fn keys_in_a_list_may_be_longer_than_they_say() {
+        let file = RootFile::from_bytes("test", FIXTURE.to_vec()).expect("the fixture opens");
+        let place = Place::new(file.name(), "test", 0);
+        let inner = file.keys().expect("the fixture is right")[0].seek as usize;
+        let key = Key::read(&mut Cursor::new(&FIXTURE[inner..], &place)).expect("the fixture is right");
+        let list = inner + key.key_len + 26;
+        let list = u32::from_be_bytes([0, 1, 2, 3].map(|i| FIXTURE[list + i])) as usize;
+        let key = Key::read(&mut Cursor::new(&FIXTURE[list..], &place)).expect("the fixture is right");
+        let first = list + key.key_len + 4;
+        let mut bytes = FIXTURE.to_vec();
+        // The length follows the bytes, the version, the length of the object and the date.
+        bytes[first + 15] -= 4;
+        let changed = RootFile::from_bytes("test", bytes).expect("it opens");
+        assert_eq!(changed.tree_names().ok(), file.tree_names().ok());
+    }
+
+    /// Files of CMS were found whose header has a version of -938200.
+    #[test]
+    fn a_version_below_zero_is_one_of_small_files() {
+        let mut bytes = FIXTURE.to_vec();
+        bytes[4..8].copy_from_slice(&(-938_200i32).to_be_bytes());
+        let file = RootFile::from_bytes("test", bytes).expect("it opens");
+        assert!(file.tree_names().is_ok_and(|names| !names.is_empty()));
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(crate) enum Layout {
     Fixed(Item),
     /// As many items as fit the entry after some bytes of header.
     Jagged { item: Item, header: usize },
+    /// Of each item of a split collection an array, or some of one length, as long as another member of the item says.
+    Arrays { prim: Prim, each: Option<usize>, lengths: Arc<str> },
     /// The leaves of a leaf list, one after the other.
     Record(Vec<(String, Item)>),
     /// The bits of objects: numbers, unless an object is referenced to.
@@ -86,6 +88,15 @@ impl Layout {
         match self {
             Self::Fixed(item) => item.data_type(),
             Self::Jagged { item, .. } => list(item.data_type()),
+            Self::Arrays { prim, each, .. } => {
+                let array = list(prim.data_type());
+                list(match each {
+                    Some(n) => {
+                        DataType::FixedSizeList(Arc::new(Field::new("item", array, false)), *n as i32)
+                    }
+                    None => array,
+                })
+            }
             Self::Nested(shape) | Self::Bits(shape) => shape.data_type(),
             Self::Record(fields) => {
                 let fields = fields.iter().map(|(name, item)| Field::new(name, item.data_type(), false));
@@ -242,22 +253,28 @@ fn leaf_prim(leaf: &Leaf, branch: &Branch, owner: &Owner, streamers: &Streamers)
         "TLeafF16" => Some(packed(false, &leaf.title)),
         "TLeafElement" => {
             let code = if (21..40).contains(&leaf.code) { leaf.code - 20 } else { leaf.code };
-            match code {
-                9 | 19 => {
-                    let title = member(branch, owner, streamers).map(|m| m.title.clone()).unwrap_or_default();
-                    Some(packed(code == 9, &title))
-                }
-                7 => None,
-                _ => Prim::from_code(code),
-            }
+            if code == 7 { None } else { member_prim(code, branch, owner, streamers) }
         }
         _ => None,
     }
 }
 
-/// `Double32_t` and `Float16_t` say their range and bits in the title: "[low,high,bits]".
+/// The number that a type code stands for, which the title of a member may pack.
+fn member_prim(code: i32, branch: &Branch, owner: &Owner, streamers: &Streamers) -> Option<Prim> {
+    match code {
+        9 | 19 => {
+            let title = member(branch, owner, streamers).map(|m| m.title.clone()).unwrap_or_default();
+            Some(packed(code == 9, &title))
+        }
+        _ => Prim::from_code(code),
+    }
+}
+
+/// `Double32_t` and `Float16_t` say their range and bits in the title: "[low,high,bits]". Sizes of an array may stand before:
+/// "[n][3][low,high,bits]".
 pub(crate) fn packed(double: bool, title: &str) -> Prim {
-    let spec = title.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(inside, _)| inside);
+    let brackets = title.split('[').skip(1).filter_map(|part| part.split_once(']'));
+    let spec = brackets.map(|(inside, _)| inside).find(|inside| inside.contains(','));
     let mut parts = spec.into_iter().flat_map(|inside| inside.split(',')).map(str::trim);
     let bounds = (parts.next().and_then(constant), parts.next().and_then(constant));
     let bits = parts.next().map(str::parse::<u32>);
@@ -268,12 +285,19 @@ pub(crate) fn packed(double: bool, title: &str) -> Prim {
         Some(Ok(bits)) if (2..=32).contains(&bits) => bits,
         _ => 32,
     };
-    let store = if low == 0.0 && high == 0.0 {
-        Store::Truncated { bits }
-    } else {
-        Store::Range { low, step: (high - low) / 2f64.powi(bits as i32) }
+    // Where there is no range, few bits are those of a short mantissa, and many change nothing (`TStreamerElement::GetRange`).
+    let store = match bits {
+        _ if low < high => Store::Range { low, step: (high - low) / steps(bits) },
+        ..15 => Store::Truncated { bits },
+        _ => return if double { Prim::DOUBLE32 } else { Prim::FLOAT16 },
     };
     Prim::Packed(Packed { double, store })
+}
+
+/// Into how many steps ROOT divides a range: one less than the numbers of 32 bits, so that they reach its end, but as many as there are of
+/// fewer bits (`TStreamerElement::GetRange`).
+fn steps(bits: u32) -> f64 {
+    if bits < 32 { 2f64.powi(bits as i32) } else { f64::from(u32::MAX) }
 }
 
 /// Numbers, and `pi` and `twopi` with a factor or divisor, as ROOT allows in ranges.
@@ -332,15 +356,19 @@ fn object(
 ) -> Interpreted {
     // An array behind a pointer: one byte says whether it is there.
     if (41..60).contains(&leaf.code)
-        && let Some(prim) = Prim::from_code(leaf.code - 40)
+        && let Some(prim) = member_prim(leaf.code - 40, branch, owner, classes.streamers())
     {
         let item = Item { prim, dims };
         let name = item.name("[]");
-        // The arrays of several objects: only their counter, in another branch, could tell them apart.
-        if owner.in_collection(branch) {
-            return Err((name, "several arrays behind pointers in one entry".into()));
-        }
         let arrays = item.numbers();
+        if owner.in_collection(branch) {
+            let member = member(branch, owner, classes.streamers());
+            let each = (!item.dims.is_empty()).then_some(arrays);
+            return match member.and_then(|member| member.element.count.clone()) {
+                Some(lengths) => Ok((Layout::Arrays { prim, each, lengths }, format!("{name}[]"))),
+                None => Err((name, "no member of its class tells the lengths of its arrays".into())),
+            };
+        }
         if !item.dims.is_empty() && arrays > 0 {
             let lists = Shape::Fixed(Box::new(Shape::List(Box::new(Shape::Number(prim)))), arrays);
             return Ok((Layout::Nested(Shape::Shared(Box::new(lists))), name));
@@ -420,8 +448,8 @@ mod tests {
 
     #[test]
     fn ranges_of_packed_numbers_are_read_from_titles() {
-        let range = |double, low: f64, high: f64, bits: i32| {
-            let store = Store::Range { low, step: (high - low) / 2f64.powi(bits) };
+        let range = |double, low: f64, high: f64, bits: u32| {
+            let store = Store::Range { low, step: (high - low) / steps(bits) };
             Prim::Packed(Packed { double, store })
         };
         for (double, title, expected) in [
@@ -431,7 +459,12 @@ mod tests {
             (true, "[0, twopi/2]", range(true, 0.0, std::f64::consts::PI, 32)),
             (false, "[-pi,pi,10]", range(false, -std::f64::consts::PI, std::f64::consts::PI, 10)),
             (false, "[0,0,8]", Prim::Packed(Packed { double: false, store: Store::Truncated { bits: 8 } })),
+            (true, "x[0,0,15]", Prim::DOUBLE32),
+            (false, "x[0,0,20]", Prim::FLOAT16),
+            (true, "x[1,-1,10]", Prim::Packed(Packed { double: true, store: Store::Truncated { bits: 10 } })),
+            (true, "x[0,1,40]", range(true, 0.0, 1.0, 32)),
             (true, "x[n]", Prim::DOUBLE32),
+            (true, "x[n][3]/d[-1,1,8]", range(true, -1.0, 1.0, 8)),
         ] {
             assert_eq!(packed(double, title), expected, "{title}");
         }

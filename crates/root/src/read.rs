@@ -4,6 +4,7 @@
 //! that the decompressed bytes are still in the cache. Columns are read in parallel too; from a server the baskets of all columns come
 //! together.
 
+mod arrays;
 mod counters;
 mod parts;
 
@@ -63,6 +64,7 @@ fn array(baskets: &Baskets<'_>, counters: &Counters<'_>) -> Result<ArrayRef> {
         Layout::Record(fields) => record(fields, baskets),
         Layout::Jagged { item, header: 0 } => counted_array(item, baskets, counters),
         Layout::Jagged { item, header } => jagged_array(item, *header, baskets),
+        Layout::Arrays { prim, each, .. } => arrays::array(*prim, *each, baskets),
         Layout::Bits(shape) => bits_array(shape, baskets, counters),
         Layout::Nested(shape) => nested_array(shape, baskets),
     }

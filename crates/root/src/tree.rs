@@ -19,6 +19,9 @@ use crate::object::Reader;
 use crate::prim::Prim;
 use crate::read;
 
+/// What a branch is that counts the items of a `TClonesArray`, whose members are in sub-branches.
+const SPLIT_CLONES: i32 = 3;
+
 /// A tree: a table whose columns are read one by one, over any range of entries.
 pub struct Tree {
     file: RootFile,
@@ -84,6 +87,7 @@ impl Tree {
         listing.add_all(branches, &Owner::default());
         let Listing { mut columns, mut sources, .. } = listing;
         link_counters(&mut sources, &leaves);
+        link_lengths(&mut columns, &mut sources);
         refuse_shared_bytes(&mut columns, &mut sources);
         let Record { data, place, .. } = record;
         Ok(Self {
@@ -289,7 +293,7 @@ impl Listing<'_> {
             let children = std::mem::take(&mut branch.children);
             let inner = branch.as_owner();
             // A split object's values are in its sub-branches. A TClonesArray's own basket holds the number of items.
-            if children.is_empty() || branch.is_clones {
+            if children.is_empty() || branch.is_clones || branch.branch_type == SPLIT_CLONES {
                 self.add(branch, owner, children.is_empty());
             }
             self.add_all(children, &inner);
@@ -343,6 +347,22 @@ fn link_counters(sources: &mut [Source], leaves: &Leaves) {
     for source in sources {
         let mut own = source.branch.leaves.iter().filter_map(|leaf| leaves.get(leaf));
         source.count = own.find_map(|leaf| owners.get(&leaf.count?).copied());
+    }
+}
+
+/// Finds the column that tells the lengths of arrays in the items of a collection: the member that counts them, beside theirs.
+fn link_lengths(columns: &mut [Column], sources: &mut [Source]) {
+    let is_list = |source: &Source| matches!(source.layout, Some(Layout::Jagged { header: 0, .. }));
+    let lists = columns.iter().zip(sources.iter()).enumerate().filter(|(_, (_, source))| is_list(source));
+    let places: BTreeMap<_, _> = lists.map(|(i, (column, _))| (column.name.clone(), i)).collect();
+    for (column, source) in columns.iter_mut().zip(sources) {
+        let Some(Layout::Arrays { lengths, .. }) = &source.layout else { continue };
+        let beside = column.name.rfind(['.', '/']).map_or(0, |at| at + 1);
+        source.count = places.get(&format!("{}{lengths}", &column.name[..beside])).copied();
+        if source.count.is_none() {
+            column.kind = Err(format!("member {lengths}, which counts its items, has no column"));
+            source.layout = None;
+        }
     }
 }
 

@@ -51,6 +51,15 @@ Hit hit(int i) {
     return h;
 }
 
+Grid grid(int i) {
+    Grid g;
+    for (int k = 0; k < 2; ++k) {
+        g.vectors[k].assign(i % 3 + k, i); g.texts[k] = "text " + std::to_string(i + k);
+        g.maps[k][i] = 0.5 * k; g.maps[k][i + k] = 1; g.floats[k].assign(k, 0.5f * i);
+    }
+    return g;
+}
+
 void write(const char *path, int rows) {
     TFile file(path, "RECREATE", "", 101);
     TTree tree("objects", "objects that are not split");
@@ -82,7 +91,7 @@ void write(const char *path, int rows) {
     TClonesArray clones("Track", 4); TClonesArray *clones_pointer = &clones;
     TClonesArray bypass("Track", 4); TClonesArray *bypass_pointer = &bypass; bypass.BypassStreamer(false);
     TRef reference; TObject object;
-    Rare rare; char leaf[8]; Track shared, other;
+    Rare rare; char leaf[8]; Track shared, other; Grid one_grid; std::vector<Grid> grids;
     tree.Branch("string_int", &string_int, 32000, 0); tree.Branch("int_vector", &int_vector, 32000, 0); tree.Branch("multi", &multi, 32000, 0);
     tree.Branch("unordered", &unordered, 32000, 0); tree.Branch("maps", &maps, 32000, 0); tree.Branch("int_point", &int_point, 32000, 0);
     tree.Branch("split_map", &int_point, 32000, 99);
@@ -104,6 +113,8 @@ void write(const char *path, int rows) {
     tree.Branch("reference", &reference, 32000, 0);
     tree.Branch("rare", &rare, 32000, 0); tree.Branch("split_rare.", &rare, 32000, 99);
     tree.Branch("leaf", leaf, "leaf/C");
+    tree.Branch("grid", &one_grid, 32000, 0); tree.Branch("split_grid.", &one_grid, 32000, 99);
+    tree.Branch("grids", &grids, 32000, 0); tree.Branch("split_grids", &grids, 32000, 99);
     for (int i = 0; i < rows; ++i) {
         string_int.clear(); int_vector.clear(); multi.clear(); unordered.clear(); maps.clear(); int_point.clear();
         points.clear(); nested.clear(); pairs.clear(); hits.clear(); split_hits.clear(); names.clear(); shorts.clear();
@@ -139,6 +150,8 @@ void write(const char *path, int rows) {
         rare.colours.assign(i % 3, blue); rare.reals.Set(i % 3); rare.reals.Reset(0.5 * i); rare.text.SetString(TString::Format("text %d", i));
         rare.twice = {&shared, &other, nullptr, &shared}; rare.n = i % 3; delete[] rare.points; rare.points = new Point[3];
         for (int k = 0; k < rare.n; ++k) rare.points[k] = point(i + k);
+        one_grid = grid(i); grids.clear();
+        for (int k = 0; k < i % 3; ++k) grids.push_back(grid(i + k));
         snprintf(leaf, sizeof leaf, "%.*s", i % 3, "leaf");
         tree.Fill();
     }
@@ -201,8 +214,19 @@ def rare(i):
     }
 
 
+def grid(i):
+    maps = [{i: 1.0}, {i: 0.5, i + 1: 1.0}]
+    return {
+        "vectors": [[i] * (i % 3 + k) for k in range(2)],
+        "texts": [f"text {i + k}" for k in range(2)],
+        "maps": [[{"key": key, "value": value} for key, value in sorted(m.items())] for m in maps],
+        "floats": [[0.5 * i] * k for k in range(2)],
+    }
+
+
 def row(i):
     ks = range(i % 4)
+    grids = [grid(i + k) for k in range(i % 3)]
 
     def pairs(values):
         return [{"key": key, "value": value} for key, value in values]
@@ -244,6 +268,8 @@ def row(i):
         "bypass": [track(i + k) for k in ks],
         "split_clones/split_clones.title": [f"track {i + k}" for k in ks],
         "split_clones/split_clones.label": [track(i + k)["label"] for k in ks],
+        "split_clones/split_clones.adc": [track(i + k)["adc"] for k in ks],
+        "split_clones/split_clones.time[2]": [track(i + k)["time"] for k in ks],
         "rare": rare(i),
         "split_rare./split_rare.names[2]": rare(i)["names"],
         "split_rare./split_rare.colours": rare(i)["colours"],
@@ -252,6 +278,10 @@ def row(i):
         "split_rare./split_rare.twice": rare(i)["twice"],
         "split_rare./split_rare.points": rare(i)["points"],
         "leaf": "leaf"[: i % 3],
+        "grid": grid(i),
+        "grids": grids,
+        **{f"split_grid./split_grid.{name}[2]": values for name, values in grid(i).items()},
+        **{f"split_grids/split_grids.{name}[2]": [g[name] for g in grids] for name in grid(0)},
         "split_clones/split_clones.at": [track(i + k)["at"] for k in ks],
     }
 
@@ -264,7 +294,7 @@ def main():
         # Compiled, since ROOT writes no collections of classes that it only interprets.
         source = pathlib.Path(build) / "objects.C"
         links = [
-            "Point", "Base", "Hit", "Track", "Holder", "Rare", "vector<Colour>", "pair<int,Point>", "vector<Point>", "vector<vector<Point>>",
+            "Point", "Base", "Hit", "Track", "Holder", "Rare", "Grid", "vector<Grid>", "map<int,double>", "vector<Colour>", "pair<int,Point>", "vector<Point>", "vector<vector<Point>>",
             "vector<Hit>", "vector<Track*>", "map<int,Point>", "map<string,map<string,float>>", "map<string,int>",
             "map<int,vector<double>>", "multimap<int,float>", "unordered_map<string,double>", "map<string,float>",
             "map<int,string>", "vector<pair<int,string>>", "pair<int,string>", "pair<int,float>", "set<string>",

@@ -89,3 +89,12 @@ struct Rare {
     Point *points = nullptr;   //[n]
     virtual ~Rare() = default;
 };
+
+// Arrays of collections.
+struct Grid {
+    std::array<std::vector<int>, 2> vectors;
+    std::array<std::string, 2> texts;
+    std::map<int, double> maps[2];
+    std::vector<float> floats[2];
+    virtual ~Grid() = default;
+};

@@ -78,6 +78,8 @@ def digest(layout, state, form):
         kind = KINDS[data.dtype.kind]
         if form.wide and kind == "f":
             data = data.astype("f8")
+        # What was written for "true" is any byte but 0.
+        data = data.view("u1") != 0 if kind == "bool" else data
         state.update(data.astype(data.dtype.newbyteorder("<")).tobytes())
         if form.wide and data.dtype.itemsize == 1 and kind != "bool":
             return "n1"

@@ -70,15 +70,21 @@ impl Decoder<'_> {
         columns: &Columns,
     ) -> Result<()> {
         match (out, inner) {
-            // An array of collections: all of them under one header.
-            (Nested::Fixed { len, size, items }, Shape::Fixed(inner, _)) => {
-                let Some(n) = n else {
-                    return Err(self.cursor.error("arrays of collections in a collection"));
-                };
-                *len += n;
-                let all = n.saturating_mul(*size);
-                self.collections(items, inner, Some(all), columns)
-            }
+            // Arrays of collections: all of them under one header.
+            (Nested::Fixed { len, size, items }, Shape::Fixed(inner, _)) => match n {
+                Some(n) => {
+                    *len += n;
+                    self.collections(items, inner, Some(n.saturating_mul(*size)), columns)
+                }
+                None => {
+                    while self.cursor.pos() < columns.end {
+                        self.spend(1)?;
+                        *len += 1;
+                        self.collections(items, inner, Some(*size), columns)?;
+                    }
+                    Ok(())
+                }
+            },
             // What the file does not describe was written without a member.
             (Nested::List { ends, items }, Shape::List(item)) if matches!(**item, Shape::Nothing(_)) => {
                 let (Nested::Nothing { len }, Some(n)) = (items.as_mut(), n) else {
