@@ -91,9 +91,7 @@ impl Layout {
             Self::Arrays { prim, each, .. } => {
                 let array = list(prim.data_type());
                 list(match each {
-                    Some(n) => {
-                        DataType::FixedSizeList(Arc::new(Field::new("item", array, false)), *n as i32)
-                    }
+                    Some(n) => DataType::FixedSizeList(Arc::new(Field::new("item", array, false)), *n as i32),
                     None => array,
                 })
             }

@@ -288,8 +288,9 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
             .map(|column| {
                 vec![
                     column.name.clone(),
-                    column.arrow_type.clone().unwrap_or_else(|| "unreadable".to_owned()),
-                    column.type_name.clone(),
+                    // Types of objects can be thousands of characters long: JSON has them whole.
+                    shorten(column.arrow_type.as_deref().unwrap_or("unreadable")),
+                    shorten(&column.type_name),
                     column.unit.clone().unwrap_or_default(),
                     size(column.compressed_bytes),
                     size(column.uncompressed_bytes),

@@ -37,7 +37,8 @@ pub(super) fn array(prim: Prim, each: Option<usize>, baskets: &Baskets<'_>) -> R
             starts.push(lengths.find(part, row, prim.width(), each.unwrap_or(1), &mut ends)?);
             row += part.wanted.len();
         }
-        let pieces: Vec<_> = parts.iter().zip(&starts).map(|(part, starts)| piece(part, starts, prim)).collect();
+        let pieces: Vec<_> =
+            parts.iter().zip(&starts).map(|(part, starts)| piece(part, starts, prim)).collect();
         numbers.push(&pieces, baskets.share(parts));
         Ok(())
     })?;
@@ -88,7 +89,8 @@ impl Lengths {
     ) -> Result<Vec<u32>> {
         let error = |reason: String| Err(part.basket.place.error(0, reason));
         let values = part.basket.values();
-        let offsets = part.basket.offsets.as_ref().and_then(|all| all.get(part.wanted.start..=part.wanted.end));
+        let offsets =
+            part.basket.offsets.as_ref().and_then(|all| all.get(part.wanted.start..=part.wanted.end));
         let (Some(offsets), Some(items)) = (offsets, self.items.offsets().get(row..=row + part.wanted.len()))
         else {
             return error("it does not tell where its entries start".into());
@@ -115,7 +117,10 @@ impl Lengths {
                 at = next;
             }
             if at != end {
-                return error(format!("an entry has {} bytes after the arrays of its items", end.abs_diff(at)));
+                return error(format!(
+                    "an entry has {} bytes after the arrays of its items",
+                    end.abs_diff(at)
+                ));
             }
         }
         Ok(starts)
