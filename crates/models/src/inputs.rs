@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use burn::tensor::{Device, Tensor};
 
 use crate::fused::from_values;
-use crate::fused::minkowski::{at_rest, product, psi};
+use crate::fused::minkowski::{RestFrame, product, psi};
 use crate::{Error, ModelConfig, Need, Shape};
 
 /// The groups of a padded batch, row-major, as a view makes them; an architecture reads some of them (see
@@ -228,13 +228,20 @@ impl Inputs {
     }
 
     /// (constituents, 4): px, py, pz, energy in units of `unit` GeV, as seen from where the jet is at rest; for networks
-    /// whose scores do not depend on the frame.
-    pub(crate) fn resting_vectors_tensor(&self, unit: f64, device: &Device) -> Tensor<2> {
+    /// whose scores do not depend on the frame. The vectors `first`, which have no unit, come before each jet's own:
+    /// (constituents + jets x first, 4).
+    pub(crate) fn resting_vectors_tensor(&self, unit: f64, first: &[[f64; 4]], device: &Device) -> Tensor<2> {
         let vectors: Vec<[f64; 4]> =
             self.four_vectors().map(|p| p.map(|value| f64::from(value) / unit)).collect();
-        let jets = self.offsets.windows(2).flat_map(|jet| at_rest(&vectors[jet[0]..jet[1]]));
-        let values = jets.flatten().map(|value| value as f32).collect();
-        from_values(values, [self.constituents(), 4], device)
+        let mut values = Vec::with_capacity(4 * (vectors.len() + first.len() * self.jets()));
+        for ends in self.offsets.windows(2) {
+            let jet = &vectors[ends[0]..ends[1]];
+            let frame = RestFrame::of(jet);
+            let seen = first.iter().chain(jet).flat_map(|&p| frame.sees(p));
+            values.extend(seen.map(|value| value as f32));
+        }
+        let rows = values.len() / 4;
+        from_values(values, [rows, 4], device)
     }
 
     /// (constituents, 1): `psi` of the squared mass in units of `unit` GeV; see [`psi`].

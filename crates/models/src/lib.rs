@@ -51,7 +51,7 @@ pub use architectures::{
     ArchitectureConfig, BlockActivation, Cell, Convolution1dConfig, Convolution2dConfig,
     EnergyFlowNetworkConfig, KINDS, KolmogorovArnoldConfig, LgatrSlimConfig, LorentzNetConfig, Norm,
     ParametrisedPerceptronConfig, ParticleFlowNetworkConfig, ParticleNetConfig, ParticleTransformerConfig,
-    PerceptronConfig, Pooling, RecurrentConfig, TransformerConfig,
+    PerceptronConfig, Pooling, RecurrentConfig, Reference, TransformerConfig,
 };
 pub use compute::{ComputeDevice, Precision};
 pub use config::{ModelConfig, Need, Reads, Shape};

@@ -1,4 +1,5 @@
 //! What the networks promise: padding and the order of constituents do not matter.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
 
@@ -103,10 +104,22 @@ fn lorentz(angle: f64, rapidity: f64, axis: usize) -> impl Fn([f64; 4]) -> [f64;
     }
 }
 
+/// A network some steps away from its start, where attention counts for little.
+fn trained(text: &str) -> fiducial_models::Network {
+    let mut network = network(text);
+    let mut optimiser = Optimiser::new(OptimiserConfig::default());
+    let jets = Jets::new(&[12; 40], 9).flattened().padded(12);
+    let labels: Vec<u32> = (0..40).map(|jet| jet % 2).collect();
+    for _ in 0..40 {
+        optimiser.step(&mut network, &jets, &labels, &[1.0; 40], 1e-2).unwrap();
+    }
+    network
+}
+
 #[test]
 fn boosts_and_rotations_change_nothing() {
     for name in ["LorentzNet", "L-GATr-slim"] {
-        let network = network(config_of(name));
+        let network = trained(config_of(name));
         let jets = Jets::new(&SIZES, 6);
         let still = network.logits(&jets.padded(64)).unwrap();
         let spread = largest_difference(&still, &[still[0], still[1]].repeat(SIZES.len()));
@@ -126,6 +139,40 @@ fn boosts_and_rotations_change_nothing() {
         let stretched = jets.transformed(|p| [2.0 * p[0], p[1], p[2], 2.0 * p[3]]);
         let difference = largest_difference(&still, &network.logits(&stretched.padded(64)).unwrap());
         assert!(difference > 1e-2 * spread, "{name}: {difference} of {spread}");
+    }
+}
+
+type Change = fn([f64; 4]) -> [f64; 4];
+
+/// Changes of all four-vectors by name.
+const CHANGES: [(&str, Change); 6] = [
+    ("rotation about the beam", |p| lorentz(1.1, 0.0, 2)(p)),
+    ("rotation of the beam", |p| lorentz(1.1, 0.0, 0)(p)),
+    ("boost along the beam", |p| lorentz(0.0, 0.6, 2)(p)),
+    ("boost across the beam", |p| lorentz(0.0, 0.6, 1)(p)),
+    ("mirror along the beam", |p| [p[0], p[1], -p[2], p[3]]),
+    ("mirror across the beam", |p| [-p[0], p[1], p[2], p[3]]),
+];
+
+#[test]
+fn reference_vectors_leave_what_they_promise() {
+    // Which of CHANGES change nothing.
+    for (reference, kept) in [
+        ("none", [true, true, true, true, true, true]),
+        ("time", [true, true, false, false, true, true]),
+        ("time-and-beam", [true, false, false, false, true, true]),
+    ] {
+        let text = config_of("L-GATr-slim with references").replace("time-and-beam", reference);
+        let network = trained(&text);
+        let jets = Jets::new(&SIZES, 6);
+        let still = network.logits(&jets.padded(64)).unwrap();
+        let spread = largest_difference(&still, &[still[0], still[1]].repeat(SIZES.len()));
+        for ((name, change), kept) in CHANGES.into_iter().zip(kept) {
+            let moved = jets.clone().transformed(change);
+            let difference = largest_difference(&still, &network.logits(&moved.padded(64)).unwrap());
+            let limit = if kept { 1e-4 * (1.0 + spread) } else { 1e-2 * spread };
+            assert!((difference < limit) == kept, "{reference}, {name}: {difference} of {spread}");
+        }
     }
 }
 

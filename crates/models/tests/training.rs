@@ -79,6 +79,23 @@ fn training_learns() {
     }
 }
 
+/// An L-GATr-slim without a class token hardly learnt: angles between massless constituents, whose scalars are all alike, reach
+/// scalars through attention to other tokens alone.
+#[test]
+fn an_invariant_network_learns_angles() {
+    for name in ["LorentzNet", "L-GATr-slim", "L-GATr-slim with references"] {
+        let labels: Vec<u32> = (0..40).map(|jet| jet % 2).collect();
+        let inputs = Jets::new(&[12; 40], 3).flattened().padded(12);
+        let (mut network, mut optimiser) =
+            (network(common::config_of(name)), Optimiser::new(OptimiserConfig::default()));
+        let weights = vec![1.0; labels.len()];
+        let losses: Vec<f64> = (0..60)
+            .map(|_| optimiser.step(&mut network, &inputs, &labels, &weights, 1e-2).unwrap().loss)
+            .collect();
+        assert!(losses[59] < 0.3, "{name}: {} to {}", losses[0], losses[59]);
+    }
+}
+
 #[test]
 fn weights_may_be_zero_or_negative() {
     let (_, text) = CONFIGS[0];

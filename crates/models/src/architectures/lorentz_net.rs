@@ -194,7 +194,7 @@ impl Forward for LorentzNet {
             h = Tensor::cat(vec![h, pass.features(inputs)], 1);
         }
         h = self.embed.forward(h, Activation::Identity)?;
-        let mut x = inputs.resting_vectors_tensor(self.unit, &device);
+        let mut x = inputs.resting_vectors_tensor(self.unit, &[], &device);
         let edges = Edges::new(&inputs.offsets);
         for block in &self.blocks {
             [h, x] = block.forward(h, x, &edges, pass)?;

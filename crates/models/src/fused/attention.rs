@@ -21,27 +21,10 @@ pub(crate) fn jets_of(offsets: &[usize]) -> Vec<Range<usize>> {
     offsets.windows(2).map(|pair| pair[0]..pair[1]).collect()
 }
 
-/// `softmax(q k^T / sqrt(width) + bias) v` for each jet and head.
+/// `softmax(q k^T / sqrt(width) + bias) v` of the constituents of each jet to each other, for each head.
 ///
-/// `q` is (queries, channels); `k` and `v` are (keys, channels); heads lie beside each other in the channels. `bias` is
-/// the scores' own layout, that of [`pair_bias`](super::pair_bias::pair_bias), and needs equal queries and keys. (On a GPU
-/// both have another layout.)
-pub(crate) fn attention(
-    [q, k, v]: [Tensor<2>; 3],
-    bias: Option<Tensor<2>>,
-    queries: &Offsets,
-    keys: &Offsets,
-    heads: usize,
-) -> Result<Tensor<2>, Error> {
-    let places = [0, 1, 2].map(|array| Place { array, start: 0 });
-    let plan = Plan::new(heads, q.dims()[1], places, bias.is_some(), queries, keys);
-    match bias {
-        Some(bias) => plan.run([q, k, v, bias]),
-        None => plan.run([q, k, v]),
-    }
-}
-
-/// [`attention`] of constituents to each other, with q, k and v beside each other in `packed`, (constituents, 3 channels).
+/// `packed` has q, k and v beside each other, (constituents, 3 channels), and heads lie beside each other in the channels of
+/// each. `bias` is the scores' own layout, that of [`pair_bias`](super::pair_bias::pair_bias). (On a GPU it has another.)
 pub(crate) fn self_attention(
     packed: Tensor<2>,
     bias: Option<Tensor<2>>,
@@ -57,7 +40,7 @@ pub(crate) fn self_attention(
     }
 }
 
-/// [`attention`] with k and v beside each other in `packed`, (keys, 2 channels).
+/// [`self_attention`], but of queries, (queries, channels), to keys, with k and v beside each other in `packed`, (keys, 2 channels).
 pub(crate) fn cross_attention(
     q: Tensor<2>,
     packed: Tensor<2>,

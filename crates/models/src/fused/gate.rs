@@ -1,9 +1,9 @@
-//! GELU by itself, and the product of two tensors: what a gate is made of.
+//! GELU and the logistic function by themselves, and the product of two tensors: what a gate is made of.
 
 use burn::tensor::Tensor;
 
 use super::composed;
-use super::dense::gelu_with_derivative;
+use super::dense::{exp, gelu_with_derivative};
 use super::glue::Operand;
 use super::kernel::{TILE, fill, fill_several, ranges, vectorised};
 use super::{Array, Gradient, apply};
@@ -49,6 +49,46 @@ struct Gelu {
 impl Gradient<1> for Gelu {
     fn gradients(self, output: Array, _: [bool; 1]) -> [Option<Vec<f32>>; 1] {
         [Some(products(&self.slope, &output))]
+    }
+}
+
+/// `1 / (1 + exp(-x))` of each number.
+pub(crate) fn sigmoid(x: Tensor<2>) -> Result<Tensor<2>, Error> {
+    if composed::wanted(&x) {
+        return Ok(burn::tensor::activation::sigmoid(x));
+    }
+    apply([Operand::new(x)?], |[x], tracked| {
+        let (rows, columns) = (x.rows(), x.columns());
+        let x = x.values();
+        let tiles = ranges(rows, TILE);
+        let (output, _) = fill(&tiles, columns, |tile, room| {
+            let x = &x[tiles[tile].start * columns..tiles[tile].end * columns];
+            let output = vectorised(
+                #[inline(always)]
+                || {
+                    room.collect(x.iter().map(
+                        #[inline(always)]
+                        |&x| 1.0 / (1.0 + exp(-x)),
+                    ))
+                },
+            );
+            (output, ())
+        });
+        let output = Array::new(output, [rows, columns]);
+        let state = tracked.then(|| Sigmoid { output: output.clone() });
+        (output, state)
+    })
+}
+
+#[derive(Clone, Debug)]
+struct Sigmoid {
+    output: Array,
+}
+
+impl Gradient<1> for Sigmoid {
+    fn gradients(self, gradient: Array, _: [bool; 1]) -> [Option<Vec<f32>>; 1] {
+        let slopes = self.output.values().iter().map(|output| output * (1.0 - output));
+        [Some(slopes.zip(gradient.values()).map(|(slope, gradient)| slope * gradient).collect())]
     }
 }
 

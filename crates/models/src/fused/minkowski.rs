@@ -65,25 +65,35 @@ pub(crate) fn product(a: [f64; 4], b: [f64; 4]) -> f64 {
 /// A mass below this part of the energy, squared, is taken for none.
 pub(crate) const LEAST_MASS: f64 = 1e-8;
 
-/// The vectors of a jet as seen from where it is at rest; as they are if it has no mass.
+/// Where a jet is at rest.
 ///
 /// A fast jet's constituents have energies and momenta that are nearly equal, and in single precision what `E^2 - p^2` leaves
 /// of them is noise. At rest both are smaller by the jet's `E / m`.
-pub(crate) fn at_rest(jet: &[[f64; 4]]) -> Vec<[f64; 4]> {
-    let total =
-        jet.iter().fold([0.0; 4], |sum, p| [0, 1, 2, 3].map(|component| sum[component] + p[component]));
-    let square = product(total, total);
-    if square <= LEAST_MASS * total[3] * total[3] {
-        return jet.to_vec();
+pub(crate) struct RestFrame {
+    /// The sum of the jet's four-vectors.
+    total: [f64; 4],
+    /// None where the jet has no mass, which is at rest nowhere.
+    mass: Option<f64>,
+}
+
+impl RestFrame {
+    pub(crate) fn of(jet: &[[f64; 4]]) -> Self {
+        let add = |sum: [f64; 4], p: &[f64; 4]| [0, 1, 2, 3].map(|component| sum[component] + p[component]);
+        let total = jet.iter().fold([0.0; 4], add);
+        let square = product(total, total);
+        let massive = square > LEAST_MASS * total[3] * total[3];
+        Self { total, mass: massive.then(|| square.sqrt()) }
     }
-    let mass = square.sqrt();
-    let boosted = jet.iter().map(|p| {
+
+    /// A four-vector as it is seen from there; as it is if the jet has no mass.
+    pub(crate) fn sees(&self, p: [f64; 4]) -> [f64; 4] {
+        let Some(mass) = self.mass else { return p };
+        let total = self.total;
         let along = p[0] * total[0] + p[1] * total[1] + p[2] * total[2];
         let share = along / (mass * (mass + total[3])) - p[3] / mass;
         let [x, y, z] = [0, 1, 2].map(|component| p[component] + total[component] * share);
         [x, y, z, (total[3] * p[3] - along) / mass]
-    });
-    boosted.collect()
+    }
 }
 
 fn vectors(x: &Array, offsets: &[usize], jet: usize) -> Vec<[f64; 4]> {
@@ -135,6 +145,10 @@ mod tests {
     #[test]
     fn a_jet_at_rest_has_its_mass_and_no_momentum() {
         let jet = [[300.0, 20.0, 500.0, 583.5], [250.0, -30.0, 480.0, 542.1], [1.0, 2.0, -3.0, 3.8]];
+        let at_rest = |jet: &[[f64; 4]]| {
+            let frame = RestFrame::of(jet);
+            jet.iter().map(|&p| frame.sees(p)).collect::<Vec<_>>()
+        };
         let rest = at_rest(&jet);
         let sum = |jet: &[[f64; 4]]| [0, 1, 2, 3].map(|c| jet.iter().map(|p| p[c]).sum::<f64>());
         let (before, after) = (sum(&jet), sum(&rest));

@@ -152,12 +152,11 @@ impl Mask {
     }
 }
 
-/// What [`Mask::bias`] gives, for one more constituent in front, which is always real.
-pub(crate) fn with_class_token(graph: &mut Graph, bias: &Value) -> Value {
-    let first = graph.slice(bias, 3, 0, 1);
-    let zero = graph.float(0.0);
-    let first = graph.multiply(&first, &zero);
-    graph.concatenate(&[&first, bias], 3)
+/// What [`Mask::bias`] gives, for `tokens` more constituents in front, which are always real.
+pub(crate) fn with_tokens(graph: &mut Graph, bias: &Value, tokens: usize) -> Value {
+    let real = graph.floats(&[1, 1, 1, tokens], &vec![0.0; tokens]);
+    let real = graph.repeat_for_jets(&real, 4, bias);
+    graph.concatenate(&[&real, bias], 3)
 }
 
 pub(crate) const BATCH: Dimension = Dimension::Free("batch");
@@ -271,10 +270,15 @@ impl Graph {
     /// `row`, one constituent, for each jet of `x`, (n, ...): (n, 1, channels).
     pub(crate) fn for_each_jet(&mut self, row: &[f32], x: &Value) -> Value {
         let row = self.floats(&[1, 1, row.len()], row);
+        self.repeat_for_jets(&row, 3, x)
+    }
+
+    /// `value` of shape (1, ...) with so many dimensions, for each jet of `x`, (n, ...): (n, ...).
+    pub(crate) fn repeat_for_jets(&mut self, value: &Value, dimensions: usize, x: &Value) -> Value {
         let batch = self.length(x, 0);
-        let one = self.integers(&[1]);
-        let shape = self.concatenate(&[&batch, &one, &one], 0);
-        self.expand(&row, &shape)
+        let rest = self.integers(&vec![1; dimensions - 1]);
+        let shape = self.concatenate(&[&batch, &rest], 0);
+        self.expand(value, &shape)
     }
 
     /// A convolution of `x`, (n, channels, ...), that sees `kernel` places in each direction, its batch norm and a rectifier.

@@ -15,7 +15,7 @@ impl ToGraph for LorentzNetConfig {
             h = graph.concatenate(&[&h, inputs.group("features")?], -1);
         }
         h = graph.dense(&h, weights, "embed")?;
-        let vectors = minkowski::at_rest(graph, &vectors);
+        let vectors = minkowski::at_rest(graph, &vectors, &vectors);
         let mut x = graph.cast(&vectors, Type::Float);
         let pairs = pairs(graph, mask, &x);
         for index in 0..self.blocks {

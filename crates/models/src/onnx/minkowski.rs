@@ -10,10 +10,10 @@ pub(super) fn in_units(graph: &mut Graph, vectors: &Value, unit: f64) -> Value {
     graph.divide(&vectors, &unit)
 }
 
-/// Vectors in double precision, zero where there is padding, as seen from where their jet is at rest; see
-/// `crate::fused::minkowski::at_rest`.
-pub(super) fn at_rest(graph: &mut Graph, vectors: &Value) -> Value {
-    let total = graph.sum(vectors, 1, true);
+/// Vectors in double precision as seen from where the jet of `constituents` is at rest, which are zero where there is padding;
+/// see `crate::fused::minkowski::RestFrame`.
+pub(super) fn at_rest(graph: &mut Graph, constituents: &Value, vectors: &Value) -> Value {
+    let total = graph.sum(constituents, 1, true);
     let squares = graph.multiply(&total, &total);
     let squares = components(graph, &squares);
     let [.., least] = &squares;

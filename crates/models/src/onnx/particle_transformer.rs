@@ -1,6 +1,6 @@
 //! The Particle Transformer as a graph.
 
-use super::layers::with_class_token;
+use super::layers::with_tokens;
 use super::proto::Type;
 use super::{Graph, Inputs, ToGraph, Value, Weights};
 use crate::Error;
@@ -35,7 +35,7 @@ impl ToGraph for ParticleTransformerConfig {
         }
 
         let mut token = graph.for_each_jet(&weights.take("class_token")?.values, &x);
-        let padding = with_class_token(graph, &padding);
+        let padding = with_tokens(graph, &padding, 1);
         for index in 0..self.class_blocks {
             let name = format!("class_blocks.{index}");
             let all = graph.concatenate(&[&token, &x], 1);

@@ -1,6 +1,6 @@
 //! The plain transformer as a graph.
 
-use super::layers::with_class_token;
+use super::layers::with_tokens;
 use super::{Graph, Inputs, ToGraph, Value, Weights};
 use crate::layers::RootMeanSquareNorm;
 use crate::{BlockActivation, Error, Norm, Pooling, TransformerConfig};
@@ -20,7 +20,7 @@ impl ToGraph for TransformerConfig {
         if has_token {
             let token = graph.for_each_jet(&weights.take("class_token")?.values, &x);
             x = graph.concatenate(&[&token, &x], 1);
-            bias = with_class_token(graph, &bias);
+            bias = with_tokens(graph, &bias, 1);
         }
         for index in 0..self.blocks {
             x = self.block(graph, weights, &format!("blocks.{index}"), &x, &bias)?;

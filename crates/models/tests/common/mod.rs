@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Networks that read constituents: three features each, two of them their points, and four-vectors.
-pub(crate) const CONFIGS: [(&str, &str); 11] = [
+pub(crate) const CONFIGS: [(&str, &str); 12] = [
     (
         "particle flow network",
         "kind = \"particle-flow-network\"\nfeatures = 3\nclasses = 2\nphi = [20, 24]\nhead = [10]\ndropout = 0.2",
@@ -37,6 +37,11 @@ pub(crate) const CONFIGS: [(&str, &str); 11] = [
     (
         "L-GATr-slim",
         "kind = \"lgatr-slim\"\noutputs = 2\nscalar_channels = 12\nvector_channels = 6\nheads = 3\nblocks = 2\nunit = 1.0",
+    ),
+    (
+        "L-GATr-slim with references",
+        "kind = \"lgatr-slim\"\noutputs = 2\nscalar_channels = 8\nvector_channels = 4\nheads = 2\nblocks = 2\nunit = 1.0\n\
+         reference = \"time-and-beam\"",
     ),
     (
         "1-D convolutions",
@@ -102,6 +107,17 @@ impl Jets {
         for constituent in self.0.iter_mut().skip(1).step_by(2).flatten() {
             constituent[..3].iter_mut().for_each(|value| *value += by);
             constituent[6] += 4.0 * by;
+        }
+        self
+    }
+
+    /// Massless constituents, near one plane in every other jet.
+    pub(crate) fn flattened(mut self) -> Self {
+        for (jet, constituents) in self.0.iter_mut().enumerate() {
+            for constituent in constituents {
+                constituent[5] *= if jet % 2 == 1 { 0.1 } else { 1.0 };
+                constituent[6] = constituent[3].hypot(constituent[4]).hypot(constituent[5]);
+            }
         }
         self
     }
