@@ -138,8 +138,10 @@ pub(crate) struct Convert {
 #[command(after_help = "Examples:
   fiducial hist nano.root -x MET_pt --bins 100,0,200 -o met.svg
   fiducial hist nano.root -x 'Jet_pt[abs(Jet_eta) < 1]' --bins 100,15,60
-  fiducial hist nano.root --where 'count(Jet_pt[Jet_pt > 40]) >= 2' -x MET_pt --edges 0,20,50,100,200
-  fiducial hist nano.root --define 'muons = p4(pt=Muon_pt, eta=Muon_eta, phi=Muon_phi, mass=Muon_mass)' \\
+  fiducial hist nano.root --where 'count(Jet_pt[Jet_pt > 40]) >= 2' \\
+    -x MET_pt --edges 0,20,50,100,200
+  fiducial hist nano.root \\
+    --define 'muons = p4(pt=Muon_pt, eta=Muon_eta, phi=Muon_phi, mass=Muon_mass)' \\
     --where 'count(Muon_pt) == 2' -x 'sum(muons).mass' --bins 60,60,120 -o mass.json
 
 docs/guides/expressions.md has the language. Lists give an entry for each item. What is NaN is in no

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use arrow_array::builder::{Float32Builder, ListBuilder};
+use arrow_array::builder::{Int32Builder, ListBuilder};
 use arrow_array::types::{Float32Type, Float64Type, Int32Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, FixedSizeListArray, Float64Array, Int32Array, Int64Array, LargeListArray,
@@ -46,7 +46,8 @@ fn batch() -> RecordBatch {
         ("part_px", Arc::new(Float64Array::from(vec![0.0; 3])) as ArrayRef),
         ("odd name", Arc::new(Float64Array::from(vec![7.0; 3])) as ArrayRef),
         ("Jet.PT", Arc::new(Float64Array::from(vec![8.0; 3])) as ArrayRef),
-        ("missing", Arc::new(Float64Array::from(vec![Some(0.0), None, Some(0.0)])) as ArrayRef),
+        ("missing", Arc::new(Int64Array::from(vec![Some(0), None, Some(0)])) as ArrayRef),
+        ("gap", Arc::new(Float64Array::from(vec![Some(0.5), None, Some(1.5)])) as ArrayRef),
     ])
     .unwrap()
 }
@@ -123,6 +124,25 @@ fn values_and_shapes() {
     check("isnan(0 / i)", "[false true false]");
     check("isfinite(1 / i)", "[true false true]");
     check("minimum(np.nan, 1)", "NaN");
+    // A float that is missing is NaN.
+    check("gap", "[0.5 NaN 1.5]");
+    check("isnan(gap)", "[false true false]");
+    check("nan_to_num(gap, nan=-1)", "[0.5 -1 1.5]");
+    // What NumPy's users expect.
+    check("power(e, 2) + square(i) + np.square(b)", "[102 400 902]");
+    check("round(2.5) + np.rint(3.5) + trunc(-2.7)", "4");
+    check("np.logical_and(i, u > 1) | np.logical_not(np.logical_or(i, b))", "[false true true]");
+    check("nan_to_num(i / 0) > 1e300", "[false false true]");
+    check("nan_to_num(0 / i, nan=7) + nan_to_num(u, nan=7)", "[1 9 3]");
+    check("isinf(1 / i)", "[false true false]");
+    check("where(i, u, -1)", "[1 -1 3]");
+    check("bitwise_and(u, 2) + 10 * bitwise_or(u, 4) + 100 * bitwise_xor(u, 1)", "[50 362 272]");
+    check("left_shift(u, 2) + right_shift(u, 1)", "[4 9 13]");
+    check("abs(degrees(radians(e)) - e) < 1e-12", "[true true true]");
+    check("prod(p) + cbrt(8) + exp2(3)", "[12 11 13]");
+    check("std(p, default=-1) + var(p, default=e)", "[0.75 19 0]");
+    check("ak.concatenate([p, q], axis=1)", "[[1 2 4 5] [] [3 6]]");
+    check("ak.cartesian([p, o,]).b", "[[1 1] [] [2 3]]");
     // Reductions, indices, masks.
     check("sum(p)", "[3 0 3]");
     check("ak.sum(p > 1, axis=1) + np.sum(p, axis=-1)", "[4 0 4]");
@@ -280,6 +300,10 @@ fn errors_name_the_place() {
     check("p[b]", 3, "a mask in brackets wants a list per row, but `b` is one value per row");
     check("p[q]", 3, "`q` holds numbers where booleans are wanted");
     check("max(p, default=q)", 16, "a default is one value per row");
+    check("u & 2", 1, "`u` holds numbers where booleans are wanted");
+    check("left_shift(u, 63)", 1, "the bits of 1 in row 100 cannot be moved by 63");
+    check("bitwise_and(e, 2)", 13, "`e` holds floats where integers are wanted");
+    check("concatenate([p, q)", 18, "expected `]`, found `)`");
     check("where(e, 1, 2)", 7, "`e` holds numbers where booleans are wanted");
 }
 
@@ -339,10 +363,10 @@ fn every_layout_of_lists_is_read() {
 
 #[test]
 fn a_null_in_a_list_names_its_row() {
-    let mut builder = ListBuilder::new(Float32Builder::new());
+    let mut builder = ListBuilder::new(Int32Builder::new());
     builder.append(true);
     builder.append(true);
-    builder.values().append_value(1.0);
+    builder.values().append_value(1);
     builder.values().append_null();
     builder.append(true);
     let batch = RecordBatch::try_from_iter([("x", Arc::new(builder.finish()) as ArrayRef)]).unwrap();
@@ -434,6 +458,15 @@ fn numpy_and_awkward_agree() {
         "p[p > 1]",
         "ak.sum(p[q > 4], axis=1) / e",
         "abs(i) + np.sqrt(e)",
+        "np.power(e, 2) + np.square(p) + np.cbrt(e) + np.exp2(i)",
+        "np.round(e / 4) + np.rint(p / 2) + np.trunc(-e / 7)",
+        "np.where(i, e, 0)",
+        "np.logical_or(i, np.logical_not(b)) * 1.0 + np.logical_and(e, i)",
+        "np.nan_to_num(i / (e - 20), nan=3) + np.isinf(e / 0)",
+        "np.bitwise_and(i, 5) + np.bitwise_or(i, 6) + np.bitwise_xor(i, 3) + np.left_shift(i, 2) + np.right_shift(i, 1)",
+        "np.deg2rad(e) + np.rad2deg(e)",
+        "ak.prod(p, axis=1)",
+        "ak.concatenate([p, q], axis=1)",
     ];
     let batch = batch();
     let environment = Environment::new(&batch);

@@ -158,7 +158,13 @@ fn items_weights_and_what_is_not_a_number() {
     assert_eq!((rows.nan, rows.histogram.values()), (1, vec![1.0, 1.0, 0.0]));
     let error =
         fill(&view, &spec(&[("x", axis.clone()), ("other", axis.clone())], None), &memory(), &mut |_| {});
-    assert!(error.unwrap_err().to_string().contains("equal numbers of items"));
+    let error = error.unwrap_err().to_string();
+    let expected = "`x` has 3 items and `other` has 1: axes and weight need equal numbers of items";
+    assert!(error.contains(expected) && error.contains("row 0 of memory"), "{error}");
+    // Items of an outer list count for all that is in its inner lists.
+    let nested = spec(&[("cartesian(x, other, nested=True).b", axis.clone())], Some("ones_like(x) * 2"));
+    let filled = fill(&view, &nested, &memory(), &mut |_| {}).unwrap();
+    assert_eq!(filled.histogram.values(), [0.0, 0.0, 6.0, 2.0]);
     let error = fill(&view, &spec(&[], None), &memory(), &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("0 axes"), "{error}");
     let real = source::open(&sample(), Some("tree")).unwrap();

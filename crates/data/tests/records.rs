@@ -9,10 +9,11 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{
-    Array, ArrayRef, Float32Array, Int32Array, ListArray, RecordBatch, StringArray, StructArray,
+    Array, ArrayRef, BooleanArray, Float32Array, Int32Array, ListArray, RecordBatch, StringArray, StructArray,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, Fields};
+use arrow_select::filter::filter;
 use fiducial_data::expr::Expr;
 use fiducial_data::hist::{Spec, fill};
 use fiducial_data::source::{self, Source};
@@ -157,5 +158,30 @@ fn four_vectors_of_root() -> Result {
     assert_eq!(pt.len(), 3825);
     assert!(pt.iter().zip(x.iter().zip(&y)).all(|(pt, (x, y))| (pt - x.hypot(*y)).abs() < 1e-9 * pt));
     assert!(mass.iter().all(|mass| (0.0..1.0).contains(&mass.abs())), "{mass:?}");
+    Ok(())
+}
+
+/// `TTree::Draw` and uproot understand `Jet.PT` for the branch `Jet/Jet.PT` of Delphes; here it was no column.
+#[test]
+fn branches_within_others_have_short_names() -> Result {
+    let fixtures = Path::new("../root/tests/fixtures");
+    let source = source::open(&fixtures.join("objects.root"), Some("objects"))?;
+    let (short, full) = ("split_hits.id", "split_hits/split_hits.id");
+    assert_eq!((source.original(short), source.original(full)), (Some(full), None));
+    let rows = source.rows();
+    let batch = source.read(&[short, "split_hits.plain", full, short], 0..rows)?;
+    assert_eq!(batch.schema().field(0).name(), short);
+    assert_eq!(batch.schema().field(2).name(), full);
+    assert_eq!((batch.column(0), batch.column(0)), (batch.column(2), batch.column(3)));
+    assert_eq!(batch.column(1), source.read(&["split_hits/split_hits.plain"], 0..rows)?.column(0));
+    let chosen: BooleanArray = (0..rows).map(|row| Some(row % 2 == 1)).collect();
+    let odd = source.read_chosen(&[short], 0..rows, &chosen)?;
+    assert_eq!(odd.column(0), &filter(batch.column(0), &chosen)?);
+    assert_eq!(source.decoded_bytes(&[short], &(0..rows)), source.decoded_bytes(&[full], &(0..rows)));
+    // Those who want all columns get each once.
+    let all = source::matching_columns(&*source, &["*"])?;
+    assert!(all.iter().any(|name| name == full) && all.iter().all(|name| source.original(name).is_none()));
+    assert_eq!(source::matching_columns(&*source, &["*_hits.id"])?, [full]);
+    assert_eq!(source::matching_columns(&*source, &["split_hits.i*"])?, [short]);
     Ok(())
 }

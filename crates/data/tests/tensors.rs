@@ -51,6 +51,21 @@ fn values_are_padded_clipped_and_counted() {
     assert_eq!(found.observers.column(1).as_primitive::<Float64Type>().value(2), 3.5_f64.ln());
 }
 
+/// Configurations of weaver's say so of variables of the jet: each row is a list of one.
+#[test]
+fn a_group_of_length_one_takes_single_values() {
+    let text = common::VIEW.replace("[inputs.jet]", "[inputs.jet]\nlength = 1").replace("{length}", "4");
+    let (without, with) =
+        (of_batch(&view(4), &batch(1..7)), of_batch(&View::parse(&text).unwrap(), &batch(1..7)));
+    assert_eq!(without.groups[3], with.groups[3]);
+    let text = text.replace("\"jet_logpt\", \"jet_pt\"]\n\n[labels]", "\"jet_pt\", \"part_pt\"]\n\n[labels]");
+    let batch = batch(1..7);
+    let found =
+        tensors_of_batch(&View::parse(&text).unwrap(), &identity(), &batch, 0, Labels::Required, "test");
+    let error = found.unwrap_err().to_string();
+    assert!(error.contains("`jet_pt` has 1 constituents but `part_pt` has 2"), "{error}");
+}
+
 #[test]
 fn a_row_without_constituents_is_all_padding() {
     let found = of_batch(&view(3), &batch(7..8));

@@ -227,3 +227,23 @@ fn harm_is_refused() {
     check("labels: {type: simple, value: {a: b}}", "a list of columns");
     check("selection: [a", "weaver's configuration");
 }
+
+/// weaver's own functions are called as ours are, with nested calls and whatever stands around them.
+#[test]
+fn helpers_of_weaver_are_understood() {
+    let check = |theirs: &str, ours: &str| {
+        let imported = weaver::import(&format!("new_variables: {{x: '{theirs}'}}")).unwrap();
+        let table: toml::Table = imported.toml.parse().unwrap();
+        assert_eq!(table["new_variables"]["x"].as_str(), Some(ours), "{theirs}");
+    };
+    check(
+        "_clip(a, -1, max(b, 2)) + my_clip * _clip (c, 0, 1)",
+        "clip(a, -1, max(b, 2)) + my_clip * clip(c, 0, 1)",
+    );
+    check(
+        "_p4_from_ptetaphim(pt, eta[:, :1], np.minimum(a, b), 0.1).px",
+        "p4(pt=pt, eta=eta[:, :1], phi=np.minimum(a, b), mass=0.1).px",
+    );
+    check("(_p4_from_pxpypze(a, b, c, _clip(d, 0, 9))).mass", "(p4(px=a, py=b, pz=c, E=clip(d, 0, 9))).mass");
+    check("_p4_from_ptetaphie(a, b, c, d).rapidity > 0", "p4(pt=a, eta=b, phi=c, E=d).rapidity > 0");
+}

@@ -1,5 +1,6 @@
 //! Files in the form that they come in.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat;
 use fiducial_data::expr::{Environment, Expr};
-use fiducial_data::source::{self, matching_columns};
+use fiducial_data::source::{self, OpenOptions, matching_columns};
 use fiducial_root::{Object, RootFile};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -46,17 +47,25 @@ impl Columns {
     }
 }
 
-/// Opens a table of a file: a ROOT tree or ntuple, here or at an address, or a Parquet file.
+/// Opens a table of a file, here or at an address: ROOT (tree or ntuple), Parquet, HDF5, NumPy, CSV, LHE or HepMC3.
 ///
-/// `table` names the tree or ntuple; without it the file's only one is taken. Nothing is read but what is asked for later.
+/// `table` names the tree or ntuple, the group or array; without it the file's only one is taken. `arrays` are columns that are
+/// slices of arrays (HDF5, NumPy), `{"part_pt": "X[:, :, 0]"}`. Nothing is read but what is asked for later.
 ///
 /// >>> source = fiducial.open(jets)
 /// >>> len(source), source.columns[:2]
 /// (40000, ['npart', 'part_px'])
 #[pyfunction]
-#[pyo3(signature = (path, table=None))]
-pub(crate) fn open(py: Python<'_>, path: PathBuf, table: Option<String>) -> PyResult<Source> {
-    let source = run(py, move || source::open(&path, table.as_deref()))?;
+#[pyo3(signature = (path, table=None, *, arrays=None))]
+pub(crate) fn open(
+    py: Python<'_>,
+    path: PathBuf,
+    table: Option<String>,
+    arrays: Option<BTreeMap<String, String>>,
+) -> PyResult<Source> {
+    let arrays = arrays.unwrap_or_default().into_iter().collect();
+    let options = OpenOptions { table, arrays, ..OpenOptions::default() };
+    let source = run(py, move || source::open_with(&path, &options))?;
     Ok(Source { source: source.map_err(|error| raise(&error))?.into() })
 }
 
@@ -90,7 +99,13 @@ impl Source {
     /// The names of the columns that can be read.
     #[getter]
     fn columns(&self) -> Vec<String> {
-        self.source.schema().fields().iter().map(|field| field.name().clone()).collect()
+        self.names(false)
+    }
+
+    /// Names of what is in columns of records, such as `muon.pt`, and shorter names: read where they are asked for.
+    #[getter]
+    fn members(&self) -> Vec<String> {
+        self.names(true)
     }
 
     /// The columns that cannot be read, each with the reason.
@@ -102,7 +117,7 @@ impl Source {
     /// Names, types and units of the columns.
     #[getter]
     fn schema(&self) -> Schema {
-        Schema { schema: self.source.schema() }
+        Schema { schema: self.own_schema() }
     }
 
     /// Ranges of rows that follow the file's own clusters, as pairs of first row and the row after the last.
@@ -159,7 +174,7 @@ impl Source {
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        schema_of(py, &self.source.schema())
+        schema_of(py, &self.own_schema())
     }
 
     /// All rows as an Arrow stream, read partition by partition as they are asked for.
@@ -175,12 +190,28 @@ impl Source {
 
     fn __repr__(&self) -> String {
         let table = self.source.table().map(|table| format!(":{table}")).unwrap_or_default();
-        let (rows, columns) = (self.source.rows(), self.source.schema().fields().len());
+        let (rows, columns) = (self.source.rows(), self.columns().len());
         format!("<fiducial.Source {}{table}, {rows} rows, {columns} columns>", self.source.path().display())
     }
 }
 
 impl Source {
+    /// The file's own columns, or the members of those that hold records.
+    fn names(&self, members: bool) -> Vec<String> {
+        let schema = self.source.schema();
+        let names = schema.fields().iter().map(|field| field.name());
+        names.filter(|name| self.source.original(name).is_some() == members).cloned().collect()
+    }
+
+    fn own_schema(&self) -> SchemaRef {
+        let schema = self.source.schema();
+        let own = schema.fields().iter().filter(|field| self.source.original(field.name()).is_none());
+        Arc::new(arrow_schema::Schema::new_with_metadata(
+            own.cloned().collect::<Vec<_>>(),
+            schema.metadata().clone(),
+        ))
+    }
+
     fn reader(&self, py: Python<'_>, columns: Vec<String>) -> PyResult<Partitions> {
         let (source, names) = (self.source.clone(), columns.clone());
         // What a read says of its types, which may be more than the file says of its columns.

@@ -76,7 +76,7 @@ def test_bad_files_and_bad_values(tmp_path: Path) -> None:
     np.savez(good, x=x, y=np.array([1.0, np.nan, 1.0, 1.0, np.nan]), k=k)
     np.savez(other, x=x, k=k)
 
-    with pytest.raises(fiducial.Error, match=r"column `x` is NaN or infinite.*row 2 of .*good.npz"):
+    with pytest.raises(fiducial.Error, match=r"column `x` is NaN, infinite or missing.*row 2 of .*good.npz"):
         fiducial.prepare(view, good, out)
     with pytest.raises(fiducial.Error, match="column `y` of .*other.npz"):
         fiducial.prepare(view, [good, other], out, on_bad_value="drop")

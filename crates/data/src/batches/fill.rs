@@ -1,5 +1,6 @@
 //! Values to their places in the tensors.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -274,14 +275,8 @@ impl Block<'_> {
         let mut first: Option<(&str, OffsetBuffer<i32>)> = None;
         for (index, variable) in group.variables.iter().enumerate() {
             let values = self.values(variable)?;
-            let Some(offsets) = values.offsets() else {
-                let reason = format!(
-                    "it is {}, but the group `{}` has a length",
-                    values.shape().name(),
-                    group.group.name
-                );
-                return Err(Error::column(self.path, variable.name, reason));
-            };
+            let (offsets, numbers) = self.lists(group, length, variable.name, &values)?;
+            let offsets = &offsets;
             if group.group.shape.is_some() {
                 self.check_pixels(group, length, variable.name, offsets)?;
             }
@@ -296,7 +291,6 @@ impl Block<'_> {
                 }
                 Some((name, expected)) => self.check_offsets(name, expected, variable.name, offsets)?,
             }
-            let numbers = values.numbers();
             let rows = Rows { length, place: index * length, stride };
             let (moved, is_finite) = variable.transform_lists(&numbers, offsets, data, rows);
             clipped += moved;
@@ -313,6 +307,29 @@ impl Block<'_> {
             }
         }
         Ok((cut, clipped))
+    }
+
+    /// A variable's lists. In a group of length 1 a value per row is a list of one, as weaver has it.
+    fn lists<'v>(
+        &self,
+        group: &GroupPlan<'_>,
+        length: usize,
+        name: &str,
+        values: &'v Values,
+    ) -> Result<(OffsetBuffer<i32>, Cow<'v, [f64]>), Error> {
+        if let Some(offsets) = values.offsets() {
+            return Ok((offsets.clone(), values.numbers()));
+        }
+        let rows = self.environment.rows();
+        if let Some(numbers) = values.event_numbers(rows).filter(|_| length == 1) {
+            return Ok((OffsetBuffer::from_lengths(vec![1; rows]), Cow::Owned(numbers)));
+        }
+        let (shape, group) = (values.shape().name(), &group.group.name);
+        Err(Error::column(
+            self.path,
+            name,
+            format!("it is {shape}, but the group `{group}` has a length of {length}"),
+        ))
     }
 
     /// A group with one value per row; how many values were clipped.

@@ -40,7 +40,8 @@ pub(crate) use target::{aside, put};
 /// What to convert and how.
 #[derive(Debug, Clone, Default)]
 pub struct ConvertOptions {
-    /// Names or patterns of columns, in which `*` stands for any characters and `?` for one; none means all.
+    /// Names or patterns of columns, in which `*` stands for any characters and `?` for one; none means all. A pattern that
+    /// fits a record does not mean its members: `muon.*` does.
     pub columns: Vec<String>,
     /// The rows to take; `None` means all.
     pub rows: Option<Range<u64>>,

@@ -12,7 +12,7 @@ use super::Skipped;
 use super::glob::fits;
 use super::nulls::{Nulls, may_be_null, nulls};
 use super::target::Target;
-use crate::source::{Error, Source};
+use crate::source::{Error, Source, is_meant};
 
 /// The columns by their names in the source, and the target's schema.
 pub(super) struct Plan {
@@ -69,7 +69,8 @@ pub(super) fn plan(
     }
     let mut fields: Vec<Field> = Vec::new();
     let mut taken = BTreeSet::new();
-    let chosen: Vec<_> = schema.fields().iter().filter(|field| wanted(field.name())).collect();
+    let is_chosen = |name: &str| wanted(name) && is_meant(source, name, patterns);
+    let chosen: Vec<_> = schema.fields().iter().filter(|field| is_chosen(field.name())).collect();
     let found = found_nulls(source, target, chosen.iter().map(AsRef::as_ref), rows)?;
     for field in &chosen {
         let name = target.name(field.name(), |name| {

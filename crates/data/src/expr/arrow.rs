@@ -8,7 +8,7 @@ use arrow_array::types::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, OffsetSizeTrait};
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
 
 use super::records;
@@ -34,7 +34,7 @@ pub(super) fn read(array: &dyn Array) -> Result<(Content, Shape), ColumnFault> {
     let mut items = array.slice(0, array.len());
     loop {
         let unsupported = || ColumnFault::Type(array.data_type().clone());
-        if let Some(item) = first_null(items.nulls()) {
+        if let Some(item) = first_null(items.as_ref()) {
             return Err(ColumnFault::Null(row_of(&levels, item)));
         }
         let (offsets, values) = match items.data_type() {
@@ -70,8 +70,9 @@ pub(super) fn read(array: &dyn Array) -> Result<(Content, Shape), ColumnFault> {
     }
 }
 
-pub(super) fn first_null(nulls: Option<&NullBuffer>) -> Option<usize> {
-    let nulls = nulls.filter(|nulls| nulls.null_count() > 0)?;
+/// The first missing value that has no number to stand for it: among floats that is NaN.
+pub(super) fn first_null(array: &dyn Array) -> Option<usize> {
+    let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0 && !array.data_type().is_floating())?;
     (0..nulls.len()).find(|row| nulls.is_null(*row))
 }
 
@@ -93,12 +94,17 @@ fn parts<O: OffsetSizeTrait>(
     Ok((offsets, items))
 }
 
+/// The values of an array without lists. A float that is missing is NaN.
 pub(super) fn flat(array: &dyn Array) -> Result<Data, ColumnFault> {
     fn floats<T: ArrowPrimitiveType>(array: &dyn Array) -> Data
     where
         T::Native: Into<f64>,
     {
-        Data::Numbers(array.as_primitive::<T>().values().iter().map(|value| (*value).into()).collect())
+        let array = array.as_primitive::<T>();
+        if array.null_count() > 0 {
+            return Data::Numbers(array.iter().map(|value| value.map_or(f64::NAN, Into::into)).collect());
+        }
+        Data::Numbers(array.values().iter().map(|value| (*value).into()).collect())
     }
     fn integers<T: ArrowPrimitiveType>(array: &dyn Array) -> Data
     where
@@ -108,6 +114,7 @@ pub(super) fn flat(array: &dyn Array) -> Result<Data, ColumnFault> {
     }
     Ok(match array.data_type() {
         DataType::Boolean => Data::Booleans(array.as_boolean().values().clone()),
+        DataType::Float64 if array.null_count() > 0 => floats::<Float64Type>(array),
         DataType::Float64 => Data::Numbers(array.as_primitive::<Float64Type>().values().clone()),
         DataType::Float32 => floats::<Float32Type>(array),
         DataType::Float16 => floats::<Float16Type>(array),

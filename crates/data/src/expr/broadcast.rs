@@ -210,7 +210,8 @@ impl Machine<'_> {
         let Data::Booleans(values) = self.data(operand)? else {
             let message = format!("{} holds numbers where booleans are wanted", self.source(operand.span));
             return Err(Fault::new(operand.span, message).hint(
-                "compare with a number (`x != 0`); comparisons beside `&` and `|` stand in parentheses",
+                "compare with a number (`x != 0`); comparisons beside `&` and `|` stand in parentheses; bits are asked for with \
+                 `bitwise_and(x, 2)`",
             ));
         };
         if let (Shape::Scalar, true) = (&operand.value.shape, *shape != Shape::Scalar) {

@@ -27,6 +27,9 @@ impl Parser {
                 None if !arguments.names.is_empty() || !arguments.settings.is_empty() => {
                     return Err(self.unexpected("`)`").hint("arguments with a name come last"));
                 }
+                None if first.takes_a_list() && arguments.positional == 0 && self.take("[").is_some() => {
+                    arguments.positional = self.list()?;
+                }
                 None => {
                     self.expression(0)?;
                     arguments.positional += 1;
@@ -50,6 +53,20 @@ impl Parser {
                 .hint(format!("it is `{}`", function.signature())));
         }
         Ok(self.emit(Node::Call(Call { function, positional, names, settings }), span))
+    }
+
+    /// What stands in a list that has begun, up to its end; how many expressions they are.
+    fn list(&mut self) -> Result<usize, Fault> {
+        let mut count = 0;
+        while self.take("]").is_none() {
+            self.expression(0)?;
+            count += 1;
+            if self.take(",").is_none() {
+                self.expect("]")?;
+                break;
+            }
+        }
+        Ok(count)
     }
 
     /// The name in `name=value`, when that comes next.

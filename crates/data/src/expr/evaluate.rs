@@ -10,6 +10,7 @@ use super::values::{Data, Kind, Shape, Values};
 use super::{Expr, ExprError};
 
 /// An intermediate result and the part of the text that it comes from.
+#[derive(Clone)]
 pub(super) struct Operation {
     pub(super) value: Value,
     pub(super) span: Span,
@@ -84,10 +85,7 @@ impl Machine<'_> {
             },
             Node::Negate | Node::Not | Node::Field(_) => match (node, operands.into_iter().next()) {
                 (Node::Negate, Some(x)) => self.negate(x),
-                (Node::Not, Some(x)) => {
-                    let booleans = self.booleans(&x, &x.value.shape.clone())?;
-                    Ok(Value::plain(Data::Booleans(!&booleans), x.value.shape))
-                }
+                (Node::Not, Some(x)) => self.not(&x),
                 (Node::Field(name), Some(x)) => self.field(&x, name, span),
                 _ => Err(Fault::missing(span)),
             },
@@ -174,7 +172,9 @@ impl Machine<'_> {
                     .hint("expressions read numbers, booleans, and lists of these")
             }
             Lookup::Column(ColumnFault::Null(row)) => {
-                self.at_row(row, |row| Fault::new(span, format!("column `{name}` is null in row {row}")))
+                let fault = |row| Fault::new(span, format!("column `{name}` is null in row {row}"));
+                self.at_row(row, fault)
+                    .hint("of missing values only floats can be told, as NaN: fill the others before")
             }
             Lookup::Column(ColumnFault::TooLarge(row, value)) => self.at_row(row, |row| {
                 let message = format!(

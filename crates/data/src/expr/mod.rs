@@ -62,7 +62,7 @@
 //! A value holds booleans, 64-bit integers or 64-bit floats. `+ - * // %` and comparisons of integers are exact; all else is
 //! computed in 64-bit floats, and an integer beyond 2^53 that would become a float is an error, so that an event number is never
 //! rounded in silence. Division by zero and the like give infinities and NaN, as in NumPy; integers that overflow are an error. A
-//! null is an error that names the column and the row.
+//! null among floats is NaN; any other is an error that names the column and the row.
 //!
 //! # Grammar
 //! Precedence is Python's: `or`, `and`, `not`, comparisons (which chain: `550 < jet_pt < 650`), `|`, `&`, `+ -`,

@@ -178,6 +178,12 @@ impl Machine<'_> {
         Ok(Value::vectors(FourVectors::new(CARTESIAN, columns), shape, unit))
     }
 
+    pub(super) fn not(&self, x: &Operation) -> Result<Value, Fault> {
+        let shape = x.value.shape.clone();
+        let booleans = self.booleans(x, &shape)?;
+        Ok(Value::plain(Data::Booleans(!&booleans), shape))
+    }
+
     pub(super) fn negate(&self, x: Operation) -> Result<Value, Fault> {
         if let Content::Record(record) = &x.value.content
             && let Some(view) = record.view()

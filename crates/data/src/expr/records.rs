@@ -49,7 +49,7 @@ fn read_to(array: &StructArray, depth: usize) -> Result<Content, ColumnFault> {
         if !is_record && !is_number(field.data_type()) {
             continue;
         }
-        if let Some(item) = first_null(values.nulls()) {
+        if let Some(item) = first_null(values.as_ref()) {
             return Err(ColumnFault::Null(item));
         }
         let content = match values.as_any().downcast_ref::<StructArray>() {

@@ -22,6 +22,9 @@ pub(super) enum Reduction {
     Min,
     Max,
     Mean,
+    Product,
+    Variance,
+    Deviation,
     Count,
     First,
     ArgMin,
@@ -67,7 +70,12 @@ pub(super) fn reduce(
         }
         Reduction::Any | Reduction::All => reducer.truth(reduction),
         Reduction::Sum => reducer.sum().map(|value| value.with_unit(unit)),
-        Reduction::Mean => reducer.mean().map(|value| value.with_unit(unit)),
+        Reduction::Mean => reducer.moment(mean).map(|value| value.with_unit(unit)),
+        Reduction::Variance => reducer.moment(variance),
+        Reduction::Deviation => {
+            reducer.moment(|list| variance(list).sqrt()).map(|value| value.with_unit(unit))
+        }
+        Reduction::Product => reducer.product(),
         Reduction::First => reducer.first().map(|value| value.with_unit(unit)),
         Reduction::Min | Reduction::Max => reducer.extreme(reduction).map(|value| value.with_unit(unit)),
         Reduction::ArgMin | Reduction::ArgMax => reducer.place(reduction, call.flag("keepdims", false)),
@@ -175,12 +183,17 @@ impl Reducer<'_> {
         })
     }
 
-    fn mean(&self) -> Result<Value, Fault> {
+    fn moment(&self, f: impl Fn(&[f64]) -> f64) -> Result<Value, Fault> {
         let items = self.machine.floats(self.x, &self.x.value.shape)?.into_values();
         let default = self.default.map(|d| self.machine.floats(d, &self.shape)).transpose()?;
-        let mean = |list: &[f64]| list.iter().sum::<f64>() / list.len() as f64;
-        let means = self.each(&items, default.as_ref(), mean)?;
-        Ok(Value::plain(Data::Numbers(means), self.shape.clone()))
+        let moments = self.each(&items, default.as_ref(), f)?;
+        Ok(Value::plain(Data::Numbers(moments), self.shape.clone()))
+    }
+
+    fn product(&self) -> Result<Value, Fault> {
+        let items = self.machine.floats(self.x, &self.x.value.shape)?.into_values();
+        let products = ranges(self.offsets).map(|list| items[list].iter().product()).collect();
+        Ok(Value::plain(Data::Numbers(products), self.shape.clone()))
     }
 
     /// `f` of each list that is not empty.
@@ -298,6 +311,16 @@ impl Reducer<'_> {
         }
         Ok(Value::plain(Data::Integers(places.into()), self.shape.clone()))
     }
+}
+
+fn mean(list: &[f64]) -> f64 {
+    list.iter().sum::<f64>() / list.len() as f64
+}
+
+/// The mean square of what the items differ from their mean by, as NumPy and awkward have it.
+fn variance(list: &[f64]) -> f64 {
+    let mean = mean(list);
+    list.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / list.len() as f64
 }
 
 /// The place of the item that comes before all others, the first of equal ones.

@@ -180,10 +180,7 @@ impl Pass<'_> {
         // The one with a list per row, if there is one, says how many entries there are.
         let shape = all.iter().map(|values| values.shape()).max_by_key(|shape| depth(shape));
         let columns = all.iter().map(|values| {
-            spread(values, shape, batch.num_rows()).ok_or_else(|| {
-                let reason = "the axes and the weight of a histogram need equal numbers of items in each row";
-                Error::settings("fill a histogram", reason)
-            })
+            spread(values, shape, batch.num_rows()).ok_or_else(|| self.mismatch(source, &all, &environment))
         });
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let weights = weight.is_some().then(|| columns[axes.len()].as_ref());
@@ -193,6 +190,47 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
+
+impl Pass<'_> {
+    /// Why the axes and the weight do not go together: the first row in which two of them have other numbers of items.
+    fn mismatch(&self, source: &dyn Source, all: &[&Values], environment: &Environment<'_>) -> Error {
+        let named: Vec<_> = expressions(self.spec).map(Expr::text).zip(all).collect();
+        let lists: Vec<_> = named.iter().filter(|(_, values)| values.is_jagged()).collect();
+        let differing = (0..environment.rows()).find_map(|row| {
+            let (first, values) = lists.first()?;
+            let count = count(values, row);
+            let (other, its) = lists.iter().find_map(|(text, values)| {
+                let other = self::count(values, row);
+                (other != count).then_some((*text, other))
+            })?;
+            Some((
+                environment.row_number(row),
+                format!("`{first}` has {count} items and `{other}` has {its}"),
+            ))
+        });
+        match differing {
+            Some((row, reason)) => Error::Value {
+                action: "fill a histogram".to_owned(),
+                reason: format!("{reason}: axes and weight need equal numbers of items"),
+                row,
+                path: source.path().to_owned(),
+            },
+            None => {
+                let names: Vec<String> = lists.iter().map(|(text, _)| format!("`{text}`")).collect();
+                let reason = format!(
+                    "the lists within the lists of {} have other numbers of items",
+                    names.join(" and ")
+                );
+                Error::settings("fill a histogram", reason)
+            }
+        }
+    }
+}
+
+/// How many items the outermost list of a row has.
+fn count(values: &Values, row: usize) -> i32 {
+    values.shape().levels().first().map_or(0, |offsets| offsets[row + 1] - offsets[row])
 }
 
 /// A batch in pieces of [`BLOCK`] rows, each with the number of its first row.
@@ -217,25 +255,25 @@ fn depth(shape: &Shape) -> usize {
     }
 }
 
-/// Values as one number for each entry of a shape: those of a row count for all its items.
+/// Values as one number for each entry of a shape: those of a row, or of an outer list, count for all that is in it.
 fn spread<'a>(values: &'a Values, shape: Option<&Shape>, rows: usize) -> Option<Cow<'a, [f64]>> {
     let shape = shape?;
     if depth(shape) < 2 {
         return values.event_numbers(rows).map(Cow::Owned);
     }
     let levels = shape.levels();
-    match values.shape() {
-        Shape::Jagged(own) => (own.as_slice() == levels).then(|| values.numbers()),
-        Shape::Scalar | Shape::Events => {
-            let numbers = values.event_numbers(rows)?;
-            let mut out = Vec::new();
-            for (row, number) in numbers.iter().enumerate() {
-                let items = levels.iter().fold(row..row + 1, |range, offsets| {
-                    offsets[range.start] as usize..offsets[range.end] as usize
-                });
-                out.resize(out.len() + items.len(), *number);
-            }
-            Some(Cow::Owned(out))
-        }
+    let own = values.shape().levels();
+    let inner = levels.strip_prefix(own)?;
+    let numbers = if own.is_empty() { Cow::Owned(values.event_numbers(rows)?) } else { values.numbers() };
+    if inner.is_empty() {
+        return Some(numbers);
     }
+    let mut out = Vec::new();
+    for (place, number) in numbers.iter().enumerate() {
+        let items = inner.iter().fold(place..place + 1, |range, offsets| {
+            offsets[range.start] as usize..offsets[range.end] as usize
+        });
+        out.resize(out.len() + items.len(), *number);
+    }
+    Some(Cow::Owned(out))
 }

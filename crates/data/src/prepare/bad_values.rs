@@ -16,7 +16,7 @@ pub(super) fn has_floats(data_type: &DataType) -> bool {
     }
 }
 
-/// For each row whether one of its values is bad; missing values are not. `None` where no row has one.
+/// For each row whether one of its values is bad; one that is missing counts as NaN. `None` where no row has one.
 pub(super) fn bad_rows(array: &dyn Array, is_bad: fn(f64) -> bool) -> Option<Vec<bool>> {
     match array.data_type() {
         DataType::Float16 => flat::<Float16Type>(array, is_bad),
@@ -48,11 +48,10 @@ fn flat<T: ArrowPrimitiveType<Native: Into<f64>>>(
 ) -> Option<Vec<bool>> {
     let values = array.as_primitive::<T>();
     // Hardly ever is there one, so that this comes first.
-    if !values.values().iter().any(|value| is_bad((*value).into())) {
+    if values.null_count() == 0 && !values.values().iter().any(|value| is_bad((*value).into())) {
         return None;
     }
-    let marks: Vec<bool> =
-        values.iter().map(|value| value.is_some_and(|value| is_bad(value.into()))).collect();
+    let marks: Vec<bool> = values.iter().map(|value| is_bad(value.map_or(f64::NAN, Into::into))).collect();
     marks.contains(&true).then_some(marks)
 }
 
@@ -81,7 +80,7 @@ mod tests {
         check(Arc::new(Float32Array::from(vec![1.0, nan, 3.0, -inf])), Some(&[1, 3]));
         check(Arc::new(Float64Array::from(vec![1.0, 2.0])), None);
         check(Arc::new(Int32Array::from(vec![1])), None);
-        check(Arc::new(Float32Array::from(vec![Some(1.0), None, Some(nan)])), Some(&[2]));
+        check(Arc::new(Float32Array::from(vec![Some(1.0), None, Some(nan)])), Some(&[1, 2]));
         let list = ListArray::from_iter_primitive::<Float32Type, _, _>([
             Some(vec![Some(nan)]),
             Some(vec![]),

@@ -192,7 +192,7 @@ impl<'a> Scan<'a> {
                 let nan = bad_rows(array.as_ref(), f64::is_nan);
                 if let Some(index) = nan.and_then(|marks| marks.iter().position(|is_nan| *is_nan)) {
                     let reason = format!(
-                        "the column `{}` is NaN; say what is wanted with isnan(), or have such rows dropped",
+                        "the column `{}` is NaN or missing; say what is wanted with isnan(), or have such rows dropped",
                         field.name()
                     );
                     return Err(Error::Value {
@@ -319,7 +319,7 @@ impl<'a> Scan<'a> {
                     return Err(Error::Value {
                         action: "prepare a dataset".to_owned(),
                         reason: format!(
-                            "the column `{name}` is NaN or infinite, and the view needs it; look for such values with \
+                            "the column `{name}` is NaN, infinite or missing, and the view needs it; look for such values with \
                              isfinite() in the view, or have these rows dropped"
                         ),
                         row: task.rows.start + u64::from(rows[place]),

@@ -38,9 +38,9 @@ impl Statistics {
         statistics
     }
 
-    /// Whether there is a NaN or an infinite value.
+    /// Whether there is a NaN, an infinite or a missing value.
     pub(crate) fn has_bad(&self) -> bool {
-        self.nans + self.infinities > 0
+        self.nans + self.infinities + self.nulls > 0
     }
 
     /// Adds another part of the same column.

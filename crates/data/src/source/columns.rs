@@ -8,7 +8,8 @@ use crate::convert::glob::fits;
 use crate::expr::near_names;
 
 /// The columns of a source that names or patterns ask for, in the order of the patterns, then of the source, each once. In a
-/// pattern `*` stands for any characters and `?` for one. A pattern skips columns that cannot be read; a name does not.
+/// pattern `*` stands for any characters and `?` for one. A pattern skips columns that cannot be read; a name does not. A pattern
+/// that fits a record, as `*` does, does not mean its members.
 ///
 /// # Errors
 /// When nothing fits a name or pattern, and when a column is named that cannot be read; the error has the reason.
@@ -23,7 +24,16 @@ pub fn matching_columns<P: AsRef<str>>(source: &dyn Source, patterns: &[P]) -> R
         }
     }
     let columns = matching_names(source.path(), &names, patterns)?;
-    Ok(columns.into_iter().map(str::to_owned).collect())
+    let columns = columns.into_iter().filter(|column| is_meant(source, column, patterns));
+    Ok(columns.map(str::to_owned).collect())
+}
+
+/// Whether patterns that fit a column mean it: a member of a record, or a shorter name, is not meant by a pattern that fits what it
+/// stands for too.
+pub(crate) fn is_meant<P: AsRef<str>>(source: &dyn Source, column: &str, patterns: &[P]) -> bool {
+    let Some(original) = source.original(column) else { return true };
+    let means_it = |pattern: &P| fits(pattern.as_ref(), column) && !fits(pattern.as_ref(), original);
+    patterns.iter().any(means_it)
 }
 
 /// As [`matching_columns`], of names; `path` is where they come from, for errors.

@@ -24,6 +24,8 @@ use super::{Error, OpenOptions, Source, check_request, partitions};
 const BLOCK_ROWS: usize = 4096;
 /// Up to here every whole number is a double.
 const EXACT: u64 = 1 << 53;
+/// What may stand between cells.
+const SEPARATORS: [u8; 3] = *b"\t;,";
 /// A file may have this many columns.
 const MOST_COLUMNS: usize = 1 << 16;
 
@@ -59,7 +61,8 @@ impl CsvSource {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
         let bytes = Bytes::unpack(path)?;
         let start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        let mut ends = Rows { bytes: &bytes, at: start, line: 1 };
+        // What separates the cells the first line says: until then anything may.
+        let mut ends = Rows { bytes: &bytes, at: start, line: 1, separator: None };
         let bad = |reason: &str| Error::malformed(path, reason.to_owned());
         let first = ends.next().ok_or_else(|| bad("it is empty"))?;
         let head = bytes.get(first.start..ends.at).unwrap_or_default();
@@ -70,15 +73,21 @@ impl CsvSource {
         if names.len() > MOST_COLUMNS {
             return Err(bad("its first line has more columns than any table"));
         }
+        ends.separator = Some(separator);
         let is_row =
             names.iter().all(|cell| matches!(Kinds::of(cell), Kinds { is_float: true, is_empty: false, .. }));
         let names: Vec<String> = if is_row {
-            ends = Rows { bytes: &bytes, at: start, line: 1 };
+            (ends.at, ends.line) = (start, 1);
             (0..names.len()).map(|column| format!("column_{column}")).collect()
         } else {
-            let name = |cell: &[u8]| std::str::from_utf8(cell).map(|name| name.trim().to_owned());
+            let name = |(column, cell)| match std::str::from_utf8(cell).map(str::trim) {
+                // Such as that of the index in what pandas writes.
+                Ok("") => Ok(format!("column_{column}")),
+                name => name.map(str::to_owned),
+            };
             names
                 .iter()
+                .enumerate()
                 .map(name)
                 .collect::<Result<_, _>>()
                 .map_err(|_| bad("the names of its columns are no text"))?
@@ -234,14 +243,50 @@ fn reader(bytes: &[u8], separator: u8) -> csv::Reader<&[u8]> {
 fn separator(head: &[u8]) -> u8 {
     let count = |separator: &u8| head.iter().filter(|byte| *byte == separator).count();
     // The first of several with one count: `max_by_key` takes the last.
-    [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
+    SEPARATORS.into_iter().max_by_key(count).unwrap_or(b',')
 }
 
-/// Where rows begin: a line end within quotes ends none, and empty lines are none.
+/// Where rows begin, as the parser of their cells sees it: a line end within quotes ends none, a quote in the middle of a cell is
+/// a character like any other, and empty lines are none.
 struct Rows<'a> {
     bytes: &'a [u8],
     at: usize,
     line: usize,
+    /// None where it is not known yet.
+    separator: Option<u8>,
+}
+
+/// Where in a cell a byte stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Start,
+    Plain,
+    Quoted,
+    /// Behind a quote within quotes: it ends them, unless another one follows.
+    Quote,
+}
+
+impl Rows<'_> {
+    /// Where the row ends that begins the rest of the bytes; counts its lines.
+    fn row_end(&mut self, rest: &[u8]) -> usize {
+        let mut place = Place::Start;
+        for (index, byte) in rest.iter().enumerate() {
+            self.line += usize::from(*byte == b'\n');
+            place = match (place, byte) {
+                (Place::Start | Place::Quote, b'"') => Place::Quoted,
+                (Place::Quoted, b'"') => Place::Quote,
+                (Place::Quoted, _) => Place::Quoted,
+                (_, b'\n') => return index + 1,
+                // A line may end in "\r" alone.
+                (_, b'\r') if rest.get(index + 1) != Some(&b'\n') => return index + 1,
+                (_, byte) if self.separator.map_or(SEPARATORS.contains(byte), |this| this == *byte) => {
+                    Place::Start
+                }
+                _ => Place::Plain,
+            };
+        }
+        rest.len()
+    }
 }
 
 impl Iterator for Rows<'_> {
@@ -249,22 +294,10 @@ impl Iterator for Rows<'_> {
 
     fn next(&mut self) -> Option<Block> {
         loop {
-            let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
+            let bytes = self.bytes;
+            let rest = bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
             let block = Block { start: self.at, line: self.line };
-            let (mut is_quoted, mut length) = (false, rest.len());
-            for (index, byte) in rest.iter().enumerate() {
-                match byte {
-                    b'"' => is_quoted = !is_quoted,
-                    b'\n' => {
-                        self.line += 1;
-                        if !is_quoted {
-                            length = index + 1;
-                            break;
-                        }
-                    }
-                    _ => {}
-                }
-            }
+            let length = self.row_end(rest);
             self.at += length;
             if rest[..length].iter().any(|byte| !matches!(byte, b'\n' | b'\r')) {
                 return Some(block);

@@ -92,6 +92,10 @@ impl Source for WithFileColumns {
         Arc::new(Schema::new(fields).with_metadata(schema.metadata().clone()))
     }
 
+    fn original<'c>(&'c self, column: &'c str) -> Option<&'c str> {
+        self.inner.original(column)
+    }
+
     fn unreadable(&self, column: &str) -> Option<String> {
         self.inner.unreadable(column)
     }

@@ -136,6 +136,10 @@ impl Source for Fetched {
         self.source.schema()
     }
 
+    fn original<'c>(&'c self, column: &'c str) -> Option<&'c str> {
+        self.source.original(column)
+    }
+
     fn unreadable(&self, column: &str) -> Option<String> {
         self.source.unreadable(column)
     }

@@ -198,6 +198,13 @@ impl Source for WithMembers {
         self.schema.clone()
     }
 
+    fn original<'c>(&'c self, column: &'c str) -> Option<&'c str> {
+        match self.members.get(column) {
+            Some(member) => Some(&member.column),
+            None => self.inner.original(column),
+        }
+    }
+
     fn unreadable(&self, column: &str) -> Option<String> {
         self.inner.unreadable(column)
     }

@@ -38,6 +38,7 @@ use arrow_select::filter::filter_record_batch;
 use crate::dataset::digest_file;
 pub use array::ArraySource;
 pub(crate) use array::check_slice;
+pub(crate) use columns::is_meant;
 pub use columns::{matching_columns, matching_names};
 pub use csv::CsvSource;
 pub use error::Error;
@@ -71,6 +72,13 @@ pub trait Source: Send + Sync {
 
     /// The columns that can be read, with [`UNIT`] and [`DESCRIPTION`] in the fields' metadata where the file has them.
     fn schema(&self) -> SchemaRef;
+
+    /// The column that another one is a member of (`muon` of `muon.pt`, where it holds records), or a shorter name for. Those who
+    /// want all columns want what it stands for alone.
+    fn original<'c>(&'c self, column: &'c str) -> Option<&'c str> {
+        let _ = column;
+        None
+    }
 
     /// Why a column that the file has cannot be read, if there is such a column.
     fn unreadable(&self, column: &str) -> Option<String> {

@@ -1,8 +1,11 @@
 //! NumPy files: one array (NPY), or several in a zip archive (NPZ).
 
+mod records;
+
 use std::io::Cursor;
 use std::path::Path;
 
+use self::records::{Member, members};
 use super::Error;
 use super::array::{Block, Column, Element, Found, Kind, Padding, dense_strides};
 use super::bytes::Bytes;
@@ -21,7 +24,11 @@ pub(super) fn open(path: &Path, table: Option<&str>) -> Result<Found, Error> {
         let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let name = name.split('.').next().unwrap_or("array").to_owned();
         let mut found = Found::default();
-        add(&mut found, name, bytes, 0).map_err(|reason| Error::malformed(path, reason))?;
+        let end = bytes.len();
+        let rows = add_within(&mut found, (&name, ""), bytes, 0, end);
+        if rows.map_err(|reason| Error::malformed(path, reason))?.is_none() {
+            return Err(Error::malformed(path, "it is a single value and has no rows"));
+        }
         found
     } else {
         archive(path, &bytes, table)?
@@ -36,12 +43,14 @@ fn archive(path: &Path, bytes: &Bytes, table: Option<&str>) -> Result<Found, Err
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes.clone())).map_err(bad)?;
     let mut found = Found::default();
     let mut several: Vec<(String, u64)> = Vec::new();
+    let arrays = archive.file_names().flatten().filter(|name| name.ends_with(".npy")).count();
+    let is_alone = arrays == 1 || table.is_some_and(|table| !table.contains(','));
     for index in 0..archive.len() {
         let mut member = archive.by_index(index).map_err(bad)?;
         let Some(name) = member.name().map_err(bad)?.strip_suffix(".npy").map(str::to_owned) else {
             continue;
         };
-        if table.is_some_and(|table| table != name) {
+        if table.is_some_and(|table| table != name && table.split(',').all(|part| part.trim() != name)) {
             continue;
         }
         let refuse = |reason: String| Error::malformed(path, format!("the array `{name}`: {reason}"));
@@ -64,8 +73,15 @@ fn archive(path: &Path, bytes: &Bytes, table: Option<&str>) -> Result<Found, Err
             }
             other => return Err(refuse(format!("it is packed with {other}, which cannot be undone"))),
         };
-        let rows = add_within(&mut found, name.clone(), content, start, end).map_err(refuse)?;
-        several.push((name, rows));
+        let prefix = if is_alone { String::new() } else { format!("{name}.") };
+        let rows = add_within(&mut found, (&name, &prefix), content, start, end).map_err(refuse)?;
+        several.extend(rows.map(|rows| (name, rows)));
+    }
+    let is_there = |part: &str| several.iter().any(|(name, _)| name == part);
+    if let Some(table) = table.filter(|table| !is_there(table))
+        && let Some(missing) = table.split(',').map(str::trim).find(|part| !is_there(part))
+    {
+        return Err(Error::malformed(path, format!("it has no array `{missing}`")));
     }
     if several.is_empty() {
         let reason =
@@ -75,59 +91,69 @@ fn archive(path: &Path, bytes: &Bytes, table: Option<&str>) -> Result<Found, Err
     if several.iter().any(|(_, rows)| *rows != several[0].1) {
         let list: Vec<String> = several.iter().map(|(name, rows)| format!("{name} {rows}")).collect();
         let list = list.join(", ");
-        let reason =
-            format!("its arrays have different numbers of rows ({list}): name one of them in `tree`");
+        let reason = format!(
+            "its arrays have different numbers of rows ({list}): name one of them, or several (\"a,b\"), in `tree`"
+        );
         return Err(Error::malformed(path, reason));
     }
     Ok(found)
 }
 
-fn add(found: &mut Found, name: String, bytes: Bytes, start: usize) -> Result<u64, String> {
-    let end = bytes.len();
-    add_within(found, name, bytes, start, end)
-}
-
-/// Adds the array that stands in some bytes; the number of its rows.
+/// Adds the array that stands in some bytes, under its name or, where it holds records, those of their members behind a prefix; the
+/// number of its rows, of which a single value has none.
 fn add_within(
     found: &mut Found,
-    name: String,
+    (name, prefix): (&str, &str),
     bytes: Bytes,
     start: usize,
     end: usize,
-) -> Result<u64, String> {
+) -> Result<Option<u64>, String> {
     let content = bytes.get(start..end).ok_or("it goes beyond the end of the file")?;
     let (text, length) = header_text(content)?;
     let header = Header::parse(text)?;
     let &[rows, ref dims @ ..] = header.shape.as_slice() else {
-        return Err("it is a single value and has no rows".to_owned());
+        found.unreadable.push((name.to_owned(), "it is a single value and has no rows".to_owned()));
+        return Ok(None);
     };
-    let element = match &header.element {
-        Ok(element) => *element,
+    let (members, record) = match header.members {
+        Ok(members) => members,
         Err(reason) => {
-            found.unreadable.push((name, reason.clone()));
+            found.unreadable.push((name.to_owned(), reason));
             found.rows = rows as u64;
-            return Ok(rows as u64);
+            return Ok(Some(rows as u64));
         }
     };
-    let size = header.shape.iter().try_fold(element.size, |all, dim| all.checked_mul(*dim));
+    let size = header.shape.iter().try_fold(record, |all, dim| all.checked_mul(*dim));
     let end = size.and_then(|size| size.checked_add(length)).filter(|end| *end <= content.len());
     end.ok_or_else(|| format!("it ends before its {:?} values do", header.shape))?;
     let (row_stride, strides) = if header.is_fortran {
         let mut strides = Vec::with_capacity(dims.len());
-        let mut stride = element.size * rows;
+        let mut stride = record * rows;
         for dim in dims {
             strides.push(stride);
             stride *= dim;
         }
-        (element.size, strides)
+        (record, strides)
     } else {
-        (dims.iter().product::<usize>() * element.size, dense_strides(dims, element.size))
+        (dims.iter().product::<usize>() * record, dense_strides(dims, record))
     };
-    let column = Column { name, block: found.blocks.len(), element, origin: 0, dims: dims.to_vec(), strides };
-    found.columns.push(column);
+    for Member { name: member, element, origin, dims: inner } in members {
+        let name = if member.is_empty() { name.to_owned() } else { format!("{prefix}{member}") };
+        match element {
+            Ok(element) => found.columns.push(Column {
+                name,
+                block: found.blocks.len(),
+                element,
+                origin,
+                strides: [strides.clone(), dense_strides(&inner, element.size)].concat(),
+                dims: [dims.to_vec(), inner].concat(),
+            }),
+            Err(reason) => found.unreadable.push((name, reason)),
+        }
+    }
     found.blocks.push(Block::Mapped { bytes, start: start + length, row_stride });
     found.rows = rows as u64;
-    Ok(rows as u64)
+    Ok(Some(rows as u64))
 }
 
 /// The header's text, and where the values begin.
@@ -146,8 +172,8 @@ fn header_text(content: &[u8]) -> Result<(&str, usize), String> {
 
 /// What an array is.
 struct Header {
-    /// Or why its values cannot be read.
-    element: Result<Element, String>,
+    /// The members of its records with their size in bytes, one without a name where it holds none; or why they cannot be read.
+    members: Result<(Vec<Member>, usize), String>,
     is_fortran: bool,
     shape: Vec<usize>,
 }
@@ -157,7 +183,8 @@ impl Header {
     fn parse(text: &str) -> Result<Self, String> {
         let bad = || format!("its header `{}` is not understood", text.trim_end());
         let value = |key: &str| {
-            let at = text.find(&format!("'{key}'")).or_else(|| text.find(&format!("\"{key}\"")))?;
+            // The last one: a member of records may have the same name.
+            let at = text.rfind(&format!("'{key}'")).or_else(|| text.rfind(&format!("\"{key}\"")))?;
             Some(text[at + key.len() + 2..].trim_start().strip_prefix(':')?.trim_start())
         };
         let is_fortran = match value("fortran_order").ok_or_else(bad)? {
@@ -170,14 +197,17 @@ impl Header {
         let shape = shape.split(',').map(str::trim).filter(|dim| !dim.is_empty());
         // Python 2 wrote `3L`.
         let shape = shape.map(|dim| dim.trim_end_matches('L').parse().ok()).collect::<Option<Vec<usize>>>();
-        let descr = value("descr").ok_or_else(bad)?;
-        let element = if descr.starts_with('[') {
-            Err("records in NPY files cannot be read".to_owned())
+        let descr = text.split_once("'descr'").or_else(|| text.split_once("\"descr\""));
+        let descr =
+            descr.and_then(|(_, descr)| descr.trim_start().strip_prefix(':')).ok_or_else(bad)?.trim_start();
+        let members = if descr.starts_with('[') {
+            members(descr)
         } else {
             let quote = descr.chars().next().filter(|quote| matches!(quote, '\'' | '"')).ok_or_else(bad)?;
-            element(descr[1..].split(quote).next().ok_or_else(bad)?)
+            let element = element(descr[1..].split(quote).next().ok_or_else(bad)?);
+            element.map(|element| (vec![Member::alone(element)], element.size))
         };
-        Ok(Self { element, is_fortran, shape: shape.ok_or_else(bad)? })
+        Ok(Self { members, is_fortran, shape: shape.ok_or_else(bad)? })
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::{BooleanArray, RecordBatch};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use fiducial_root::{Column, RootFile, Table};
 
@@ -22,6 +22,8 @@ pub struct RootSource {
     file: RootFile,
     table: Table,
     schema: SchemaRef,
+    /// `Jet.PT` for the column `Jet/Jet.PT`, as `TTree::Draw` and uproot understand it.
+    short_names: HashMap<String, String>,
     /// Found when they are first asked for: of a tree without clusters they follow from where all baskets are.
     partitions: OnceLock<Vec<Range<u64>>>,
 }
@@ -50,15 +52,40 @@ impl RootSource {
         table.check_objects();
         // Expressions work on numbers: of records within an ntuple's columns they need the members.
         let columns = table.columns().iter().chain(table.members());
-        let fields: Vec<Field> = columns.filter_map(field).collect();
+        let mut fields: Vec<Field> = columns.filter_map(field).collect();
+        let short_names = short_names(&table);
+        let short = table.columns().iter().filter_map(|column| {
+            let name = short_name(&column.name).filter(|name| short_names.contains_key(*name))?;
+            Some(field(column)?.with_name(name))
+        });
+        fields.extend(short);
         let schema = Arc::new(Schema::new(fields));
-        Ok(Self { path: path.to_owned(), schema, file, table, partitions: OnceLock::new() })
+        Ok(Self { path: path.to_owned(), schema, file, table, short_names, partitions: OnceLock::new() })
     }
 
     /// The tree or ntuple itself.
     pub fn table(&self) -> &Table {
         &self.table
     }
+}
+
+/// What a column within others is called by itself.
+fn short_name(name: &str) -> Option<&str> {
+    name.rsplit_once('/').map(|(_, name)| name).filter(|name| !name.is_empty())
+}
+
+/// The columns that have a short name of which there is no other.
+fn short_names(table: &Table) -> HashMap<String, String> {
+    let mut named: HashMap<&str, Option<&str>> = HashMap::new();
+    for column in table.columns() {
+        if let Some(short) = short_name(&column.name) {
+            named.entry(short).and_modify(|full| *full = None).or_insert(Some(&column.name));
+        }
+    }
+    let is_free =
+        |short: &str| table.column(short).is_none() && !table.members().iter().any(|m| m.name == short);
+    let named = named.into_iter().filter(|(short, _)| is_free(short));
+    named.filter_map(|(short, full)| Some((short.to_owned(), full?.to_owned()))).collect()
 }
 
 /// A readable column as an Arrow field.
@@ -75,6 +102,35 @@ fn field(column: &Column) -> Option<Field> {
         metadata.insert(DESCRIPTION.to_owned(), title.to_owned());
     }
     Some(Field::new(&column.name, data_type.clone(), column.nullable).with_metadata(metadata))
+}
+
+impl RootSource {
+    /// The name that the table has for a column.
+    fn full<'c>(&'c self, column: &'c str) -> &'c str {
+        self.short_names.get(column).map_or(column, String::as_str)
+    }
+
+    /// Calls `read` with the table's own names, and gives the columns the names that they were asked for by.
+    fn with_full_names(
+        &self,
+        columns: &[&str],
+        read: impl FnOnce(&[&str]) -> Result<RecordBatch, Error>,
+    ) -> Result<RecordBatch, Error> {
+        if columns.iter().all(|column| !self.short_names.contains_key(*column)) {
+            return read(columns);
+        }
+        let mut full: Vec<&str> = columns.iter().map(|column| self.full(column)).collect();
+        full.sort_unstable();
+        full.dedup();
+        let batch = read(&full)?;
+        let broken = |error: ArrowError| Error::malformed(&self.path, error.to_string());
+        let places = columns.iter().map(|column| batch.schema_ref().index_of(self.full(column)));
+        let batch = batch.project(&places.collect::<Result<Vec<_>, _>>().map_err(broken)?).map_err(broken)?;
+        let fields = batch.schema_ref().fields().iter().zip(columns);
+        let fields: Vec<Field> =
+            fields.map(|(field, name)| field.as_ref().clone().with_name(*name)).collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), batch.columns().to_vec()).map_err(broken)
+    }
 }
 
 impl Source for RootSource {
@@ -94,8 +150,20 @@ impl Source for RootSource {
         self.schema.clone()
     }
 
+    fn original<'c>(&'c self, column: &'c str) -> Option<&'c str> {
+        if let Some(full) = self.short_names.get(column) {
+            return Some(full);
+        }
+        if self.table.column(column).is_some() {
+            return None;
+        }
+        // A member of the records of an ntuple's column.
+        let ends = column.match_indices('.').map(|(dot, _)| &column[..dot]);
+        ends.rev().find(|name| self.table.column(name).is_some())
+    }
+
     fn unreadable(&self, column: &str) -> Option<String> {
-        self.table.column(column).and_then(|column| column.kind.as_ref().err().cloned())
+        self.table.column(self.full(column)).and_then(|column| column.kind.as_ref().err().cloned())
     }
 
     fn unreadable_columns(&self) -> Vec<(String, String)> {
@@ -110,7 +178,8 @@ impl Source for RootSource {
     fn decoded_bytes(&self, columns: &[&str], rows: &Range<u64>) -> Option<u64> {
         let members = || self.table.members().iter();
         let known = columns.iter().filter_map(|name| {
-            self.table.column(name).or_else(|| members().find(|member| member.name == **name))
+            let name = self.full(name);
+            self.table.column(name).or_else(|| members().find(|member| member.name == name))
         });
         let bytes: u64 = known.map(|column| column.uncompressed_bytes).fold(0, u64::saturating_add);
         let share = (rows.end - rows.start) as f64 / self.table.entries().max(1) as f64;
@@ -134,10 +203,10 @@ impl Source for RootSource {
         if let Some(empty) = check_request(self, columns, &rows)? {
             return Ok(empty);
         }
-        self.table
-            .read(columns, rows)
-            .map_err(|source| Error::Root { path: self.path.clone(), source: Box::new(source) })
+        let root = |source| Error::Root { path: self.path.clone(), source: Box::new(source) };
+        self.with_full_names(columns, |columns| self.table.read(columns, rows).map_err(root))
     }
+
     fn read_chosen(
         &self,
         columns: &[&str],
@@ -150,7 +219,9 @@ impl Source for RootSource {
         }
         let root = |source| Error::Root { path: self.path.clone(), source: Box::new(source) };
         match &self.table {
-            Table::Tree(tree) => tree.read_where(&[], |_| chosen.clone(), columns, rows).map_err(root),
+            Table::Tree(tree) => self.with_full_names(columns, |columns| {
+                tree.read_where(&[], |_| chosen.clone(), columns, rows).map_err(root)
+            }),
             Table::Ntuple(_) => {
                 let batch = self.read(columns, rows)?;
                 filter_record_batch(&batch, chosen)

@@ -354,7 +354,7 @@ impl View {
     }
 
     /// The columns in which a value that is NaN or infinite cannot be used: those that the selection, inputs, labels, targets,
-    /// weights and sampling read, unless an expression of the view looks at them with `isnan` or `isfinite`. What a dataset
+    /// weights and sampling read, unless an expression of the view looks at them with `isnan` or its like. What a dataset
     /// merely keeps, and observers, may be anything.
     pub fn finite_columns(&self) -> BTreeSet<String> {
         let mut needed = self.selection_columns();
@@ -376,7 +376,7 @@ impl View {
 
     /// Whether an expression itself asks what is NaN.
     pub(crate) fn looks_for_nan(expr: &Expr) -> bool {
-        ["isnan", "isfinite"].iter().any(|name| expr.text().contains(name))
+        ["isnan", "isfinite", "isinf", "nan_to_num"].iter().any(|name| expr.text().contains(name))
     }
 
     /// The columns behind names: a column stands for itself, a new variable for all that its expression reads.

@@ -32,6 +32,12 @@ def hdf5():
         file.create_dataset("incident_energies", data=random.uniform(1e3, 1e6, size=(n, 1)), compression="gzip")
         showers = random.exponential(size=(n, 40)) * (random.uniform(size=(n, 40)) > 0.6)
         file.create_dataset("showers", data=showers, compression="gzip", shuffle=True, fletcher32=True, chunks=(7, 16))
+    # As ATLAS's flavour tagging: records of jets and tracks, and counters that have rows of their own.
+    with h5py.File(OUT / "counters.h5", "w") as file:
+        file["jets"] = numpy.zeros(4, [("pt", "f4"), ("flavour", "i4")])
+        file["tracks"] = numpy.ones((4, 3), [("d0", "f2"), ("valid", "?")])
+        file["cutBookkeeper/nominal/counts"] = numpy.zeros(2, [("nEventsProcessed", "u8")])
+        file["weights/nominal"] = numpy.arange(4.0)
     # Every index of chunks that new files have, and what is never written.
     with h5py.File(OUT / "latest.h5", "w", libver="latest") as file:
         whole = random.integers(-1000, 1000, size=(n, 6)).astype("i2")
@@ -103,6 +109,15 @@ def numpy_files():
         for name, length in (("a", 3), ("b", 4)):
             with file.open(f"{name}.npy", "w") as member:
                 numpy.save(member, numpy.arange(length))
+
+
+def parquet():
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({name: [[1.5, -2.0], [], [0.25]] for name in ("gzip", "brotli", "snappy")})
+    packed = {f"{name}.list.element": name for name in table.column_names}
+    pyarrow.parquet.write_table(table, OUT / "packed.parquet", compression=packed)
 
 
 def csv():
@@ -225,5 +240,5 @@ def catalogue():
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
-    for make in (hdf5, pandas_frames, numpy_files, csv, lhe, hepmc, catalogue):
+    for make in (hdf5, pandas_frames, numpy_files, parquet, csv, lhe, hepmc, catalogue):
         make()

@@ -135,6 +135,11 @@ impl Function {
         }
     }
 
+    /// Whether its arguments may stand in a list, as awkward wants them: `ak.concatenate([x, y], axis=1)`.
+    pub(super) fn takes_a_list(&self) -> bool {
+        ["concatenate", "cartesian"].contains(&self.name)
+    }
+
     pub(super) fn setting(&self, name: &str) -> Option<(&'static str, Setting)> {
         self.settings.iter().find(|(known, _)| *known == name).copied()
     }

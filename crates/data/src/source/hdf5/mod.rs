@@ -58,6 +58,7 @@ pub(super) fn open(path: &Path, table: Option<&str>) -> Result<Found, Error> {
         Ok(group) => of_group(&opened, &group, name),
         Err(_) => match opened.file.dataset(name) {
             Ok(dataset) => single(&opened, &Node { path: name.to_owned(), dataset }),
+            Err(_) if name.contains(',') => named(&opened, name),
             Err(error) => {
                 let has = names(&opened).map(|names| names.join(", ")).unwrap_or_default();
                 return Err(Error::malformed(path, format!("find `{name}`: {error}; it has {has}")));
@@ -147,30 +148,68 @@ fn of_group(opened: &Opened, group: &Group, name: &str) -> Result<Found, String>
     if pandas::is_frame(group) {
         return pandas::open(opened, group);
     }
-    let mut nodes_found = Vec::new();
-    nodes(group, "", 0, &mut nodes_found)?;
-    nodes_found.retain(|node| node.dataset.ndim() > 0);
-    let Some(first) = nodes_found.first() else { return Err("it holds no arrays".to_owned()) };
-    let rows = first.dataset.shape().first().copied();
-    if nodes_found.iter().any(|node| node.dataset.shape().first().copied() != rows) {
-        let list = nodes_found.iter().map(|node| format!("{} {:?}", node.path, node.dataset.shape()));
+    let mut found = Vec::new();
+    nodes(group, "", 0, &mut found)?;
+    found.retain(|node| node.dataset.ndim() > 0);
+    let (found, others) = table_of(found);
+    let mut found = together(opened, found, name)?;
+    found.unreadable.extend(others);
+    Ok(found)
+}
+
+/// Several datasets that are named together.
+fn named(opened: &Opened, names: &str) -> Result<Found, String> {
+    let mut found = Vec::new();
+    for path in names.split(',').map(|name| name.trim().trim_matches('/')) {
+        let dataset = opened.file.dataset(path).map_err(|error| format!("find `{path}`: {error}"))?;
+        found.push(Node { path: path.to_owned(), dataset });
+    }
+    together(opened, found, names)
+}
+
+fn rows_of(node: &Node) -> u64 {
+    node.dataset.shape().first().copied().unwrap_or(0)
+}
+
+/// The datasets that make the table of a group: where those within its groups have other numbers of rows than its own, which have
+/// one, they stand beside it, with the reason. Such are the counters in the files of ATLAS's flavour tagging.
+fn table_of(found: Vec<Node>) -> (Vec<Node>, Vec<(String, String)>) {
+    let own = || found.iter().filter(|node| !node.path.contains('/'));
+    let Some(first) = own().next().map(|node| (node.path.clone(), rows_of(node))) else {
+        return (found, Vec::new());
+    };
+    let (name, rows) = first;
+    if own().any(|node| rows_of(node) != rows) {
+        return (found, Vec::new());
+    }
+    let (table, others): (Vec<Node>, Vec<Node>) = found.into_iter().partition(|node| rows_of(node) == rows);
+    let reason = |node: &Node| format!("it has {} rows, where `{name}` has {rows}", rows_of(node));
+    (table, others.into_iter().map(|node| (node.path.clone(), reason(&node))).collect())
+}
+
+/// Datasets as one table, which must have one number of rows.
+fn together(opened: &Opened, found: Vec<Node>, name: &str) -> Result<Found, String> {
+    let Some(first) = found.first() else { return Err("it holds no arrays".to_owned()) };
+    let rows = rows_of(first);
+    if found.iter().any(|node| rows_of(node) != rows) {
+        let list = found.iter().map(|node| format!("{} {:?}", node.path, node.dataset.shape()));
         let list: Vec<String> = list.collect();
         return Err(format!(
-            "its arrays have different numbers of rows ({}): name one of them, or a group, in `tree`",
+            "its arrays have different numbers of rows ({}): name one of them, several (\"a,b\"), or a group, in `tree`",
             list.join(", ")
         ));
     }
-    if let [only] = nodes_found.as_slice() {
+    if let [only] = found.as_slice() {
         let mut found = single(opened, only)?;
         found.table = Some(name.to_owned());
         return Ok(found);
     }
-    let mut found = Found { rows: rows.unwrap_or(0), ..Found::default() };
-    for node in nodes_found {
+    let mut table = Found { rows, ..Found::default() };
+    for node in found {
         let prefix = format!("{}.", node.path);
-        add(opened, &mut found, &node, &prefix);
+        add(opened, &mut table, &node, &prefix);
     }
-    Ok(found)
+    Ok(table)
 }
 
 /// A dataset alone: its records' members have no prefix.

@@ -20,6 +20,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
     RowSelection, RowSelector,
 };
+use parquet::basic::Compression;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
@@ -37,6 +38,9 @@ pub struct ParquetSource {
     path: PathBuf,
     place: Place,
     metadata: ArrowReaderMetadata,
+    /// Of the columns that can be read; the others stand beside it with the reason.
+    schema: SchemaRef,
+    unreadable: Vec<(String, String)>,
     rows: u64,
     chains: Chains,
     /// A local file, for the decoders that are kept; opened for the first, so that a hundred of them need no hundred open files.
@@ -117,7 +121,12 @@ impl ParquetSource {
             .try_fold(0_u64, |sum, group| sum.checked_add(u64::try_from(group.num_rows()).ok()?))
             .ok_or_else(|| Error::malformed(path, "a row group has a negative number of rows"))?;
         let (chains, shared) = (Chains::default(), OnceLock::new());
-        Ok(Self { path: path.to_owned(), place, metadata, rows, chains, shared })
+        let unreadable = unreadable(groups);
+        let is_readable = |name: &String| unreadable.iter().all(|(other, _)| other != name);
+        let all = metadata.schema();
+        let fields = all.fields().iter().filter(|field| is_readable(field.name())).cloned();
+        let schema = Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), all.metadata().clone()));
+        Ok(Self { path: path.to_owned(), place, schema, unreadable, metadata, rows, chains, shared })
     }
 
     /// The rows of each row group, in order.
@@ -151,6 +160,23 @@ impl ParquetSource {
     }
 }
 
+/// The columns that are packed in a way that cannot be undone here.
+fn unreadable(groups: &[RowGroupMetaData]) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for chunk in groups.iter().flat_map(RowGroupMetaData::columns) {
+        let codec = match chunk.compression() {
+            Compression::BROTLI(_) => "Brotli",
+            Compression::LZO => "LZO",
+            _ => continue,
+        };
+        let Some(name) = chunk.column_path().parts().first() else { continue };
+        if found.iter().all(|(other, _)| other != name) {
+            found.push((name.clone(), format!("it is packed with {codec}, which cannot be undone here")));
+        }
+    }
+    found
+}
+
 impl Source for ParquetSource {
     fn path(&self) -> &Path {
         &self.path
@@ -161,7 +187,15 @@ impl Source for ParquetSource {
     }
 
     fn schema(&self) -> SchemaRef {
-        self.metadata.schema().clone()
+        self.schema.clone()
+    }
+
+    fn unreadable(&self, column: &str) -> Option<String> {
+        self.unreadable.iter().find(|(name, _)| name == column).map(|(_, reason)| reason.clone())
+    }
+
+    fn unreadable_columns(&self) -> Vec<(String, String)> {
+        self.unreadable.clone()
     }
 
     fn partitions(&self) -> Vec<Range<u64>> {

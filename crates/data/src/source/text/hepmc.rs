@@ -64,34 +64,41 @@ pub(super) fn columns(header: &Header) -> Vec<Column> {
     event.chain(particle).chain(vertex).chain(weights).collect()
 }
 
-/// Where each event begins, and where the last one ends.
+/// Where each event begins, and where the last one ends. Several listings one behind the other, as `cat` makes them, are read as one.
 pub(super) fn index(bytes: &[u8]) -> Result<(Header, Vec<usize>), String> {
-    let (mut starts, mut end, mut header) = (Vec::new(), None, Header::default());
-    let (mut at, mut has_started) = (0, false);
+    let (mut starts, mut end, mut header) = (Vec::new(), 0, Header::default());
+    let (mut at, mut listings, mut is_within, mut first) = (0, 0_usize, false, 0);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let text = line.trim_ascii();
-        if !has_started {
-            has_started = text == START;
-            if text.starts_with(b"HepMC::") && text.ends_with(b"START_EVENT_LISTING") && !has_started {
+        if !is_within {
+            if text == START {
+                (listings, is_within, first) = (listings + 1, true, starts.len());
+            } else if text.starts_with(b"HepMC::") && text.ends_with(b"START_EVENT_LISTING") {
                 let text = String::from_utf8_lossy(text);
                 return Err(format!("`{text}` is another format than HepMC3's ASCII, which cannot be read"));
+            } else if listings > 0 && !text.is_empty() && !text.starts_with(b"HepMC::") {
+                return Err(format!("something follows the end of the events, at byte {at}"));
             }
         } else if text == END {
-            end = Some(at);
-            break;
+            (end, is_within) = (at, false);
         } else if text.starts_with(b"E ") {
             starts.push(at);
-        } else if text.starts_with(b"W ") && starts.is_empty() {
+        } else if text.starts_with(b"W ") && starts.len() == first {
             let names = std::str::from_utf8(&text[2..]).map_err(|_| "the weights' names are not a text")?;
-            header.weights = names.split(r"\|").map(|name| name.replace(r"\\", r"\")).collect();
+            let names: Vec<_> = names.split(r"\|").map(|name| name.replace(r"\\", r"\")).collect();
+            if listings > 1 && names != header.weights {
+                return Err(format!("its weights have other names from event {first} on"));
+            }
+            header.weights = names;
         } else if text.starts_with(b"W ") && starts.len() == 1 && header.weights.is_empty() {
             let count = text[2..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
             header.weights = (0..count.min(MOST_WEIGHTS)).map(|place| place.to_string()).collect();
         }
         at += line.len();
     }
-    let end =
-        end.ok_or_else(|| format!("it is cut short after {} events", starts.len().saturating_sub(1)))?;
+    if is_within || listings == 0 {
+        return Err(format!("it is cut short after {} events", starts.len().saturating_sub(1)));
+    }
     if !starts.is_empty() {
         starts.push(end);
     }
@@ -136,7 +143,8 @@ pub(super) fn event(header: &Header, text: &str, sheet: &mut Sheet) -> Result<()
     let mut unlisted = BTreeSet::new();
     // For each particle, the vertex that it goes into.
     let mut ends: Vec<i32> = Vec::new();
-    for (line, text) in text.lines().enumerate() {
+    // Behind the last event of a listing its end may stand, and the head of the next one.
+    for (line, text) in text.lines().enumerate().take_while(|(_, text)| !text.starts_with("HepMC::")) {
         let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
         let mut words = rest.split_ascii_whitespace();
         let parsed = match kind {

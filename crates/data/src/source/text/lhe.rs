@@ -1,5 +1,7 @@
 //! Les Houches event files, as arXiv:hep-ph/0609017 and, with several weights, arXiv:1405.1067 have them.
 
+use std::collections::{HashMap, HashSet};
+
 use super::Fault;
 use super::sheet::{Column, Level, Number, Sheet};
 
@@ -8,6 +10,8 @@ use super::sheet::{Column, Level, Number, Sheet};
 pub(super) struct Header {
     /// The ids of the weights beside the nominal one, in the order in which the first event has them.
     weights: Vec<String>,
+    /// What their columns are called: the ids, of which a second one of the same kind has its number behind it.
+    names: Vec<String>,
 }
 
 /// An event may have this many weights.
@@ -37,8 +41,18 @@ const PARTICLE: [(&str, Number, &str, &str); 13] = [
     ("particle_spin", Number::Float, "", "cosine of the angle between spin and momentum; 9 for unknown"),
 ];
 
+/// Whether a text is one of LHE events. An XML declaration and comments may stand before them.
 pub(super) fn is_lhe(start: &[u8]) -> bool {
-    start.trim_ascii_start().starts_with(b"<LesHouchesEvents")
+    let mut rest = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    loop {
+        let end: &[u8] = match rest {
+            [b'<', b'?', ..] => b"?>",
+            [b'<', b'!', b'-', b'-', ..] => b"-->",
+            _ => return rest.starts_with(b"<LesHouchesEvents"),
+        };
+        let Some(at) = rest.windows(end.len()).position(|window| window == end) else { return false };
+        rest = rest[at + end.len()..].trim_ascii_start();
+    }
 }
 
 pub(super) fn columns(header: &Header) -> Vec<Column> {
@@ -47,9 +61,9 @@ pub(super) fn columns(header: &Header) -> Vec<Column> {
     let particle = PARTICLE
         .iter()
         .map(|(name, number, unit, text)| Column::new(name, Level::Particle, *number, unit, text));
-    let weights = header.weights.iter().map(|id| {
+    let weights = header.weights.iter().zip(&header.names).map(|(id, name)| {
         let text = format!("the event's weight `{id}`");
-        Column::new(&format!("weight_{id}"), Level::Event, Number::Float, "", &text)
+        Column::new(&format!("weight_{name}"), Level::Event, Number::Float, "", &text)
     });
     event.chain(particle).chain(weights).collect()
 }
@@ -88,14 +102,27 @@ pub(super) fn index(bytes: &[u8]) -> Result<(Header, Vec<usize>), String> {
         let names = names(std::str::from_utf8(&bytes[..start]).unwrap_or_default());
         header.weights =
             weights(text, &names).map_err(|(_, reason)| reason)?.into_iter().map(|(id, _)| id).collect();
-        let mut sorted = header.weights.clone();
-        sorted.sort();
-        sorted.dedup();
-        if sorted.len() != header.weights.len() {
-            return Err("two weights of an event have one id".to_owned());
-        }
+        header.names = distinct(&header.weights);
     }
     Ok((header, starts))
+}
+
+/// The names that columns get of ids, which may stand several times.
+fn distinct(ids: &[String]) -> Vec<String> {
+    let (mut counts, mut taken) = (HashMap::new(), HashSet::new());
+    let mut names = Vec::with_capacity(ids.len());
+    for id in ids {
+        let count = counts.entry(id.as_str()).or_insert(0_usize);
+        loop {
+            *count += 1;
+            let name = if *count == 1 { id.clone() } else { format!("{id}_{count}") };
+            if taken.insert(name.clone()) {
+                names.push(name);
+                break;
+            }
+        }
+    }
+    names
 }
 
 /// The ids that the head of the file gives to weights, in order: those of `<weight id="…">`.
@@ -104,11 +131,19 @@ fn names(head: &str) -> Vec<String> {
     tags.filter_map(|tag| id(tag.split('>').next()?)).collect()
 }
 
-/// The value of `id="…"` or `id='…'`.
+/// The value of `id="…"` or `id='…'` among a tag's attributes; `pdfid="…"` is another one.
 fn id(tag: &str) -> Option<String> {
-    let value = tag.split_once("id=")?.1;
-    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-    Some(value[1..].split(quote).next()?.trim().to_owned())
+    let mut rest = tag;
+    loop {
+        let (name, value) = rest.split_once('=')?;
+        let value = value.trim_start();
+        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+        let (value, after) = value[1..].split_once(quote)?;
+        if name.trim() == "id" {
+            return Some(value.trim().to_owned());
+        }
+        rest = after;
+    }
 }
 
 /// The weights of an event beside the nominal one: `<wgt id="…">…</wgt>`, or the list `<weights>`.
@@ -136,7 +171,8 @@ fn weights<'a>(text: &'a str, names: &[String]) -> Result<Vec<(String, &'a str)>
 
 /// Reads one event, from `<event>` to `</event>`.
 pub(super) fn event(header: &Header, text: &str, sheet: &mut Sheet) -> Result<(), Fault> {
-    let mut lines = text.lines().enumerate().skip(1);
+    let is_data = |(_, text): &(usize, &str)| !text.trim().is_empty() && !text.trim_start().starts_with('#');
+    let mut lines = text.lines().enumerate().skip(1).filter(is_data);
     let (line, first) = lines.next().ok_or((0, "it is empty".to_owned()))?;
     let at = |line: usize| move |reason: String| (line, reason);
     let mut words = first.split_ascii_whitespace();
@@ -151,7 +187,7 @@ pub(super) fn event(header: &Header, text: &str, sheet: &mut Sheet) -> Result<()
         for (place, (name, ..)) in PARTICLE.iter().enumerate() {
             sheet.parse(EVENT.len() + place, words.next(), name).map_err(at(line))?;
         }
-        if let Some(word) = words.next() {
+        if let Some(word) = words.next().filter(|word| !word.starts_with('#')) {
             return Err((line, format!("`{word}` follows the {} numbers of a particle", PARTICLE.len())));
         }
         sheet.end_item(Level::Particle).map_err(at(line))?;
@@ -171,7 +207,10 @@ pub(super) fn event(header: &Header, text: &str, sheet: &mut Sheet) -> Result<()
             place
         } else {
             let position = header.weights.iter().position(|name| name == id);
-            position.ok_or_else(|| (0, format!("the weight `{id}` is not in the first event")))?
+            let is_one = header.names == header.weights;
+            position.filter(|_| is_one).ok_or_else(|| {
+                (0, format!("the weight `{id}` is not in the first event, or not in this place"))
+            })?
         };
         sheet.parse(first + place, Some(value), "weight").map_err(at(0))?;
     }

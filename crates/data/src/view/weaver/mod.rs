@@ -91,20 +91,67 @@ fn rename(view: &mut RawView, magic: &Ordered<String>) -> Result<(), ViewError> 
     Ok(())
 }
 
-/// An expression of weaver's in our words: its own helper functions have an underscore before their names.
+/// weaver's own functions that have one of ours, with what their arguments are called here.
+const HELPERS: [(&str, &str, &[&str]); 4] = [
+    ("_clip", "clip", &[]),
+    ("_p4_from_pxpypze", "p4", &["px", "py", "pz", "E"]),
+    ("_p4_from_ptetaphie", "p4", &["pt", "eta", "phi", "E"]),
+    ("_p4_from_ptetaphim", "p4", &["pt", "eta", "phi", "mass"]),
+];
+
+/// An expression of weaver's in our words: its own functions have an underscore before their names.
 fn expression(text: &str) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("_clip(") {
-        let (before, after) = rest.split_at(at);
-        out.push_str(before);
-        let within_a_name = before.chars().next_back().or(out.chars().next_back()).is_some_and(is_name);
-        let (helper, later) = after.split_at("_clip(".len());
-        out.push_str(if within_a_name { helper } else { "clip(" });
-        rest = later;
+    while let Some(start) = rest.find(is_name) {
+        out.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let (name, after) = rest.split_at(length);
+        let helper = HELPERS.iter().find(|(theirs, ..)| *theirs == name);
+        match helper.zip(after.trim_start().strip_prefix('(')) {
+            Some(((_, ours, names), arguments)) => {
+                let (arguments, after) = arguments_of(arguments);
+                let named = arguments.iter().enumerate().map(|(i, argument)| match names.get(i) {
+                    Some(name) => format!("{name}={}", expression(argument).trim()),
+                    _ => expression(argument),
+                });
+                out.push_str(&format!(
+                    "{ours}({}",
+                    named.collect::<Vec<_>>().join(if names.is_empty() { "," } else { ", " })
+                ));
+                rest = after;
+            }
+            None => {
+                out.push_str(name);
+                rest = after;
+            }
+        }
     }
     out + rest
+}
+
+/// The arguments up to the bracket that closes them, and what stands from it on.
+fn arguments_of(text: &str) -> (Vec<&str>, &str) {
+    let (mut depth, mut start, mut arguments) = (0_usize, 0, Vec::new());
+    for (at, c) in text.char_indices() {
+        match c {
+            ',' if depth == 0 => {
+                arguments.push(&text[start..at]);
+                start = at + 1;
+            }
+            ')' | ']' if depth == 0 => {
+                arguments.push(&text[start..at]);
+                return (arguments, &text[at..]);
+            }
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            _ => {}
+        }
+    }
+    arguments.push(&text[start..]);
+    (arguments, "")
 }
 
 fn to_toml(view: &RawView) -> Result<String, ViewError> {
