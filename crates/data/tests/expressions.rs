@@ -41,7 +41,7 @@ fn batch() -> RecordBatch {
         ("q", list([&[4.0, 5.0], &[], &[6.0]])),
         ("o", Arc::new(other) as ArrayRef),
         ("flag", Arc::new(flags) as ArrayRef),
-        ("s", Arc::new(StringArray::from(vec!["x", "y", "z"])) as ArrayRef),
+        ("s", Arc::new(StringArray::from(vec![Some("x"), None, Some("z")])) as ArrayRef),
         ("big", Arc::new(Int64Array::from(vec![0, (1 << 53) + 1, 0])) as ArrayRef),
         ("part_px", Arc::new(Float64Array::from(vec![0.0; 3])) as ArrayRef),
         ("odd name", Arc::new(Float64Array::from(vec![7.0; 3])) as ArrayRef),

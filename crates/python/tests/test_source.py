@@ -2,6 +2,7 @@
 
 import gc
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,6 +46,25 @@ def test_columns_by_pattern() -> None:
         source.read("jet_tp")
     with pytest.raises(fiducial.Error, match="rows 0 to 40001 were asked for, it has 40000"):
         source.read("jet_pt", stop=40_001)
+
+
+def test_arrays_are_cut_and_records_are_read_once(tmp_path: Path) -> None:
+    x = np.arange(24.0).reshape(4, 3, 2)
+    np.save(tmp_path / "jets.npy", x)
+    source = fiducial.open(tmp_path / "jets.npy", arrays={"pt": "jets[:, :, 0]", "first": "jets[:, 0, 1]"})
+    assert np.array_equal(source.read("first")["first"].to_numpy(), x[:, 0, 1])
+    assert np.array_equal(source.evaluate("sum(pt)").to_numpy(), x[:, :, 0].sum(axis=1))
+    with pytest.raises(fiducial.Error, match="no array `jet`"):
+        fiducial.open(tmp_path / "jets.npy", arrays={"pt": "jet[:, 0]"})
+
+    # Members of records are columns too, but all columns are those of the file.
+    records = pa.array([{"px": 3.0, "py": 4.0, "pz": 0.0, "E": 5.0}] * 2)
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.table({"p": records, "w": [1.0, 2.0]}), tmp_path / "p.parquet")
+    source = fiducial.open(tmp_path / "p.parquet")
+    assert source.columns == source.read().columns == pa.table(source).column_names == ["p", "w"]
+    assert "p.pt" in source.members and "p.px" in source.members
+    assert source.read(["p.pt", "w"])["p.pt"].to_numpy().tolist() == [5.0, 5.0]
 
 
 def test_memory_is_shared_and_outlives_its_table() -> None:

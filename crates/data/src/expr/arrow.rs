@@ -32,6 +32,9 @@ const MAX_LEVELS: usize = 8;
 pub(super) fn read(array: &dyn Array) -> Result<(Content, Shape), ColumnFault> {
     let mut levels = Vec::new();
     let mut items = array.slice(0, array.len());
+    if !holds_numbers(array.data_type()) {
+        return Err(ColumnFault::Type(array.data_type().clone()));
+    }
     loop {
         let unsupported = || ColumnFault::Type(array.data_type().clone());
         if let Some(item) = first_null(items.as_ref()) {
@@ -67,6 +70,17 @@ pub(super) fn read(array: &dyn Array) -> Result<(Content, Shape), ColumnFault> {
         }
         levels.push(offsets);
         items = values;
+    }
+}
+
+/// Whether numbers, booleans or records stand at the bottom of the lists: what is missing matters only there.
+fn holds_numbers(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            holds_numbers(item.data_type())
+        }
+        DataType::Struct(_) => true,
+        other => records::is_number(other),
     }
 }
 

@@ -64,7 +64,7 @@ fn read_to(array: &StructArray, depth: usize) -> Result<Content, ColumnFault> {
     Ok(Content::Record(Record { fields: Arc::new(fields), index: None }))
 }
 
-fn is_number(data_type: &DataType) -> bool {
+pub(super) fn is_number(data_type: &DataType) -> bool {
     data_type.is_numeric() && !data_type.is_decimal() || *data_type == DataType::Boolean
 }
 

@@ -353,6 +353,24 @@ fn bytes(batch: &RecordBatch) -> u64 {
     batch.get_array_memory_size() as u64
 }
 
+/// What helps where a column is of one type in one file and of another in the next.
+fn what_to_do(field: &Field, other: Option<&DataType>) -> String {
+    let is_inferred = |data_type: &DataType| {
+        matches!(
+            data_type,
+            DataType::Int64 | DataType::UInt64 | DataType::Float64 | DataType::Boolean | DataType::Utf8
+        )
+    };
+    if is_inferred(field.data_type()) && other.is_some_and(is_inferred) {
+        format!(
+            "of CSV files the view can say which it is: `[columns]` `{} = {{ type = \"float64\" }}`",
+            field.name()
+        )
+    } else {
+        "prepare these files apart, or convert one of them".to_owned()
+    }
+}
+
 /// The schema of the dataset: the kept columns with the view's words on them, or else the first source's, and `row_id`.
 fn schema(view: &View, keep: &[String], sources: &[Box<dyn Source>]) -> Result<SchemaRef, Error> {
     let Some(first) = sources.first() else { return Ok(SchemaRef::new(Schema::empty())) };
@@ -375,8 +393,11 @@ fn schema(view: &View, keep: &[String], sources: &[Box<dyn Source>]) -> Result<S
             if other.as_ref() != Some(found.data_type()) {
                 let (here, there) =
                     (other.as_ref().map(type_name).unwrap_or_default(), type_name(found.data_type()));
-                let reason =
-                    format!("it is {here} here but {there} in {}", fiducial_root::shown(first.path()));
+                let first = fiducial_root::shown(first.path());
+                let reason = format!(
+                    "it is {here} here but {there} in {first}; {}",
+                    what_to_do(&found, other.as_ref())
+                );
                 return Err(Error::column(source.path(), column, reason));
             }
         }

@@ -230,6 +230,9 @@ pub fn is_root(path: &Path) -> Result<bool, Error> {
 /// Opens a file on this machine, which is shown as `path` in messages.
 fn open_local(file: &Path, path: &Path, options: &OpenOptions) -> Result<Box<dyn Source>, Error> {
     let start = start(file)?;
+    if start.is_empty() {
+        return Err(Error::malformed(path, "it is empty"));
+    }
     let name = path.to_string_lossy().to_ascii_lowercase();
     let name = name.split_once('?').map_or(name.as_str(), |(name, _)| name);
     let name = [".gz", ".zst", ".xz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
@@ -259,6 +262,11 @@ fn open_local(file: &Path, path: &Path, options: &OpenOptions) -> Result<Box<dyn
 /// The first bytes of a file, of a packed one those of its content.
 fn start(path: &Path) -> Result<Vec<u8>, Error> {
     const LENGTH: u64 = 1024;
+    if path.is_dir() {
+        let files = path.join("*.parquet");
+        let reason = format!("it is a directory: name the files in it, as in '{}'", files.display());
+        return Err(Error::malformed(path, reason));
+    }
     let read = |from: &mut dyn Read| {
         let mut start = Vec::new();
         from.take(LENGTH).read_to_end(&mut start).map(|_| start)

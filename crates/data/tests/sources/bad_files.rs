@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use fiducial_data::dataset::{Dataset, SkippedFile};
-use fiducial_data::prepare::{OnBadFile, PrepareOptions, prepare, prepare_or_reuse};
+use fiducial_data::prepare::{OnBadFile, OnBadValue, PrepareOptions, prepare, prepare_or_reuse};
 use fiducial_data::source::{self, Error};
 use fiducial_data::view::View;
 
@@ -100,4 +100,42 @@ fn a_file_that_lacks_a_column_fails_or_is_left_out() {
     // A name that no file has is a mistake in the view.
     let error = make(&files[..1], &out, OnBadFile::Skip).unwrap_err().to_string();
     assert!(error.contains("column `y`"), "{error}");
+}
+
+/// Of two CSV files one may have whole numbers alone where the other has not: the error says how the type is declared.
+#[test]
+fn a_column_of_two_types_says_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = [("a.csv", "x,y\n1,4\n"), ("b.csv", "x,y\n1.5,4\n")].map(|(name, text)| {
+        std::fs::write(directory.path().join(name), text).unwrap();
+        directory.path().join(name)
+    });
+    let out = directory.path().join("out");
+    let error = make(&files, &out, OnBadFile::Skip).unwrap_err().to_string();
+    assert!(
+        error.contains("it is float64 here but int64 in") && error.contains("`x = { type = \"float64\" }`"),
+        "{error}"
+    );
+    let view = View::parse(&VIEW.replace("x = {}", "x = { type = \"float64\" }")).unwrap();
+    let options = PrepareOptions::default();
+    assert_eq!(prepare(&view, &files, &out, &options, &mut |_| {}).unwrap().rows("train").unwrap(), 2);
+}
+
+/// A file in which a float is missing failed in training alone; a float that is missing is as bad as NaN.
+#[test]
+fn missing_floats_are_bad_values() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.csv");
+    std::fs::write(&file, "x,y,w\n1.5,4,\n,5,1.0\n2.5,6,2.0\n").unwrap();
+    let text = "format = \"fiducial-view/1\"\n[inputs.jet]\nvariables = [\"x\"]\n[columns]\nw = {}\n[splits]\nfractions = { train = 1.0 }";
+    let view = View::parse(text).unwrap();
+    let make = |on_bad_value, name: &str| {
+        let options = PrepareOptions { on_bad_value, ..PrepareOptions::default() };
+        prepare(&view, std::slice::from_ref(&file), &directory.path().join(name), &options, &mut |_| {})
+    };
+    let error = make(OnBadValue::Fail, "out").unwrap_err().to_string();
+    assert!(error.contains("`x` is NaN, infinite or missing") && error.contains("row 1"), "{error}");
+    // `w` is merely kept: it may miss what it likes.
+    let dataset = make(OnBadValue::Drop, "out").unwrap();
+    assert_eq!(dataset.rows("train").unwrap(), 2);
 }

@@ -242,6 +242,7 @@ fn what_cannot_be_read_is_said() {
     };
     check("lengths.npz", &OpenOptions::default(), "a 3, b 4");
     check("lengths.npz", &table("c"), "no array `c`");
+    check("", &OpenOptions::default(), "it is a directory: name the files in it");
     check("plain.h5", &table("nothing"), "it has jet_features, particle_features");
     check("plain.h5", &slice("particle_feature[:, 0]"), "particle_features");
     check("plain.h5", &slice("particle_features[:, 9]"), "index 9 of an axis of 5");
@@ -274,7 +275,7 @@ fn texts_that_break_off_name_the_line() {
     };
     check("a.csv", "a,b\n1,2\n\n\"x\ny\",3\n4\n", "line 6: it has 1 cells where the first line has 2");
     check("b.csv", "a,a\n1,2\n", "two columns have the name `a`");
-    check("c.csv", "", "its first bytes");
+    check("c.csv", "", "it is empty");
     let event = "<event>\n 1 1 1.0 91.0 0.1 0.1\n 11 1 0 0 0 0 1. 2. 3. 4. 5. 0. 9.\n</event>\n";
     let lhe = |events: &str| format!("<LesHouchesEvents version=\"3.0\">\n{events}</LesHouchesEvents>\n");
     check("a.lhe", &lhe(&event.replace(" 1 1 1.0", " 2 1 1.0")), "event 0, line 5: ");
