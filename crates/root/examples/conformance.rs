@@ -51,7 +51,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 const HEAD: &str = "# ROOT columns, beside uproot
 
 Every column of every tree and ntuple in public test files, read by `fiducial-root` and by uproot: those of
-scikit-hep-testdata, coffea, uproot-custom, root_numpy, rootpy and pidcalib2, as their packages on PyPI hold them. \"Equal\" means equal in type, in every value and in every offset. This page is made by
+scikit-hep-testdata, coffea, uproot-custom, root_numpy, rootpy and pidcalib2. \"Equal\" means equal in type, in every value and
+in every offset. This page is made by
 
     FIDUCIAL_TEST_PYTHON=python cargo run --release -p fiducial-root --example conformance -- \\
         --markdown DIRECTORY... > docs/root-conformance.md
