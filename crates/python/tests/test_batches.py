@@ -126,23 +126,25 @@ def test_the_number_of_threads_changes_nothing(dataset: fiducial.Dataset) -> Non
 
 
 def test_other_threads_run_while_work_is_done() -> None:
-    source, ticks, stop = fiducial.open(JETS), [], threading.Event()
+    source, ticks, stop = fiducial.open(JETS), [0], threading.Event()
 
     def tick() -> None:
         while not stop.is_set():
-            ticks.append(time.perf_counter())
+            ticks[0] += 1
             time.sleep(0.001)
 
     thread = threading.Thread(target=tick)
     thread.start()
-    begin = time.perf_counter()
-    while time.perf_counter() - begin < 1.0:
+    # Between two calls another thread has a turn or two in any case; only a call that lets others run sees many. On a busy machine
+    # it may take some calls until one does.
+    most, end = 0, time.monotonic() + 60
+    while most < 5 and time.monotonic() < end:
+        before = ticks[0]
         source.evaluate("sum(exp(sin(part_px)**2) + cos(part_py))")
-    end = time.perf_counter()
+        most = max(most, ticks[0] - before)
     stop.set()
     thread.join()
-    gaps = np.diff([begin, *[tick for tick in ticks if begin < tick < end], end])
-    assert len(gaps) > 20 and gaps.max() < 0.9
+    assert most >= 5
 
 
 INTERRUPTED = """
