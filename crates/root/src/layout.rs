@@ -84,6 +84,11 @@ impl Layout {
         Some(Self::Jagged { item, header: VECTOR_HEADER })
     }
 
+    /// Whether a whole entry may be missing, such as an object behind a pointer.
+    pub(crate) fn nullable(&self) -> bool {
+        matches!(self, Self::Nested(shape) if shape.nullable())
+    }
+
     pub(crate) fn data_type(&self) -> DataType {
         match self {
             Self::Fixed(item) => item.data_type(),

@@ -14,7 +14,7 @@ use crate::cluster::{self, Flushes};
 use crate::column::{Column, Columns};
 use crate::error::{Error, Place, Result};
 use crate::file::{KeyInfo, Record, RootFile};
-use crate::layout::{Item, Layout, interpret};
+use crate::layout::{Item, Layout, VECTOR_HEADER, interpret};
 use crate::object::Reader;
 use crate::prim::Prim;
 use crate::read;
@@ -154,6 +154,10 @@ impl Tree {
     pub fn check_objects(&mut self) {
         let first = |source: &Source| match &source.layout {
             Some(Layout::Nested(shape)) if shape.has_objects() => source.branch.starts.get(1).copied(),
+            // Of a bitset that is a member files were found to hold no bytes at all.
+            Some(Layout::Jagged { header: VECTOR_HEADER, item }) if item.prim == Prim::Bool => {
+                source.branch.starts.get(1).copied()
+            }
             _ => None,
         };
         let ends: Vec<_> = self.sources.iter().map(first).collect();
@@ -209,8 +213,7 @@ impl Tree {
             let i = self.index(name)?;
             let column = &self.columns.list[i];
             let kind = column.kind.clone().map_err(|reason| self.unreadable(i, &reason))?;
-            let nullable = matches!(&self.sources[i].layout, Some(Layout::Nested(shape)) if shape.nullable());
-            Ok(column.field(name, kind, nullable))
+            Ok(column.field(name, kind, column.nullable))
         });
         Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>>>()?)))
     }
@@ -326,7 +329,7 @@ impl Listing<'_> {
             title: branch.title.clone(),
             type_name,
             kind,
-            nullable: false,
+            nullable: layout.as_ref().is_some_and(Layout::nullable),
             entries: branch.entries,
             compressed_bytes: branch.zip_bytes,
             uncompressed_bytes: branch.total_bytes,

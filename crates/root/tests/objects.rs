@@ -143,8 +143,13 @@ fn every_column_of_objects_is_readable() {
     let tree = objects();
     for column in tree.columns() {
         assert!(column.kind.is_ok(), "{}: {:?}", column.name, column.kind);
-        let read = tree.read(&[&column.name], 0..tree.entries());
-        assert!(read.is_ok(), "{}: failed to {}", column.name, read.expect_err("it is an error"));
+        match tree.read(&[&column.name], 0..tree.entries()) {
+            // What is written by what a column says of itself would lose the rows that have no object.
+            Ok(batch) => {
+                assert!(column.nullable || batch.column(0).null_count() == 0, "{}", column.name);
+            }
+            Err(error) => panic!("{}: failed to {error}", column.name),
+        }
     }
 }
 
