@@ -355,6 +355,10 @@ fn link_counters(sources: &mut [Source], leaves: &Leaves) {
 
 /// Finds the column that tells the lengths of arrays in the items of a collection: the member that counts them, beside theirs.
 fn link_lengths(columns: &mut [Column], sources: &mut [Source]) {
+    // Few trees have any: of the others no name is looked at.
+    if !sources.iter().any(|source| matches!(source.layout, Some(Layout::Arrays { .. }))) {
+        return;
+    }
     let is_list = |source: &Source| matches!(source.layout, Some(Layout::Jagged { header: 0, .. }));
     let lists = columns.iter().zip(sources.iter()).enumerate().filter(|(_, (_, source))| is_list(source));
     let places: BTreeMap<_, _> = lists.map(|(i, (column, _))| (column.name.clone(), i)).collect();
