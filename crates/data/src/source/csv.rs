@@ -118,11 +118,19 @@ impl CsvSource {
     /// The types of the columns: declared, or inferred from every cell.
     fn fields(&self, names: &[String], declared: &BTreeMap<String, DataType>) -> Result<Vec<Field>, Error> {
         let kinds = (0..self.blocks.len()).into_par_iter().map(|block| {
-            let mut kinds = vec![Kinds::any(); names.len()];
+            let (mut kinds, mut rows) = (vec![Kinds::any(); names.len()], 0);
             self.each(block, names.len(), &mut |_, record| {
                 kinds.iter_mut().zip(record).for_each(|(kinds, cell)| kinds.restrict(Kinds::of(cell)));
+                rows += 1;
                 Ok(())
             })?;
+            // Rows are found by rules of their own: where the parser saw others, some would be lost.
+            let found = (self.rows as usize - block * BLOCK_ROWS).min(BLOCK_ROWS);
+            if rows != found {
+                let line = self.blocks[block].line;
+                let reason = format!("from line {line} on {found} rows begin, and {rows} can be parsed");
+                return Err(Error::malformed(&self.path, reason));
+            }
             Ok::<_, Error>(kinds)
         });
         let kinds: Vec<_> = kinds.collect();
@@ -510,6 +518,15 @@ impl Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn rows_begin_where_the_parser_has_them(text in "[a,\"\n\r;]{0,40}") {
+            let rows = Rows { bytes: text.as_bytes(), at: 0, line: 1, separator: Some(b',') };
+            let parsed = reader(text.as_bytes(), b',').byte_records().count();
+            proptest::prop_assert_eq!(rows.count(), parsed);
+        }
+    }
 
     #[test]
     fn digits_are_what_the_parser_makes_of_them() {
