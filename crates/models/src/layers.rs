@@ -58,6 +58,8 @@ impl Initialiser {
 pub(crate) struct Pass {
     /// The source of dropout; none outside of training.
     random: Option<ChaCha8Rng>,
+    /// Whether batch norms normalise by the batch, and not by their running moments.
+    by_batch: bool,
     /// Moments of each batch norm, in the order of the forward pass.
     pub(crate) moments: Vec<Moments>,
     /// Stands for the features of the batch, where their gradient is asked for.
@@ -68,14 +70,25 @@ pub(crate) struct Pass {
 
 impl Pass {
     pub(crate) fn evaluation() -> Self {
-        Self { random: None, moments: Vec::new(), watched: None, compute: ComputeDevice::Cpu }
+        Self {
+            random: None,
+            by_batch: false,
+            moments: Vec::new(),
+            watched: None,
+            compute: ComputeDevice::Cpu,
+        }
     }
 
     /// The dropout of a training step is a function of the seed and the step alone, so that a resumed run repeats it.
     pub(crate) fn training(seed: u64, step: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(step);
-        Self { random: Some(random), ..Self::evaluation() }
+        Self { random: Some(random), by_batch: true, ..Self::evaluation() }
+    }
+
+    /// An evaluation in which batch norms normalise by the batch, for the sake of its moments.
+    pub(crate) fn measuring() -> Self {
+        Self { by_batch: true, ..Self::evaluation() }
     }
 
     /// An evaluation that reads `features`, (constituents, features), so that a gradient comes back to them.
@@ -200,9 +213,6 @@ pub(crate) struct BatchNorm {
     pub(crate) running_variance: Param<Tensor<1>>,
 }
 
-/// Share of a batch in the running moments.
-const MOMENTUM: f64 = 0.1;
-
 impl BatchNorm {
     pub(crate) fn new(channels: usize, start: &mut Initialiser) -> Self {
         Self {
@@ -214,7 +224,7 @@ impl BatchNorm {
     }
 
     pub(crate) fn statistics(&self, pass: &Pass) -> Result<Statistics, Error> {
-        if pass.trains() {
+        if pass.by_batch {
             return Ok(Statistics::Batch);
         }
         Ok(Statistics::Running {
@@ -240,8 +250,8 @@ impl BatchNorm {
         Ok(output)
     }
 
-    /// Takes the moments of a batch into the running ones.
-    pub(crate) fn absorb(&mut self, moments: &Moments) -> Result<(), Error> {
+    /// Takes the moments of a batch into the running ones, of which it makes `share`.
+    pub(crate) fn absorb(&mut self, moments: &Moments, share: f64) -> Result<(), Error> {
         if moments.count == 0.0 {
             return Ok(());
         }
@@ -254,7 +264,7 @@ impl BatchNorm {
             let new: Vec<f32> = old
                 .iter()
                 .zip(batch)
-                .map(|(&old, batch)| (f64::from(old) * (1.0 - MOMENTUM) + batch * MOMENTUM) as f32)
+                .map(|(&old, batch)| (f64::from(old) * (1.0 - share) + batch * share) as f32)
                 .collect();
             let size = new.len();
             *running = running.clone().map(|_| from_values(new, [size], &device));

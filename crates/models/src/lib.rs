@@ -32,6 +32,7 @@
 
 pub mod allocator;
 mod architectures;
+mod bytes;
 mod compute;
 mod config;
 mod error;
@@ -42,6 +43,7 @@ pub mod import;
 mod inputs;
 mod layers;
 mod loss;
+mod moments;
 mod network;
 pub mod onnx;
 mod optimiser;
@@ -60,6 +62,7 @@ pub use explain::Attributions;
 pub use fine_tune::Taken;
 pub use inputs::{Inputs, PaddedGroups};
 pub use loss::{Decorrelation, Loss, LossKind, Truth};
+pub use moments::NormMoments;
 pub use network::Network;
 pub use optimiser::{
     BatchGradient, Optimiser, OptimiserConfig, OptimiserKind, StepReport, WeightAverage, total_weight,

@@ -7,10 +7,9 @@ use burn::tensor::{Device, Tensor};
 
 use crate::architectures::Architecture;
 use crate::fused::kernel::{precision, with_precision};
-use crate::fused::norm::Moments;
 use crate::fused::{self, from_values, values};
 use crate::layers::{Initialiser, Pass};
-use crate::{ComputeDevice, Error, Inputs, ModelConfig};
+use crate::{ComputeDevice, Error, Inputs, ModelConfig, NormMoments};
 
 /// A network with its weights.
 ///
@@ -39,6 +38,9 @@ pub(crate) struct Parameter {
     /// False for running moments.
     pub(crate) learned: bool,
 }
+
+/// Share of a batch in the running moments of batch norms.
+const MOMENTUM: f64 = 0.1;
 
 /// Multiplications of a pass, about, that are worth the 10 us until another thread begins.
 const POOL: usize = 1 << 23;
@@ -151,14 +153,42 @@ impl Network {
         architecture.forward(&inputs.for_shape(&self.config.shape), pass)
     }
 
+    /// Whether there are batch norms, whose running moments an evaluation depends on.
+    pub fn has_batch_norms(&self) -> bool {
+        !self.architecture.clone().batch_norms().is_empty()
+    }
+
+    /// What the batch norms see of a batch with the weights as they are: each normalises by the batch as in training, and nothing
+    /// drops out, as in an evaluation.
+    ///
+    /// # Errors
+    /// As [`Network::logits`].
+    pub fn norm_moments(&self, inputs: &Inputs) -> Result<NormMoments, Error> {
+        let mut pass = Pass::measuring();
+        self.pass(&self.architecture.without_gradients(), inputs, &mut pass)?;
+        Ok(NormMoments(pass.moments))
+    }
+
+    /// Puts moments in the place of the running ones; a norm that saw no rows keeps its own.
+    ///
+    /// # Errors
+    /// Moments of another network.
+    pub fn set_norm_moments(&mut self, moments: &NormMoments) -> Result<(), Error> {
+        self.take_moments(moments, 1.0)
+    }
+
     /// Takes what the batch norms saw in a training pass into their running moments.
-    pub(crate) fn absorb(&mut self, moments: &[Moments]) -> Result<(), Error> {
+    pub(crate) fn absorb(&mut self, moments: &NormMoments) -> Result<(), Error> {
+        self.take_moments(moments, MOMENTUM)
+    }
+
+    fn take_moments(&mut self, NormMoments(moments): &NormMoments, share: f64) -> Result<(), Error> {
         let norms = self.architecture.batch_norms();
         if norms.len() != moments.len() {
             let (norms, seen) = (norms.len(), moments.len());
             return Err(Error::Backend(format!("{norms} batch norms, {seen} of them ran")));
         }
-        norms.into_iter().zip(moments).try_for_each(|(norm, moments)| norm.absorb(moments))
+        norms.into_iter().zip(moments).try_for_each(|(norm, moments)| norm.absorb(moments, share))
     }
 
     pub(crate) fn visit(&self, visitor: &mut impl ModuleVisitor) {

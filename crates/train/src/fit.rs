@@ -323,9 +323,8 @@ impl<'a> Run<'a> {
                 self.pause()?;
             }
         }
-        let judged = self.average.as_ref().map(|average| average.network(&self.network));
-        let judged = judged.as_ref().unwrap_or(&self.network);
-        let Quality { loss, accuracy } = quality(self.world, judged, &self.validation, self.job.loss)?;
+        let judged = self.judged(&order)?;
+        let Quality { loss, accuracy } = quality(self.world, &judged, &self.validation, self.job.loss)?;
         self.epochs_done += 1;
         if self.best.update(self.epochs_done, loss) {
             self.best_weights = Some(judged.to_safetensors()?);
@@ -363,6 +362,20 @@ impl<'a> Run<'a> {
     fn pause(&mut self) -> Result<(), Error> {
         let due = self.steps_done > 0 && self.saved.elapsed() >= self.options.checkpoint_every;
         if due { self.save() } else { Ok(()) }
+    }
+
+    /// What is validated and kept after an epoch of rows in this order: the network or its average, with moments of its batch norms
+    /// that belong to its weights. The running ones are those of earlier weights, and of no weights at all for an average.
+    fn judged(&mut self, order: &[u32]) -> Result<Network, Error> {
+        let average = self.average.as_ref().map(|average| average.network(&self.network));
+        let mut judged = average.unwrap_or_else(|| self.network.clone());
+        if judged.has_batch_norms() {
+            let (epoch, step) = (self.epochs_done + 1, self.steps_done);
+            let stepper = Stepper { job: self.job, train: &self.train, epoch, step };
+            let moments = stepper.norm_moments(self.world, &judged, order)?;
+            judged.set_norm_moments(&moments)?;
+        }
+        Ok(judged)
     }
 
     fn step(&mut self, rows: &[u32], learning_rate: f64) -> Result<StepReport, Error> {

@@ -38,7 +38,7 @@ pub struct Plan {
     pub peak_memory_bytes: Option<u64>,
     /// The median time of a step, in seconds.
     pub step_seconds: f64,
-    /// The time to validate, in seconds.
+    /// The time to validate, with what it takes to estimate the moments of batch norms before, in seconds.
     pub validation_seconds: f64,
     /// The time of the whole training, if nothing ends it before, in seconds.
     pub seconds: f64,
@@ -108,10 +108,17 @@ fn measure(job: &Job<'_>) -> Result<Plan, Error> {
 
     let pieces = predict::pieces(&validation);
     let begun = Instant::now();
+    if network.has_batch_norms() {
+        let stepper = Stepper { job, train: &train, epoch: 1, step: chosen.len() };
+        let moments = stepper.norm_moments(world, &network, &order)?;
+        network.set_norm_moments(&moments)?;
+    }
+    let moment_seconds = begun.elapsed().as_secs_f64();
+    let begun = Instant::now();
     // A few pieces at most: they are all alike.
     let few = pieces.min(4);
     predict::sums(&network, &validation, job.loss, 0..few)?;
-    let validation_seconds = begun.elapsed().as_secs_f64() * pieces as f64 / few as f64;
+    let validation_seconds = moment_seconds + begun.elapsed().as_secs_f64() * pieces as f64 / few as f64;
     if pieces == few {
         quality(world, &network, &validation, job.loss)?;
     }

@@ -1,10 +1,14 @@
 //! One step: the gradient of a batch, whoever computes its parts, and the quality of a split.
 use fiducial_data::batches::Batch;
-use fiducial_models::{BatchGradient, Inputs, Loss, Network, Optimiser, total_weight};
+use fiducial_models::{BatchGradient, Inputs, Loss, Network, NormMoments, Optimiser, total_weight};
 
 use crate::predict::{self, Quality, Sums};
 use crate::split::Split;
 use crate::{Error, Job, World};
+
+/// Jets, about, from which the moments of batch norms are estimated: some thousands are enough (Y. Wu, J. Johnson, arXiv:2105.07576,
+/// section 3.2).
+const MOMENT_JETS: usize = 4096;
 
 /// What gradients are computed from.
 pub(crate) struct Stepper<'a> {
@@ -25,7 +29,7 @@ impl Stepper<'_> {
         rows: &[u32],
     ) -> Result<BatchGradient, Error> {
         let number = self.job.training.micro_batches;
-        let parts: Vec<&[u32]> = rows.chunks(rows.len().div_ceil(number).max(1)).collect();
+        let parts = self.parts(rows);
         let total: f64 = parts.iter().map(|rows| total_weight(&self.weights(rows))).sum();
         let mut own: Vec<BatchGradient> = Vec::new();
         for part in world.share(parts.len()) {
@@ -45,23 +49,46 @@ impl Stepper<'_> {
         if world.is_alone() {
             return sum(own);
         }
-        let mine = own.iter().map(BatchGradient::to_bytes).flat_map(|bytes| {
-            let length = (bytes.len() as u64).to_le_bytes();
-            length.into_iter().chain(bytes)
-        });
-        let answer = world.exchange(mine.collect(), |all| {
-            let mut gradients = Vec::new();
-            for mut bytes in all.iter().map(Vec::as_slice) {
-                while let Some((length, rest)) = bytes.split_first_chunk::<8>() {
-                    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-                    let (gradient, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-                    gradients.push(BatchGradient::from_bytes(gradient)?);
-                    bytes = rest;
-                }
-            }
-            Ok(sum(gradients)?.to_bytes())
+        let answer = sum_of_parts(world, own.iter().map(BatchGradient::to_bytes), |parts| {
+            let gradients = parts.into_iter().map(BatchGradient::from_bytes);
+            Ok(sum(gradients.collect::<Result<_, _>>()?)?.to_bytes())
         })?;
         Ok(BatchGradient::from_bytes(&answer)?)
+    }
+
+    /// The moments that the batch norms of a network see in the first batches of an epoch, of which each process looks at some parts.
+    pub(crate) fn norm_moments(
+        &self,
+        world: &mut World,
+        network: &Network,
+        order: &[u32],
+    ) -> Result<NormMoments, Error> {
+        let batches = order.chunks(self.job.training.batch_size);
+        let enough = MOMENT_JETS.div_ceil(self.job.training.batch_size);
+        let parts: Vec<&[u32]> = batches.take(enough).flat_map(|rows| self.parts(rows)).collect();
+        let mut own = Vec::new();
+        for part in world.share(parts.len()) {
+            let rows = parts[part];
+            own.push(network.norm_moments(&self.inputs(&self.train.piece(rows).batch, rows)?)?);
+        }
+        let sum = |parts: Vec<NormMoments>| {
+            let mut sum = NormMoments::default();
+            parts.into_iter().for_each(|moments| sum.merge(moments));
+            sum
+        };
+        if world.is_alone() {
+            return Ok(sum(own));
+        }
+        let answer = sum_of_parts(world, own.iter().map(NormMoments::to_bytes), |parts| {
+            let moments = parts.into_iter().map(NormMoments::from_bytes);
+            Ok(sum(moments.collect::<Result<_, _>>()?).to_bytes())
+        })?;
+        Ok(NormMoments::from_bytes(&answer)?)
+    }
+
+    /// The parts that a batch is cut into.
+    fn parts<'b>(&self, rows: &'b [u32]) -> Vec<&'b [u32]> {
+        rows.chunks(rows.len().div_ceil(self.job.training.micro_batches).max(1)).collect()
     }
 
     fn weights(&self, rows: &[u32]) -> Vec<f32> {
@@ -103,6 +130,30 @@ impl Stepper<'_> {
             suspects: ids(&mut rows.iter().filter(is_suspect)),
         }
     }
+}
+
+/// What rank 0 makes of the messages of all parts, in the order of the parts.
+fn sum_of_parts(
+    world: &mut World,
+    own: impl Iterator<Item = Vec<u8>>,
+    combine: impl FnOnce(Vec<&[u8]>) -> Result<Vec<u8>, Error>,
+) -> Result<Vec<u8>, Error> {
+    let mine = own.flat_map(|bytes| {
+        let length = (bytes.len() as u64).to_le_bytes();
+        length.into_iter().chain(bytes)
+    });
+    world.exchange(mine.collect(), |all| {
+        let mut parts = Vec::new();
+        for mut bytes in all.iter().map(Vec::as_slice) {
+            while let Some((length, rest)) = bytes.split_first_chunk::<8>() {
+                let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+                let (part, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+                parts.push(part);
+                bytes = rest;
+            }
+        }
+        combine(parts)
+    })
 }
 
 fn sum(gradients: Vec<BatchGradient>) -> Result<BatchGradient, Error> {

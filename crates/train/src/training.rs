@@ -185,6 +185,11 @@ impl Training {
         }
     }
 
+    /// A setting as it stands in a recipe.
+    fn given(value: Option<impl std::fmt::Debug>) -> String {
+        value.map_or_else(|| "none".to_owned(), |value| format!("{value:?}"))
+    }
+
     pub(crate) fn first_mistake(&self) -> Option<(&'static str, String, &'static str)> {
         let positive = "it must be a positive number";
         let not_negative = "it must be a number from 0 on";
@@ -202,19 +207,14 @@ impl Training {
             ),
             (
                 "training.betas",
-                format!("{:?}", self.betas),
+                Self::given(self.betas),
                 self.betas.is_none_or(|betas| betas.into_iter().all(is_decay)),
                 "each must be at least 0 and less than 1",
             ),
-            (
-                "training.epsilon",
-                format!("{:?}", self.epsilon),
-                self.epsilon.is_none_or(is_positive),
-                positive,
-            ),
+            ("training.epsilon", Self::given(self.epsilon), self.epsilon.is_none_or(is_positive), positive),
             (
                 "training.ema_decay",
-                format!("{:?}", self.ema_decay),
+                Self::given(self.ema_decay),
                 self.ema_decay.is_none_or(is_decay),
                 "it must be at least 0 and less than 1",
             ),
@@ -226,7 +226,7 @@ impl Training {
             ),
             (
                 "training.warmup_epochs",
-                format!("{:?}", self.warmup_epochs),
+                Self::given(self.warmup_epochs),
                 self.schedule != Decay::OneCycle || self.warmup_epochs.is_none_or(|epochs| epochs == 0.0),
                 "one cycle has a rise of its own: leave it out",
             ),
@@ -247,13 +247,13 @@ impl Training {
             ),
             (
                 "training.warmup_epochs",
-                format!("{:?}", self.warmup_epochs),
+                Self::given(self.warmup_epochs),
                 self.warmup_epochs.is_none_or(is_not_negative),
                 not_negative,
             ),
             (
                 "training.warmup_epochs",
-                format!("{:?}", self.warmup_epochs),
+                Self::given(self.warmup_epochs),
                 self.warmup_epochs.is_none_or(|epochs| epochs <= self.epochs as f64),
                 "it is longer than the training",
             ),
@@ -265,14 +265,14 @@ impl Training {
             ),
             (
                 "training.gradient_clip",
-                format!("{:?}", self.gradient_clip),
+                Self::given(self.gradient_clip),
                 self.gradient_clip.is_none_or(is_positive),
                 positive,
             ),
-            ("training.patience", format!("{:?}", self.patience), self.patience != Some(0), at_least_one),
+            ("training.patience", Self::given(self.patience), self.patience != Some(0), at_least_one),
             (
                 "training.max_minutes",
-                format!("{:?}", self.max_minutes),
+                Self::given(self.max_minutes),
                 self.max_minutes.is_none_or(is_positive),
                 positive,
             ),

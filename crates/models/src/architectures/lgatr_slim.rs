@@ -285,7 +285,7 @@ impl Block {
     }
 
     /// `x + perceptron(norm(x))`
-    fn think(&self, x: Multi, pass: &mut Pass) -> Result<Multi, Error> {
+    fn feed_forward(&self, x: Multi, pass: &mut Pass) -> Result<Multi, Error> {
         let normal = x.clone().normalised()?;
         let scalars = pass.dropout(self.scalars.of_scalars(normal.scalars)?, self.dropout)?;
         Ok(Multi {
@@ -424,7 +424,7 @@ impl Forward for LgatrSlim {
                 // Nothing reads the others any more.
                 x = x.rows(&tokens.class)?;
             }
-            x = block.think(x, pass)?;
+            x = block.feed_forward(x, pass)?;
         }
         self.head.forward(x.scalars, pass)
     }

@@ -10,7 +10,8 @@ use crate::Network;
 /// The average of a network's weights over its last steps, each step weighing `decay` times the one after it.
 ///
 /// After step `t` the average is `d a + (1 - d) w` with `d = min(decay, (1 + t) / (10 + t))`: so that the first weights, which
-/// have learnt nothing, are soon forgotten. Running moments of batch norms are averaged as weights are.
+/// have learnt nothing, are soon forgotten. Running moments of batch norms are averaged as weights are, for want of better ones: they
+/// belong to no weights, and have to be estimated anew ([`Network::norm_moments`]).
 #[derive(Clone, Debug)]
 pub struct WeightAverage {
     decay: f64,

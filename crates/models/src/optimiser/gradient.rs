@@ -7,10 +7,10 @@ use burn::tensor::{Gradients, Tensor};
 use rayon::prelude::*;
 
 use super::CHUNK;
-use crate::fused::norm::Moments;
+use crate::bytes::{Reader, write_doubles, write_number};
 use crate::fused::{loss::loss, values};
 use crate::layers::Pass;
-use crate::{Error, Inputs, Loss, Network, Truth};
+use crate::{Error, Inputs, Loss, Network, NormMoments, Truth};
 
 /// The loss of a batch, or of a part of one, and its gradient.
 ///
@@ -24,8 +24,8 @@ pub struct BatchGradient {
     pub weight: f64,
     /// The gradient of each parameter that the loss reaches, by name.
     pub(super) values: BTreeMap<String, Vec<f32>>,
-    /// What each batch norm saw, in the order of the forward pass.
-    pub(super) moments: Vec<Moments>,
+    /// What each batch norm saw.
+    pub(super) moments: NormMoments,
 }
 
 impl BatchGradient {
@@ -48,7 +48,7 @@ impl BatchGradient {
             loss: value,
             weight: total_weight(truth.weights),
             values: collect.found,
-            moments: pass.moments,
+            moments: NormMoments(pass.moments),
         })
     }
 
@@ -79,12 +79,7 @@ impl BatchGradient {
                 sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
             });
         }
-        for (index, moments) in other.moments.into_iter().enumerate() {
-            match self.moments.get_mut(index) {
-                Some(sum) => sum.merge(&moments),
-                None => self.moments.push(moments),
-            }
-        }
+        self.moments.merge(other.moments);
     }
 
     /// The norm of the gradient over the parameters that `counts` accepts.
@@ -96,23 +91,13 @@ impl BatchGradient {
     /// All of it as bytes, for another process of the same program.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let number = |bytes: &mut Vec<u8>, number: usize| bytes.extend((number as u64).to_le_bytes());
-        let doubles = |bytes: &mut Vec<u8>, values: &[f64]| {
-            values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
-        };
-        doubles(&mut bytes, &[self.loss, self.weight]);
-        number(&mut bytes, self.moments.len());
-        for moments in &self.moments {
-            number(&mut bytes, moments.mean.len());
-            doubles(&mut bytes, &[moments.count]);
-            doubles(&mut bytes, &moments.mean);
-            doubles(&mut bytes, &moments.deviation);
-        }
-        number(&mut bytes, self.values.len());
+        write_doubles(&mut bytes, &[self.loss, self.weight]);
+        self.moments.write(&mut bytes);
+        write_number(&mut bytes, self.values.len());
         for (name, values) in &self.values {
-            number(&mut bytes, name.len());
+            write_number(&mut bytes, name.len());
             bytes.extend(name.as_bytes());
-            number(&mut bytes, values.len());
+            write_number(&mut bytes, values.len());
             values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
         }
         bytes
@@ -125,27 +110,15 @@ impl BatchGradient {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let mut from = Reader(bytes);
         let (loss, weight) = (from.double()?, from.double()?);
-        let mut moments = Vec::new();
-        for _ in 0..from.number()? {
-            let channels = from.number()?;
-            let count = from.double()?;
-            moments.push(Moments {
-                count,
-                mean: from.doubles(channels)?,
-                deviation: from.doubles(channels)?,
-            });
-        }
+        let moments = NormMoments::read(&mut from)?;
         let mut values = BTreeMap::new();
         for _ in 0..from.number()? {
             let length = from.number()?;
             let name = String::from_utf8_lossy(from.take(length)?).into_owned();
             let length = from.number()?;
-            let (chunks, _) = from.take(length.checked_mul(4).ok_or_else(cut_short)?)?.as_chunks::<4>();
-            values.insert(name, chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect());
+            values.insert(name, from.floats(length)?);
         }
-        if !from.0.is_empty() {
-            return Err(Error::Inputs(format!("a gradient has {} bytes too many", from.0.len())));
-        }
+        from.end()?;
         Ok(Self { loss, weight, values, moments })
     }
 }
@@ -153,38 +126,6 @@ impl BatchGradient {
 /// `sum_i |w_i|`: what the loss of a batch is divided by.
 pub fn total_weight(weights: &[f32]) -> f64 {
     weights.iter().map(|&weight| f64::from(weight.abs())).sum()
-}
-
-fn cut_short() -> Error {
-    Error::Inputs("a gradient is cut short".to_owned())
-}
-
-/// Takes numbers from the front of bytes. Nothing is allocated before its bytes are there.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or_else(cut_short)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn word(&mut self) -> Result<[u8; 8], Error> {
-        self.take(8)?.try_into().map_err(|_| cut_short())
-    }
-
-    fn number(&mut self) -> Result<usize, Error> {
-        usize::try_from(u64::from_le_bytes(self.word()?)).map_err(|_| cut_short())
-    }
-
-    fn double(&mut self) -> Result<f64, Error> {
-        Ok(f64::from_le_bytes(self.word()?))
-    }
-
-    fn doubles(&mut self, number: usize) -> Result<Vec<f64>, Error> {
-        let (chunks, _) = self.take(number.checked_mul(8).ok_or_else(cut_short)?)?.as_chunks::<8>();
-        Ok(chunks.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
-    }
 }
 
 /// Takes the gradients of all parameters out of the graph, by name.
@@ -224,6 +165,7 @@ pub(super) fn square_sum(values: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fused::norm::Moments;
     use crate::{LossKind, ModelConfig, PaddedGroups};
 
     fn wave(number: usize, phase: f32) -> Vec<f32> {
@@ -312,7 +254,7 @@ mod tests {
             loss: 0.1 + 0.2,
             weight: 3.0,
             values: BTreeMap::from([("a.b".to_owned(), wave(5, 0.1)), ("c".to_owned(), vec![])]),
-            moments: vec![Moments { count: 2.0, mean: vec![1.0 / 3.0], deviation: vec![0.5] }],
+            moments: NormMoments(vec![Moments { count: 2.0, mean: vec![1.0 / 3.0], deviation: vec![0.5] }]),
         };
         let bytes = gradient.to_bytes();
         assert_eq!(BatchGradient::from_bytes(&bytes).unwrap(), gradient);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ModelConfig;
+use crate::{ModelConfig, NormMoments};
 
 const SHAPE: [usize; 2] = [6, 4];
 
@@ -18,7 +18,7 @@ fn gradient(name: &str, step: u32) -> BatchGradient {
     let at = |i: f64| (0.7 * i + 0.05 * i * i + 1.3 * f64::from(step)).sin() * (1.0 + 0.1 * f64::from(step));
     let values = (0..24).map(|i| at(f64::from(i)) as f32).collect();
     let values = BTreeMap::from([(name.to_owned(), values)]);
-    BatchGradient { loss: 0.0, weight: 1.0, values, moments: vec![] }
+    BatchGradient { loss: 0.0, weight: 1.0, values, moments: NormMoments::default() }
 }
 
 const KINDS: [(OptimiserKind, &str); 4] = [
