@@ -36,6 +36,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A column that rows cannot be sorted into bins by.
+    #[error("measure in bins of {column}: {reason}")]
+    Binning {
+        /// The column.
+        column: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The directory of a run holds something else.
     #[error("run in {}: {reason}", path.display())]
     Directory {

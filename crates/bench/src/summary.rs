@@ -3,7 +3,7 @@
 use fiducial_data::batches::{GroupTensor, Tensors};
 use fiducial_data::dataset::{Dataset, Manifest};
 use fiducial_train::TrainReport;
-use fiducial_train::resources::EnergyMethod;
+use fiducial_train::resources::{EnergyMethod, Resources};
 
 use crate::protocol::DataChoice;
 use crate::report::{
@@ -11,7 +11,7 @@ use crate::report::{
     MetricValue, Published, ReportData, RunSummary, SourceSummary, SplitSummary, StepResources,
     TrainingHistory,
 };
-use crate::{Error, Evaluation, Metric, RunRecord, Task};
+use crate::{Error, Evaluation, Machine, Metric, RunRecord, Task, Versions};
 
 const SCORE_BINS: usize = 50;
 const IMAGE_BINS: usize = 40;
@@ -59,7 +59,7 @@ pub(crate) fn report_data(
         published: published(task)?,
         is_reference_data,
         data_difference: (!is_reference_data).then(|| task.about.sample.description.clone()),
-        data: data(manifest, record),
+        data: data(manifest, losses(record.losses)),
         run: run(record),
     })
 }
@@ -87,13 +87,12 @@ fn scores(classes: &[String], evaluation: &Evaluation, test: &Tensors) -> Vec<Cl
     named.map(|(class, histogram)| ClassHistogram { class: class.clone(), histogram }).collect()
 }
 
-fn training(report: &TrainReport) -> TrainingHistory {
+pub(crate) fn training(report: &TrainReport) -> TrainingHistory {
     let epochs = report.history.iter().map(|epoch| EpochValues {
         epoch: epoch.epoch,
         train_loss: epoch.train_loss,
         validation_loss: epoch.validation_loss,
-        // A task's models classify: there is an accuracy.
-        validation_accuracy: epoch.validation_accuracy.unwrap_or_default(),
+        validation_accuracy: epoch.validation_accuracy,
         learning_rate: epoch.learning_rate,
     });
     TrainingHistory {
@@ -152,11 +151,10 @@ fn published(task: &Task) -> Result<Option<Published>, Error> {
     Published::parse(&text).map(Some).map_err(|reason| Error::Task { path, reason })
 }
 
-fn data(manifest: &Manifest, record: &RunRecord) -> DataSummary {
+pub(crate) fn data(manifest: &Manifest, notes: Vec<String>) -> DataSummary {
     let (rows, steps) = manifest.total_cutflow();
     let mut cutflow = vec![CutflowStep { step: "read".to_owned(), rows }];
     cutflow.extend(steps.into_iter().map(|step| CutflowStep { step: step.clause, rows: step.after }));
-    let losses = record.losses;
     DataSummary {
         name: manifest.about.name.clone(),
         description: manifest.about.description.clone(),
@@ -177,45 +175,32 @@ fn data(manifest: &Manifest, record: &RunRecord) -> DataSummary {
             .map(|split| SplitSummary { name: split.name.clone(), rows: split.rows })
             .collect(),
         cutflow,
-        notes: vec![
-            format!(
-                "In the test split the view's length cut {} constituents off {} jets.",
-                losses.truncated_constituents, losses.truncated_rows
-            ),
-            format!(
-                "{} of its input values were moved to the bounds of their variables.",
-                losses.clipped_values
-            ),
-        ],
+        notes,
     }
 }
 
+/// What the view cut and clipped in the test split.
+fn losses(losses: crate::Losses) -> Vec<String> {
+    vec![
+        format!(
+            "In the test split the view's length cut {} constituents off {} jets.",
+            losses.truncated_constituents, losses.truncated_rows
+        ),
+        format!("{} of its input values were moved to the bounds of their variables.", losses.clipped_values),
+    ]
+}
+
 fn run(record: &RunRecord) -> RunSummary {
-    let steps = STEPS.iter().filter_map(|step| {
-        let used = record.resources.get(*step)?;
-        Some(StepResources {
-            step: (*step).to_owned(),
-            wall_seconds: used.wall_seconds,
-            cpu_seconds: used.cpu_seconds,
-            peak_memory_bytes: used.peak_memory_bytes,
-            energy_joules: used.energy.joules,
-            energy_is_estimated: used.energy.method == EnergyMethod::Estimated,
-        })
-    });
-    let unknown = || "unknown".to_owned();
+    let steps = STEPS.iter().filter_map(|step| Some(used(step, record.resources.get(*step)?)));
     let mut facts = vec![
         Fact::new("model", record.request.model.clone()),
         Fact::new("seed", record.request.seed.to_string()),
-        Fact::new("Fiducial", record.versions.fiducial.clone()),
-        Fact::new("commit", record.versions.commit.clone()),
-        Fact::new("executable, sha256", record.versions.executable_sha256.clone().unwrap_or_else(unknown)),
-        Fact::new("compiler", record.versions.rustc.clone()),
-        Fact::new("processor", record.machine.processor.clone().unwrap_or_else(unknown)),
-        Fact::new("threads", record.machine.threads.to_string()),
-        Fact::new("system", record.machine.system.clone()),
     ];
     if let Some(training) = &record.training {
-        facts.insert(2, Fact::new("parameters", training.parameters.to_string()));
+        facts.push(Fact::new("parameters", training.parameters.to_string()));
+    }
+    facts.extend(code_and_machine(&record.versions, &record.machine));
+    if let Some(training) = &record.training {
         facts.push(Fact::new("sessions of the training", training.sessions.to_string()));
     }
     RunSummary {
@@ -228,4 +213,30 @@ fn run(record: &RunRecord) -> RunSummary {
             Fact::new("view", record.request.view.clone()),
         ],
     }
+}
+
+/// What one step used.
+pub(crate) fn used(step: &str, used: &Resources) -> StepResources {
+    StepResources {
+        step: step.to_owned(),
+        wall_seconds: used.wall_seconds,
+        cpu_seconds: used.cpu_seconds,
+        peak_memory_bytes: used.peak_memory_bytes,
+        energy_joules: used.energy.joules,
+        energy_is_estimated: used.energy.method == EnergyMethod::Estimated,
+    }
+}
+
+/// Which code ran, and where.
+pub(crate) fn code_and_machine(versions: &Versions, machine: &Machine) -> Vec<Fact> {
+    let unknown = || "unknown".to_owned();
+    vec![
+        Fact::new("Fiducial", versions.fiducial.clone()),
+        Fact::new("commit", versions.commit.clone()),
+        Fact::new("executable, sha256", versions.executable_sha256.clone().unwrap_or_else(unknown)),
+        Fact::new("compiler", versions.rustc.clone()),
+        Fact::new("processor", machine.processor.clone().unwrap_or_else(unknown)),
+        Fact::new("threads", machine.threads.to_string()),
+        Fact::new("system", machine.system.clone()),
+    ]
 }

@@ -2,7 +2,11 @@
 
 mod report_toy;
 
-use fiducial_bench::report::{ReportData, Status, render};
+use fiducial_bench::regression::{Bin, Binned, Variable};
+use fiducial_bench::report::{
+    Histogram, Plane, RegressionReport, ReportData, Status, TargetReport, render, render_regression,
+};
+use fiducial_metrics::Estimate;
 
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn toy() -> ReportData {
@@ -74,8 +78,11 @@ fn the_page_says_what_was_measured() {
 
 /// No coordinate is NaN or infinite, whatever the values are.
 fn check_numbers(report: &ReportData) {
-    let page = render(report);
-    assert_eq!(unbalanced(&page), Vec::<String>::new());
+    check_page(&render(report));
+}
+
+fn check_page(page: &str) {
+    assert_eq!(unbalanced(page), Vec::<String>::new());
     for start in ["d=\"", "x=\"", "y=\"", "cx=\"", "cy=\"", "width=\"", "height=\"", "transform=\""] {
         for value in page.split(&format!(" {start}")).skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(!value.contains("NaN") && !value.contains("inf"), "{start}{value}\"");
@@ -183,4 +190,134 @@ fn published_results_name_their_source() {
         let error = Published::parse(&broken).unwrap_err();
         assert!(error.contains(reason), "{error}");
     }
+}
+
+/// Two targets: a Gaussian one with all there is, and quantiles without a best number.
+fn regression() -> RegressionReport {
+    let toy = toy();
+    let estimate = |value: f64| Estimate {
+        value: Some(value),
+        low: value - 0.1,
+        high: Some(value + 0.1),
+        n: 50,
+        n_effective: 50.0,
+    };
+    let metrics = |keys: &[&str]| keys.iter().map(|key| ((*key).to_owned(), estimate(0.9))).collect();
+    let gaussian = [
+        "bias",
+        "median",
+        "resolution",
+        "rmse",
+        "response",
+        "response_resolution",
+        "pull_mean",
+        "pull_width",
+        "pull_resolution",
+        "within_1_sigma",
+        "within_2_sigma",
+    ];
+    let bin = |low: f64, keys: &[&str]| Bin {
+        low,
+        high: low + 1.0,
+        median: low + 0.4,
+        rows: 50,
+        metrics: metrics(keys),
+        unmeasured: None,
+    };
+    let binned = |variable, keys: &[&str]| Binned {
+        variable,
+        name: "jet <pt>".to_owned(),
+        bins: (0..5).map(|place| bin(f64::from(place), keys)).collect(),
+    };
+    let target = |name: &str, keys: &[&str], levels: &[f64]| {
+        let mut plane = Plane::new(0.0, 2.0, 20);
+        let mut histogram = Histogram::new(-1.0, 1.0, 10);
+        for step in 0..50 {
+            let x = 0.04 * f64::from(step);
+            plane.fill(x, x * x, 1.0);
+            histogram.fill(x - 0.9, 1.0);
+        }
+        let is_known = levels.is_empty().then_some(());
+        TargetReport {
+            name: name.to_owned(),
+            metrics: metrics(keys),
+            bins: [Variable::Truth, Variable::Prediction, Variable::Sigma, Variable::Column]
+                .map(|variable| binned(variable, keys))
+                .to_vec(),
+            against_truth: is_known.map(|()| plane),
+            residuals: is_known.map(|()| histogram.clone()),
+            responses: is_known.map(|()| histogram.clone()),
+            pulls: is_known.map(|()| histogram),
+            levels: levels.to_vec(),
+            notes: vec!["No bins of the observer tag: it is a text.".to_owned()],
+        }
+    };
+    RegressionReport {
+        model: "toy".to_owned(),
+        description: "A toy.".to_owned(),
+        measured_on: "the test split of the toy, 250 rows".to_owned(),
+        intervals: "68 % intervals".to_owned(),
+        targets: vec![
+            target("energy", &gaussian, &[]),
+            target("mass", &["coverage_0.1", "coverage_0.9", "within_0.1_0.9", "ordered"], &[0.1, 0.9]),
+        ],
+        training: toy.training,
+        data: toy.data,
+        run: toy.run,
+    }
+}
+
+#[test]
+fn the_page_of_a_regression_is_whole() {
+    let report = regression();
+    let page = render_regression(&report);
+    check_page(&page);
+    for text in [
+        "<section id=\"target-0\"",
+        "<section id=\"target-1\"",
+        "In bins of jet &lt;pt&gt;",
+        "In bins of the predicted sigma of energy",
+        "truth between the quantiles 0.1 and 0.9",
+        "coverage 0.1 from 2 to 3: 0.90 [0.80, 1.00], 50 rows",
+        "No bins of the observer tag: it is a text.",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    // Predicted against true, residuals, response, pulls and 6 charts in each of 4 variables; coverage with one chart in each; the training.
+    assert_eq!(page.matches("<svg class=\"chart\"").count(), 4 + 6 * 4 + 1 + 4 + 3);
+    // Every chart has an id of its own.
+    let ids: Vec<&str> =
+        page.split("<clipPath id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(render_regression(&serde_json::from_str(&json).unwrap()), page);
+}
+
+#[test]
+fn odd_values_of_a_regression_leave_no_odd_coordinates() {
+    let mut report = regression();
+    report.training = None;
+    let target = &mut report.targets[0];
+    for binned in &mut target.bins {
+        let bins = &mut binned.bins;
+        (bins[0].low, bins[0].median, bins[0].high) = (1.0, 1.0, 1.0);
+        (bins[1].metrics, bins[1].unmeasured) = (Default::default(), Some("its weights <= 0".to_owned()));
+        for estimate in bins[2].metrics.values_mut() {
+            *estimate = Estimate { value: None, low: f64::NAN, high: None, n: 0, n_effective: 0.0 };
+        }
+    }
+    target.bins[1].bins.truncate(1);
+    target.bins[2].bins.clear();
+    if let Some(plane) = &mut target.against_truth {
+        plane.sums.fill(-1.0);
+    }
+    for histogram in [&mut target.residuals, &mut target.responses, &mut target.pulls].into_iter().flatten() {
+        histogram.sums.fill(0.0);
+        histogram.squares.fill(0.0);
+    }
+    target.metrics.clear();
+    let page = render_regression(&report);
+    check_page(&page);
+    assert!(page.contains("From 1 to 2: its weights &lt;= 0."), "a bin without metrics says nothing");
+    assert!(page.contains("no record of the training"));
 }

@@ -367,6 +367,16 @@ pub(crate) struct Evaluate {
     /// Write the metrics as JSON to this file too
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Measure a regression in bins of these columns of its view, beside bins of truth and prediction; the
+    /// view's observers if none is named
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) against: Vec<String>,
+    /// Write a regression's report, an HTML page that needs no network, to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Put a regression's metrics into the model's card
+    #[arg(long)]
+    pub(crate) card: bool,
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,

@@ -206,6 +206,35 @@ fn a_regression_is_trained_predicted_and_measured() {
     // Noise that is uniform from 0 to 1 has a spread of 0.29.
     assert!(of("bias").abs() < 0.15 && of("rmse") < 0.6 && of("resolution") < 0.6, "{json}");
     assert!((of("pull_width") - 1.0).abs() < 0.35, "{json}");
+    // In bins of truth, prediction, sigma and the observer, some hundred rows in at least 50 each.
+    let bins = metrics["bins"]["energy"].as_array().unwrap();
+    let variables: Vec<_> = bins.iter().map(|binned| binned["variable"].as_str().unwrap()).collect();
+    assert_eq!(variables, ["truth", "prediction", "sigma", "column"]);
+    for binned in bins {
+        let rows: Vec<u64> =
+            binned["bins"].as_array().unwrap().iter().map(|bin| bin["rows"].as_u64().unwrap()).collect();
+        assert_eq!(rows.iter().sum::<u64>(), metrics["rows"].as_u64().unwrap());
+        assert!(rows.len() == 10 && rows.iter().all(|rows| *rows >= 50), "{rows:?}");
+    }
+    assert_eq!(bins[3]["name"], "x");
+
+    // The page and the card say the same.
+    evaluate("test.parquet", &["--report", "report.html", "--card"]).ok();
+    evaluate("test.parquet", &["--card"]).ok();
+    let page = sandbox.read("report.html");
+    let card = sandbox.run(&["model", "card", "model"]).ok();
+    assert_eq!(card.matches("## Regression of energy on test").count(), 1, "{card}");
+    assert!(card.contains("type: tabular-regression\n      name: \"Regression of energy\""), "{card}");
+    assert!(card.contains("| energy, mean pull |") && card.contains("energy_pull_width"), "{card}");
+    for text in [
+        "fiducial evaluate model test.parquet --dataset events --split test --report report.html",
+        "In bins of the predicted sigma of energy",
+        "In bins of x",
+        "standard normal",
+        metrics["dataset"].as_str().unwrap(),
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
     let table = evaluate("train.parquet", &["--split", "train"]).ok();
     assert!(table.lines().any(|line| line.starts_with("energy") && line.contains("pull_mean")), "{table}");
 
@@ -213,6 +242,12 @@ fn a_regression_is_trained_predicted_and_measured() {
         assert!(answer.code == code && answer.stderr.contains(message), "{} {}", answer.code, answer.stderr);
     };
     refused(evaluate("train.parquet", &[]), 3, "of the split's");
+    refused(evaluate("test.parquet", &["--against", "y"]), 3, "y");
+    for option in [&["--report", "r.html"][..], &["--card"], &["--against", "x"]] {
+        let task = ["evaluate", "jet-tagging/top", "test.parquet"];
+        let option = [task.as_slice(), option].concat();
+        refused(sandbox.run(&option), 2, "with a task: it is for a regression's model");
+    }
     refused(sandbox.run(&["evaluate", "model", "test.parquet"]), 2, "give the dataset that was predicted on");
     refused(
         sandbox.run(&["evaluate", "jet-tagging/top", "test.parquet", "--split", "train"]),

@@ -70,6 +70,12 @@ pub enum Error {
     /// Negative weights outweigh the positive ones in a mean square.
     #[error("measure a root mean square: the mean squared residual is negative for these weights")]
     MeanSquare,
+    /// A relative width without a positive scale.
+    #[error("measure a relative resolution: the median response is {value}")]
+    Median {
+        /// The median.
+        value: f64,
+    },
     /// More than half of the bootstrap replicas had no value.
     #[error(
         "estimate the uncertainty: {undefined} of {replicas} bootstrap replicas have no value; a class may have no event in them"

@@ -47,4 +47,4 @@ pub use bootstrap::Bootstrap;
 pub use classes::ClassScores;
 pub use error::Error;
 pub use estimate::{CONFIDENCE, Estimate, effective_events};
-pub use residuals::{ResidualSummary, Residuals};
+pub use residuals::{RelativeSummary, ResidualSummary, Residuals};

@@ -158,12 +158,9 @@ fn front_matter(text: &mut String, card: &Card, model: &SavedModel) -> fmt::Resu
     if !card.measured.is_empty() {
         writeln!(text, "model-index:\n- name: {}\n  results:", quoted(&info.name))?;
     }
+    let kind = if info.loss.classifies() { "tabular-classification" } else { "tabular-regression" };
     for measured in &card.measured {
-        writeln!(
-            text,
-            "  - task:\n      type: tabular-classification\n      name: {}",
-            quoted(&measured.task)
-        )?;
+        writeln!(text, "  - task:\n      type: {kind}\n      name: {}", quoted(&measured.task))?;
         writeln!(text, "    dataset:\n      type: {}", quoted(&measured.dataset))?;
         writeln!(
             text,

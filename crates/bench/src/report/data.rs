@@ -214,8 +214,8 @@ pub struct EpochValues {
     pub train_loss: f64,
     /// Mean loss on the validation split.
     pub validation_loss: f64,
-    /// Accuracy on the validation split.
-    pub validation_accuracy: f64,
+    /// Accuracy on the validation split; none of a regression.
+    pub validation_accuracy: Option<f64>,
     /// Learning rate of the last step.
     pub learning_rate: f64,
 }

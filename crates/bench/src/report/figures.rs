@@ -287,8 +287,6 @@ pub(crate) fn training(training: &TrainingHistory) -> Markup {
     let epochs = &training.epochs;
     let losses = epochs.iter().flat_map(|epoch| [epoch.train_loss, epoch.validation_loss]);
     let losses = Axis::around("loss", losses);
-    let accuracies =
-        Axis::around("validation accuracy", epochs.iter().map(|epoch| epoch.validation_accuracy));
     let highest =
         epochs.iter().map(|epoch| epoch.learning_rate).filter(|rate| rate.is_finite()).fold(1e-12, f64::max);
     let exponent = highest.log10().floor() as i32;
@@ -297,7 +295,8 @@ pub(crate) fn training(training: &TrainingHistory) -> Markup {
     let rates = Axis::linear(&label, 0.0, 1.08 * highest / unit);
     let loss: [Curve; 2] =
         [("training", |epoch| epoch.train_loss), ("validation", |epoch| epoch.validation_loss)];
-    let accuracy: [Curve; 1] = [("validation", |epoch| epoch.validation_accuracy)];
+    let accuracy: [Curve; 1] = [("validation", |epoch| epoch.validation_accuracy.unwrap_or(f64::NAN))];
+    let accuracies: Vec<f64> = epochs.iter().filter_map(|epoch| epoch.validation_accuracy).collect();
     let rate: [Curve; 1] = [("learning rate", |epoch| epoch.learning_rate)];
     html! {
         div class="figures" {
@@ -308,9 +307,11 @@ pub(crate) fn training(training: &TrainingHistory) -> Markup {
                     "at its end."
                 }
             }
-            figure {
-                (training_chart("accuracy", accuracies, 1.0, training, &accuracy))
-                figcaption { "Accuracy on the validation split at the end of each epoch." }
+            @if !accuracies.is_empty() {
+                figure {
+                    (training_chart("accuracy", Axis::around("validation accuracy", accuracies), 1.0, training, &accuracy))
+                    figcaption { "Accuracy on the validation split at the end of each epoch." }
+                }
             }
             figure {
                 (training_chart("rate", rates, unit, training, &rate))
@@ -353,6 +354,7 @@ pub(crate) fn images(images: &[JetImage]) -> Markup {
                         z: Axis::log("mean share of the jet's pT per cell", 1e-5 * highest, highest),
                         bins: image.bins,
                         values,
+                        diagonal: false,
                     }.render())
                     figcaption {
                         (format::percent(image.outside, image.outside + image.sums.iter().sum::<f64>()))

@@ -48,6 +48,18 @@ pub(crate) fn percent(part: f64, whole: f64) -> String {
     if whole > 0.0 { format!("{:.1} %", 100.0 * part / whole) } else { "–".to_owned() }
 }
 
+/// Four significant digits, without zeros that say nothing.
+pub(crate) fn short(x: f64) -> String {
+    let size = x.abs();
+    if size != 0.0 && !(1e-3..1e6).contains(&size) {
+        return format!("{x:.3e}").replace('-', "\u{2212}");
+    }
+    let decimals = if size == 0.0 { 0 } else { (3.0 - size.log10().floor()).clamp(0.0, 6.0) as usize };
+    let text = format!("{x:.decimals$}");
+    let text = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    text.replace('-', "\u{2212}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +77,11 @@ mod tests {
             (energy(3.6e6), "3.60 MJ (1.00 kWh)"),
             (percent(1.0, 0.0), "–"),
             (count(13_333), "13,333"),
+            (short(0.0), "0"),
+            (short(0.682_689), "0.6827"),
+            (short(-1200.0), "\u{2212}1200"),
+            (short(12.5), "12.5"),
+            (short(3.0e7), "3.000e7"),
         ] {
             assert_eq!(text, expected);
         }

@@ -40,6 +40,31 @@ pub(crate) fn page(report: &ReportData) -> Markup {
         ("data", "Data", data(&report.data)),
         ("run", "Run", run(&report.run)),
     ];
+    let sections = sections.map(|(id, title, content)| (id.to_owned(), title.to_owned(), content));
+    let header = Header {
+        title: format!("{} on {}", report.model, report.task),
+        kicker: html! { "Fiducial report · task " strong { (report.task) } " · model " strong { (report.model) } },
+        heading: report.title.clone(),
+        description: report.description.clone(),
+        numbers: "Numbers for machines are in metrics.json and run.json beside it.",
+    };
+    shell(&header, &sections)
+}
+
+/// What stands above the sections of a page, and below.
+pub(crate) struct Header {
+    /// The name of the page for a browser.
+    pub(crate) title: String,
+    /// The line above the heading.
+    pub(crate) kicker: Markup,
+    pub(crate) heading: String,
+    pub(crate) description: String,
+    /// Where the same numbers are for machines.
+    pub(crate) numbers: &'static str,
+}
+
+/// A page of sections: their ids, titles and contents.
+pub(crate) fn shell(header: &Header, sections: &[(String, String, Markup)]) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -47,33 +72,33 @@ pub(crate) fn page(report: &ReportData) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="generator" content="fiducial";
-                title { (report.model) " on " (report.task) }
+                title { (header.title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
-                    p class="kicker" { "Fiducial report · task " strong { (report.task) } " · model " strong { (report.model) } }
-                    h1 { (report.title) }
-                    p { (report.description) }
+                    p class="kicker" { (header.kicker) }
+                    h1 { (header.heading) }
+                    p { (header.description) }
                 }
                 nav aria-label="Sections" {
-                    ul { @for (id, title, _) in &sections { li { a href=(format!("#{id}")) { (title) } } } }
+                    ul { @for (id, title, _) in sections { li { a href=(format!("#{id}")) { (title) } } } }
                 }
                 main {
-                    @for (id, title, content) in &sections {
+                    @for (id, title, content) in sections {
                         section id=(id) aria-labelledby=(format!("{id}-title")) {
                             h2 id=(format!("{id}-title")) { (title) }
                             (content)
                         }
                     }
                 }
-                footer { "This page loads nothing: it can be kept, mailed and printed. Numbers for machines are in metrics.json and run.json beside it." }
+                footer { "This page loads nothing: it can be kept, mailed and printed. " (header.numbers) }
             }
         }
     }
 }
 
-fn absent(text: &str) -> Markup {
+pub(crate) fn absent(text: &str) -> Markup {
     html! { p class="soft" { (text) } }
 }
 
@@ -227,7 +252,7 @@ fn source_number(published: &Published, key: &str) -> String {
         .map_or_else(|| key.to_owned(), |i| format!("[{}]", i + 1))
 }
 
-fn data(data: &DataSummary) -> Markup {
+pub(crate) fn data(data: &DataSummary) -> Markup {
     let all: u64 = data.splits.iter().map(|split| split.rows).sum();
     let first = data.cutflow.first().map_or(0, |step| step.rows);
     html! {
@@ -303,7 +328,7 @@ fn data(data: &DataSummary) -> Markup {
     }
 }
 
-fn run(run: &RunSummary) -> Markup {
+pub(crate) fn run(run: &RunSummary) -> Markup {
     html! {
         p { "This command does it again:" }
         pre class="command" { code { (run.command) } }

@@ -102,7 +102,7 @@ fn training(toy: &mut Toy) -> TrainingHistory {
             epoch: epoch as usize,
             train_loss,
             validation_loss,
-            validation_accuracy: 0.93 - 0.12 * (-t / 4.0).exp() + 0.002 * toy.gauss(),
+            validation_accuracy: Some(0.93 - 0.12 * (-t / 4.0).exp() + 0.002 * toy.gauss()),
             learning_rate: 1e-3
                 * (t / 2.0).min(1.0)
                 * (0.505 + 0.495 * (std::f64::consts::PI * t / 30.0).cos()),

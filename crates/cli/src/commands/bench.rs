@@ -8,6 +8,8 @@ use crate::failure::Failure;
 use crate::progress::Display;
 use crate::tables::{bytes, count, duration, table};
 
+use super::quoted;
+
 pub(crate) fn list() -> Result<(), Failure> {
     let mut rows = Vec::new();
     for name in task_names()? {
@@ -80,9 +82,9 @@ fn show(display: &mut Display, progress: &Progress<'_>) {
 
 /// The command that does a run again, as it is written into the record.
 fn command(options: &BenchRun, data: DataChoice) -> String {
-    let mut words = format!("fiducial bench run {}", options.task);
+    let mut words = format!("fiducial bench run {}", quoted(&options.task));
     if let Some(model) = &options.model {
-        words += &format!(" --model {model}");
+        words += &format!(" --model {}", quoted(model));
     }
     words += &format!(" --seed {} --data {}", options.seed, data.name());
     if let Some(device) = options.device {

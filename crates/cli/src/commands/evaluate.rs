@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use fiducial_bench::regression::{self, RegressionMetrics};
+use fiducial_bench::regression::{self, EvaluateOptions, RegressionMetrics};
 use fiducial_bench::{Task, protocol};
 use fiducial_data::dataset::Dataset;
 use fiducial_train::SavedModel;
 
 use super::bench::metrics_table;
+use super::quoted;
 use crate::arguments::Evaluate;
 use crate::failure::Failure;
 use crate::tables::{count, table};
@@ -34,6 +35,16 @@ fn of_task(options: &Evaluate) -> Result<fiducial_bench::Metrics, Failure> {
             options.split
         )));
     }
+    for (option, is_given) in [
+        ("--against", !options.against.is_empty()),
+        ("--report", options.report.is_some()),
+        ("--card", options.card),
+    ] {
+        if is_given {
+            return Err(Failure::usage(format!("use {option} with a task: it is for a regression's model"))
+                .hint("`fiducial bench run` writes the report and the card of a task's model"));
+        }
+    }
     let task = Task::find(&options.task)?;
     let dataset = options.dataset.as_ref().map(Dataset::open).transpose()?;
     let output = options.output.as_deref();
@@ -46,8 +57,38 @@ fn of_regression(options: &Evaluate, model: &Path) -> Result<RegressionMetrics, 
         return Err(Failure::usage(format!("evaluate by {}: there is no dataset", model.display()))
             .hint("give the dataset that was predicted on with --dataset DIR"));
     };
-    let (dataset, output) = (Dataset::open(dataset)?, options.output.as_deref());
-    Ok(regression::evaluate_file(&saved, &dataset, &options.split, &options.predictions, output)?)
+    let dataset = Dataset::open(dataset)?;
+    let command = command(options);
+    let evaluate = EvaluateOptions {
+        predictions: &options.predictions,
+        split: &options.split,
+        against: &options.against,
+        output: options.output.as_deref(),
+        report: options.report.as_deref(),
+        command: &command,
+    };
+    let metrics = regression::evaluate_file(&saved, &dataset, &evaluate)?;
+    if options.card {
+        regression::write_card(&saved, model, &dataset, &metrics)?;
+    }
+    Ok(metrics)
+}
+
+/// The command that measures it again.
+fn command(options: &Evaluate) -> String {
+    let mut words = vec!["fiducial".to_owned(), "evaluate".to_owned(), quoted(&options.task)];
+    words.push(quoted(&options.predictions.display().to_string()));
+    if let Some(dataset) = &options.dataset {
+        words.extend(["--dataset".to_owned(), quoted(&dataset.display().to_string())]);
+    }
+    words.extend(["--split".to_owned(), quoted(&options.split)]);
+    for column in &options.against {
+        words.extend(["--against".to_owned(), quoted(column)]);
+    }
+    if let Some(report) = &options.report {
+        words.extend(["--report".to_owned(), quoted(&report.display().to_string())]);
+    }
+    words.join(" ")
 }
 
 /// One line a metric of a target.

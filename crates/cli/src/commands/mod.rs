@@ -26,3 +26,30 @@ fn check_device(device: Option<ComputeDevice>) -> Result<(), Failure> {
         .check()
         .map_err(|error| Failure::other(error).hint("leave out --device for the best that is there"))
 }
+
+/// A word of a command line as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+        for (word, expected) in [
+            ("jet-tagging/top", "jet-tagging/top"),
+            ("größe.toml", "größe.toml"),
+            ("my model", "'my model'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}

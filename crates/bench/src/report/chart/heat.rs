@@ -26,6 +26,8 @@ pub(crate) struct HeatMap<'a> {
     pub(crate) bins: usize,
     /// `(bins, bins)`, the first row is the lowest.
     pub(crate) values: &'a [f64],
+    /// Whether a line shows where x and y are equal.
+    pub(crate) diagonal: bool,
 }
 
 impl HeatMap<'_> {
@@ -38,6 +40,9 @@ impl HeatMap<'_> {
                 text class="entry strong" x=(px(LEFT)) y=(px(TOP - 11.0)) { (self.title) }
                 rect class="h0" x=(px(LEFT)) y=(px(TOP)) width=(px(SIDE)) height=(px(SIDE)) {}
                 g class="cells" { @for row in 0..self.bins { (self.row(row)) } }
+                @if self.diagonal {
+                    path class="equal" d=(format!("M{} {}L{} {}", px(LEFT), px(bottom), px(LEFT + SIDE), px(TOP))) {}
+                }
                 rect class="frame" x=(px(LEFT)) y=(px(TOP)) width=(px(SIDE)) height=(px(SIDE)) {}
                 @for tick in self.x.ticks().into_iter().filter(|tick| tick.label.is_some()) {
                     @let x = LEFT + SIDE * self.x.position(tick.value).unwrap_or(0.0);
