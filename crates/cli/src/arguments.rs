@@ -424,8 +424,8 @@ pub(crate) struct ModelExport {
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
     /// How many of its first jets
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    pub(crate) jets: usize,
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jets: u32,
     /// Put standardisation and clipping into the file
     #[arg(long)]
     pub(crate) preprocessing: bool,

@@ -74,9 +74,21 @@ impl From<fiducial_train::Error> for Failure {
     fn from(error: fiducial_train::Error) -> Self {
         match error {
             fiducial_train::Error::Worker { .. } => Self::other(error),
+            fiducial_train::Error::Io { ref source, .. } if is_full(source) => Self::other(error).hint(
+                "make room and give the same command again: a training goes on from its last checkpoint",
+            ),
+            fiducial_train::Error::NotFinite { .. } => Self::input(error).hint(
+                "look at these rows; a lower learning_rate, a longer warm-up or a gradient_clip may keep the weights from going astray",
+            ),
             error => Self::input(error),
         }
     }
+}
+
+/// Whether there is no room on a disk.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
 impl From<fiducial_bench::Error> for Failure {
@@ -95,5 +107,28 @@ impl From<fiducial_bench::Error> for Failure {
             Error::Io { .. } | Error::Fetch(_) => Self::other(error),
             error => Self::input(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// It was 3, as of input that cannot be read, and said nothing of what to do.
+    #[test]
+    fn a_full_disk_is_no_bad_input() {
+        let failure = |kind: io::ErrorKind| {
+            Failure::from(fiducial_train::Error::Io {
+                action: "write",
+                path: "model/checkpoint".into(),
+                source: kind.into(),
+            })
+        };
+        let full = failure(io::ErrorKind::StorageFull);
+        assert_eq!(full.exit_code(), 1);
+        assert!(full.hint.is_some_and(|hint| hint.contains("goes on from its last checkpoint")));
+        assert_eq!(failure(io::ErrorKind::NotFound).exit_code(), 3);
     }
 }

@@ -238,6 +238,7 @@ fn a_regression_is_trained_predicted_and_measured() {
     let table = evaluate("train.parquet", &["--split", "train"]).ok();
     assert!(table.lines().any(|line| line.starts_with("energy") && line.contains("pull_mean")), "{table}");
 
+    let readme = sandbox.read("events/README.md");
     let refused = |answer: common::Answer, code: i32, message: &str| {
         assert!(answer.code == code && answer.stderr.contains(message), "{} {}", answer.code, answer.stderr);
     };
@@ -248,6 +249,22 @@ fn a_regression_is_trained_predicted_and_measured() {
         let option = [task.as_slice(), option].concat();
         refused(sandbox.run(&option), 2, "with a task: it is for a regression's model");
     }
+    // A file where a directory is meant, and models and datasets that are not there.
+    refused(
+        sandbox.run(&["predict", "model", "events.csv", "-o", "p.parquet"]),
+        3,
+        "fiducial prepare VIEW FILES -o DIR",
+    );
+    refused(
+        sandbox.run(&["predict", "nowhere", "events", "-o", "p.parquet"]),
+        3,
+        "fiducial train RECIPE -o DIR",
+    );
+    let no_jets = ["model", "export", "model", "--dataset", "events", "--jets", "0"];
+    refused(sandbox.run(&no_jets), 2, "0 is not in 1..");
+    let onto_data = ["train", "energy.toml", "--dataset", "events", "-o", "events"];
+    refused(sandbox.run(&onto_data), 3, "it holds README.md, and neither a model nor a training");
+    assert_eq!(sandbox.read("events/README.md"), readme);
     refused(sandbox.run(&["evaluate", "model", "test.parquet"]), 2, "give the dataset that was predicted on");
     refused(
         sandbox.run(&["evaluate", "jet-tagging/top", "test.parquet", "--split", "train"]),

@@ -12,7 +12,7 @@ use crate::{Error, SavedModel, files, loss};
 /// The format that a model directory's `card.json` names.
 pub const CARD_FORMAT: &str = "fiducial-card/1";
 
-const CARD: &str = "README.md";
+pub(crate) const CARD: &str = "README.md";
 const STATEMENTS: &str = "card.json";
 
 /// What a card says beyond what the model's own files tell: `card.json` in a model's directory.
@@ -206,7 +206,11 @@ fn body(text: &mut String, card: &Card, model: &SavedModel) -> fmt::Result {
     writeln!(text, "| group | constituents | variables |\n|---|---|---|")?;
     for group in model.view.inputs() {
         let names: Vec<&str> = group.variables.iter().map(|variable| variable.name.as_str()).collect();
-        let length = group.length.map_or("one value a jet".to_owned(), |length| length.to_string());
+        let length = match (group.shape, group.length) {
+            (Some([height, width]), _) => format!("{height} x {width} pixels"),
+            (None, Some(length)) => length.to_string(),
+            (None, None) => "one value a jet".to_owned(),
+        };
         writeln!(text, "| {} | {length} | {} |", group.name, names.join(", "))?;
     }
     training(text, model)?;

@@ -55,7 +55,7 @@ pub enum Error {
     /// The loss or its gradient became infinite or not a number.
     #[error(
         "train: the {what} is {value} at epoch {epoch}, step {step}, in the batch with row ids {}{}; \
-         the last good checkpoint is kept",
+         checkpoints of before are kept",
         shorten(rows),
         match suspects.len() {
             0 => String::new(),
@@ -99,6 +99,17 @@ pub enum Error {
         found: String,
         /// What this training has.
         expected: String,
+    },
+    /// A model would replace a file that is none of a model's.
+    #[error(
+        "write a model to {}: it holds {file}, and neither a model nor a training that was interrupted; give another directory",
+        path.display()
+    )]
+    Occupied {
+        /// The directory.
+        path: PathBuf,
+        /// The file.
+        file: &'static str,
     },
     /// A file of a checkpoint or of a model directory is damaged.
     #[error("read {}: {reason}", path.display())]

@@ -49,6 +49,9 @@ impl<'a> Job<'a> {
         for split in [&train, &validation] {
             split.check(self.loss, outputs)?;
         }
+        if self.loss.classifies() {
+            train.check_classes(self.classes)?;
+        }
         if let Some(background) = self.background {
             validation.draw_parameters(background, self.training.seed, VALIDATION_DRAW)?;
         }

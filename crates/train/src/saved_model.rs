@@ -23,6 +23,9 @@ const VIEW: &str = "view.toml";
 const STANDARDISATION: &str = "standardisation.json";
 const TRAINING: &str = "training.json";
 
+/// Where a training in a model's directory keeps its checkpoint, unless it is told otherwise.
+pub(crate) const CHECKPOINT: &str = "checkpoint";
+
 /// A trained model, the view that feeds it, and where it came from.
 ///
 /// On disk it is a directory with `model.safetensors` (of boosted trees `trees.json`, a file of XGBoost's), `model.toml` (the
@@ -136,13 +139,27 @@ impl SavedModel {
         }
     }
 
+    /// Whether a model may be written to a directory: it holds one, or the checkpoint of a training, or no file of a model's names. So
+    /// no dataset, say, loses its `README.md`.
+    pub(crate) fn check_directory(directory: &Path) -> Result<(), Error> {
+        if directory.join(INFO).exists() || directory.join(CHECKPOINT).exists() {
+            return Ok(());
+        }
+        let names = [WEIGHTS, TREES, CONFIG, VIEW, STANDARDISATION, TRAINING, card::CARD];
+        match names.into_iter().find(|name| directory.join(name).exists()) {
+            Some(file) => Err(Error::Occupied { path: directory.to_path_buf(), file }),
+            None => Ok(()),
+        }
+    }
+
     /// Writes the directory. `model.json` goes first if it is there and comes last, so that a directory that has it is
     /// whole.
     ///
     /// # Errors
-    /// A directory or file that cannot be written.
+    /// A directory or file that cannot be written; a directory with something else than a model in it.
     pub fn save(&mut self, directory: impl AsRef<Path>) -> Result<(), Error> {
         let directory = directory.as_ref();
+        Self::check_directory(directory)?;
         files::create_directory(directory)?;
         let info = directory.join(INFO);
         match fs::remove_file(&info) {
@@ -188,7 +205,8 @@ impl SavedModel {
         match table.get("format").and_then(serde_json::Value::as_str) {
             Some(MODEL_FORMAT) => {}
             other => {
-                let reason = format!("its format is {other:?}, not \"{MODEL_FORMAT}\"");
+                let other = other.unwrap_or("none");
+                let reason = format!("its format is \"{other}\", not \"{MODEL_FORMAT}\"");
                 return Err(Error::damaged(&path, reason));
             }
         }

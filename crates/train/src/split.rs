@@ -116,6 +116,20 @@ impl<'a> Split<'a> {
         Ok(())
     }
 
+    /// Whether there is something to tell apart: rows of two of the `classes` that weigh anything.
+    pub(crate) fn check_classes(&self, classes: &[String]) -> Result<(), Error> {
+        let rows = (0..self.rows()).filter(|row| self.weight(*row) != 0.0);
+        let mut labels = rows.map(|row| self.tensors.labels[row]);
+        let first = labels.next();
+        if labels.any(|label| Some(label) != first) {
+            return Ok(());
+        }
+        let class = first.and_then(|label| classes.get(label as usize)).map_or("none", String::as_str);
+        let reason =
+            format!("all rows that weigh anything are of the class {class}: there is nothing to tell apart");
+        Err(Error::Data { split: self.name, reason })
+    }
+
     /// Whether a loss and a network of so many outputs can be trained on the split.
     pub(crate) fn check(&self, loss: &Loss, outputs: usize) -> Result<(), Error> {
         let refuse = |reason: String| Err(Error::Data { split: self.name, reason });

@@ -7,7 +7,7 @@ use fiducial_data::view::View;
 use fiducial_models::{ComputeDevice, Loss, ModelConfig, Shape};
 
 use crate::identity::code_version;
-use crate::saved_model::{check_groups, check_view};
+use crate::saved_model::{CHECKPOINT, check_groups, check_view};
 use crate::{
     Error, FitOptions, Fitted, Job, MODEL_FORMAT, Model, ModelInfo, Progress, Recipe, SavedModel,
     StartWeights, TrainReport, Training, World, fit_in, start, trees,
@@ -20,7 +20,7 @@ use crate::{
 /// on from there. A recipe that starts from a model directory uses that model's standardisation.
 ///
 /// # Errors
-/// As [`fit`], and where the view, the dataset and the model do not fit each other.
+/// As [`fit`], where the view, the dataset and the model do not fit each other, and where `out` holds something else than a model.
 pub fn train(
     recipe: &Recipe,
     view: &View,
@@ -48,8 +48,11 @@ pub fn train_in(
 ) -> Result<SavedModel, Error> {
     let out = out.as_ref();
     let mut options = options.clone();
-    options.checkpoints.get_or_insert_with(|| out.join("checkpoint"));
+    options.checkpoints.get_or_insert_with(|| out.join(CHECKPOINT));
     options.log.get_or_insert_with(|| out.join("log.jsonl"));
+    if world.rank() == 0 {
+        SavedModel::check_directory(out).inspect_err(|error| world.abort(&error.to_string()))?;
+    }
     // Mistakes in the recipe come before anything is read.
     let Trained { model, loss, classes, standardisation, report } = match trees::config(recipe)? {
         Some(config) => grow(&config, world, recipe, view, dataset, &options, progress)?,

@@ -228,6 +228,9 @@ pub(crate) fn fit(
     for split in [&learnt, &judged] {
         split.check(job.loss, 1)?;
     }
+    if job.loss.classifies() {
+        learnt.check_classes(job.classes)?;
+    }
     let (train, validation) = (Columns::new(&learnt, job.loss)?, Columns::new(&judged, job.loss)?);
 
     let identity = identity(job)?;

@@ -118,6 +118,12 @@ fn what_cannot_be_trained_on_is_refused() {
     check(|toy| toy.train.labels.clear(), "it has 150 rows, but 0 labels");
     check(|toy| toy.train.labels[5] = 2, "it has the label 2, but the view has 2 classes");
     check(|toy| toy.train.weights.fill(0.0), "its weights add up to 0");
+    // It would learn to say the same of every jet, with an accuracy of 1.
+    check(|toy| toy.train.labels.fill(1), "all rows that weigh anything are of the class top");
+    check(
+        |toy| toy.training.class_weights = [("top".to_owned(), 0.0)].into(),
+        "train split: all rows that weigh anything are of the class qcd: there is nothing to tell apart",
+    );
     check(|toy| toy.validation.weights.fill(-1.0), "the sum must be positive");
     check(|toy| toy.training.batch_size = 0, "training.batch_size = 0");
     check(|toy| toy.training.class_weights = [("b".to_owned(), 1.0)].into(), "the view has no such class");

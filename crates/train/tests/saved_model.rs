@@ -141,3 +141,19 @@ fn a_recipe_and_a_view_make_a_configuration() {
     check(&MODEL.replace("neighbours", "neighbors"), "unknown field `neighbors`");
     check("kind = \"particle-transformer\"", "no input group \"vectors\"");
 }
+
+/// `train -o DATASET` put a model among a dataset's files and its card over the dataset's.
+#[test]
+fn a_directory_of_something_else_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("README.md"), "a dataset").unwrap();
+    let error = saved(VIEW).save(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("it holds README.md, and neither a model nor a training"), "{error}");
+    assert_eq!(fs::read_to_string(dir.path().join("README.md")).unwrap(), "a dataset");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    // A training that was interrupted while it wrote the model, and a model that is there.
+    fs::create_dir(dir.path().join("checkpoint")).unwrap();
+    saved(VIEW).save(dir.path()).unwrap();
+    fs::remove_dir(dir.path().join("checkpoint")).unwrap();
+    saved(VIEW).save(dir.path()).unwrap();
+}

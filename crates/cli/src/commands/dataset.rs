@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use fiducial_data::dataset::Dataset;
-
 use crate::failure::Failure;
 use crate::tables::count;
 
 pub(crate) fn verify(directory: &Path) -> Result<(), Failure> {
-    let dataset = Dataset::open(directory)?;
+    let dataset = super::dataset(directory)?;
     let report = dataset.verify()?;
     for problem in &report.problems {
         crate::print(&format!("{problem}\n"))?;

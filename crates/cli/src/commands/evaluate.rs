@@ -4,8 +4,6 @@ use std::path::Path;
 
 use fiducial_bench::regression::{self, EvaluateOptions, RegressionMetrics};
 use fiducial_bench::{Task, protocol};
-use fiducial_data::dataset::Dataset;
-use fiducial_train::SavedModel;
 
 use super::bench::metrics_table;
 use super::quoted;
@@ -46,18 +44,18 @@ fn of_task(options: &Evaluate) -> Result<fiducial_bench::Metrics, Failure> {
         }
     }
     let task = Task::find(&options.task)?;
-    let dataset = options.dataset.as_ref().map(Dataset::open).transpose()?;
+    let dataset = options.dataset.as_deref().map(super::dataset).transpose()?;
     let output = options.output.as_deref();
     Ok(protocol::evaluate_file(&task, dataset.as_ref(), &options.predictions, output)?)
 }
 
 fn of_regression(options: &Evaluate, model: &Path) -> Result<RegressionMetrics, Failure> {
-    let saved = SavedModel::load(model)?;
+    let saved = super::saved_model(model)?;
     let Some(dataset) = &options.dataset else {
         return Err(Failure::usage(format!("evaluate by {}: there is no dataset", model.display()))
             .hint("give the dataset that was predicted on with --dataset DIR"));
     };
-    let dataset = Dataset::open(dataset)?;
+    let dataset = super::dataset(dataset)?;
     let command = command(options);
     let evaluate = EvaluateOptions {
         predictions: &options.predictions,

@@ -15,9 +15,35 @@ pub(crate) mod train;
 pub(crate) mod view;
 pub(crate) mod workers;
 
+use std::path::Path;
+
+use fiducial_data::dataset::{Dataset, MANIFEST};
 use fiducial_models::ComputeDevice;
+use fiducial_train::SavedModel;
 
 use crate::failure::Failure;
+
+/// The prepared dataset in a directory.
+fn dataset(directory: &Path) -> Result<Dataset, Failure> {
+    Dataset::open(directory).map_err(|error| {
+        let failure = Failure::from(error);
+        match directory.join(MANIFEST).exists() {
+            true => failure,
+            false => failure.hint("a dataset is a directory: fiducial prepare VIEW FILES -o DIR"),
+        }
+    })
+}
+
+/// The model in a directory.
+fn saved_model(directory: &Path) -> Result<SavedModel, Failure> {
+    SavedModel::load(directory).map_err(|error| {
+        let failure = Failure::from(error);
+        match directory.join("model.json").exists() {
+            true => failure,
+            false => failure.hint("a model is a directory: fiducial train RECIPE -o DIR"),
+        }
+    })
+}
 
 /// Whether the device that was asked for is there, before anything else is done.
 fn check_device(device: Option<ComputeDevice>) -> Result<(), Failure> {

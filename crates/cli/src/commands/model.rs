@@ -3,9 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use fiducial_data::dataset::Dataset;
 use fiducial_models::import::{Hints, StateDict};
-use fiducial_train::{Card, EXPORT_DIRECTORY, ExportOptions, ExportRecord, SavedModel};
+use fiducial_train::{Card, EXPORT_DIRECTORY, ExportOptions, ExportRecord};
 
 use crate::arguments::{ModelExport, ModelImport};
 use crate::failure::Failure;
@@ -15,7 +14,7 @@ pub(crate) fn info(model: &Path) -> Result<(), Failure> {
     if model.is_file() {
         return weights(model);
     }
-    let saved = SavedModel::load(model)?;
+    let saved = super::saved_model(model)?;
     let info = &saved.info;
     let mut text =
         format!("{}: {} with {} parameters\n", info.name, info.kind, count(info.parameters as u64));
@@ -25,8 +24,11 @@ pub(crate) fn info(model: &Path) -> Result<(), Failure> {
         false => writeln!(text, "predictions: {}", saved.prediction_names().join(", ")),
     };
     for group in saved.view.inputs() {
-        let length =
-            group.length.map_or("one value a jet".to_owned(), |length| format!("{length} constituents"));
+        let length = match (group.shape, group.length) {
+            (Some([height, width]), _) => format!("{height} x {width} pixels"),
+            (None, Some(length)) => format!("{length} constituents"),
+            (None, None) => "one value a jet".to_owned(),
+        };
         let _ = writeln!(text, "input {}: {} variables, {length}", group.name, group.variables.len());
     }
     if info.dataset_version.is_empty() {
@@ -58,7 +60,7 @@ pub(crate) fn card(
     licence: Option<String>,
     intended_use: Option<String>,
 ) -> Result<(), Failure> {
-    let saved = SavedModel::load(model)?;
+    let saved = super::saved_model(model)?;
     let mut card = Card::read(model)?;
     if licence.is_some() || intended_use.is_some() {
         card.licence = licence.or(card.licence);
@@ -70,11 +72,11 @@ pub(crate) fn card(
 }
 
 pub(crate) fn export(options: &ModelExport) -> Result<(), Failure> {
-    let saved = SavedModel::load(&options.model)?;
-    let dataset = options.dataset.as_ref().map(Dataset::open).transpose()?;
+    let saved = super::saved_model(&options.model)?;
+    let dataset = options.dataset.as_deref().map(super::dataset).transpose()?;
     let settings = ExportOptions {
         preprocessing: options.preprocessing,
-        rows: dataset.as_ref().map(|dataset| (dataset, options.split.as_str(), options.jets)),
+        rows: dataset.as_ref().map(|dataset| (dataset, options.split.as_str(), options.jets as usize)),
         output: options.output.as_deref(),
         unproven: options.unproven,
     };

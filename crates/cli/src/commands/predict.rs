@@ -2,9 +2,7 @@
 
 use fiducial_bench::protocol;
 use fiducial_data::batches::{Labels, tensors_with};
-use fiducial_data::dataset::Dataset;
 use fiducial_models::ComputeDevice;
-use fiducial_train::SavedModel;
 
 use crate::arguments::Predict;
 use crate::failure::Failure;
@@ -13,8 +11,8 @@ use crate::tables::count;
 pub(crate) fn run(options: &Predict) -> Result<(), Failure> {
     super::check_device(options.device)?;
     let device = options.device.unwrap_or_else(ComputeDevice::best);
-    let saved = SavedModel::load(&options.model)?.on(device)?;
-    let dataset = Dataset::open(&options.dataset)?;
+    let saved = super::saved_model(&options.model)?.on(device)?;
+    let dataset = super::dataset(&options.dataset)?;
     let tensors =
         tensors_with(&saved.view, &saved.standardisation, &dataset, &options.split, Labels::Absent)?;
     let predictions = protocol::predict(&saved, &tensors)?;

@@ -103,8 +103,8 @@ fn view_and_dataset(
 ) -> Result<(View, Dataset), Failure> {
     let named = recipe.view.as_ref().map(|path| super::view::read(path)).transpose()?;
     let dataset = match (dataset, &recipe.data) {
-        (Some(directory), _) => Dataset::open(directory)?,
-        (None, Some(DataSource::Dataset(directory))) => Dataset::open(directory)?,
+        (Some(directory), _) => super::dataset(directory)?,
+        (None, Some(DataSource::Dataset(directory))) => super::dataset(directory)?,
         (None, Some(source @ DataSource::Files(_))) => {
             let Some(view) = &named else {
                 return Err(Failure::input(format!(
