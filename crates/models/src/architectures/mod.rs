@@ -346,6 +346,12 @@ mod tests {
                 moments.flatten().map(|value| value as f32).collect::<Vec<_>>()
             };
             close(text, &moments(), &forced(moments), 0.1);
+            let measured = || {
+                let moments = network.norm_moments(&inputs).unwrap().0.into_iter();
+                let moments = moments.flat_map(|moments| [moments.mean, moments.deviation]).flatten();
+                moments.map(|value| value as f32).collect::<Vec<_>>()
+            };
+            close(text, &measured(), &forced(measured), 0.1);
             let (_, fused) = run(&network, &inputs);
             let (_, composed) = forced(|| run(&network, &inputs));
             assert!(fused.keys().eq(composed.keys()), "{text}");
