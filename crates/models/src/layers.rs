@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::fused::dense::dense;
+use crate::fused::dense::{self, dense};
 use crate::fused::dropout::dropout;
 use crate::fused::norm::{Moments, Statistics, batch_norm, layer_norm};
 use crate::fused::{Activation, device, from_values, values};
@@ -161,12 +161,10 @@ impl Dense {
     }
 }
 
-/// The same rows through several layers, whose outputs come beside each other: one product instead of several.
+/// The same rows through several layers, whose outputs come beside each other.
 pub(crate) fn side_by_side(layers: &[&Dense], x: Tensor<2>) -> Result<Tensor<2>, Error> {
-    let weight = Tensor::cat(layers.iter().map(|layer| layer.weight.val()).collect(), 1);
-    let biases: Vec<_> = layers.iter().filter_map(|layer| layer.bias.as_ref().map(Param::val)).collect();
-    let bias = (biases.len() == layers.len()).then(|| Tensor::cat(biases, 0));
-    dense(x, weight, bias, Activation::Identity)
+    let parameters = |layer: &&Dense| (layer.weight.val(), layer.bias.as_ref().map(Param::val));
+    dense::side_by_side(x, layers.iter().map(parameters).collect())
 }
 
 /// A chain of [`Dense`] layers with ReLU and dropout after each, then one to the classes.

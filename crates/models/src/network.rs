@@ -6,7 +6,7 @@ use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
 use crate::architectures::Architecture;
-use crate::fused::kernel::{precision, with_precision};
+use crate::fused::kernel::{TILE, awake, precision, with_precision};
 use crate::fused::{self, from_values, values};
 use crate::layers::{Initialiser, Pass};
 use crate::{ComputeDevice, Error, Inputs, ModelConfig, NormMoments};
@@ -119,7 +119,8 @@ impl Network {
             return pass();
         }
         let precision = precision();
-        rayon::scope(|_| with_precision(precision, pass))
+        let pass = || with_precision(precision, pass);
+        if inputs.constituents() <= TILE { awake(pass) } else { rayon::scope(|_| pass()) }
     }
 
     /// The probability of each class, (jets, classes) row-major.

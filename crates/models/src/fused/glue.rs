@@ -39,6 +39,11 @@ impl Array {
         Self(FlexTensor::from_data(TensorData::new(values, shape)))
     }
 
+    /// A tensor of these numbers that no gradient comes back to.
+    pub(crate) fn into_tensor<const D: usize>(self) -> Tensor<D> {
+        Tensor::from_primitive::<Flex>(self.0)
+    }
+
     fn from_flex(tensor: FlexTensor) -> Self {
         if tensor.as_slice::<f32>().is_some() { Self(tensor) } else { Self(tensor.to_contiguous()) }
     }
@@ -116,6 +121,14 @@ impl Operand {
         }
     }
 
+    /// The numbers, of which no gradient will be asked.
+    pub(crate) fn untracked(self) -> Array {
+        Array::from_flex(match self {
+            Self::Plain(tensor) => tensor,
+            Self::Tracked(tensor) => tensor.into_primitive(),
+        })
+    }
+
     fn track(self) -> FloatTensor<Tracking> {
         match self {
             Self::Plain(tensor) => Tracking::from_inner(tensor),
@@ -133,11 +146,7 @@ pub(crate) fn apply<const N: usize, const D: usize, S: Gradient<N>>(
     forward: impl FnOnce([Array; N], bool) -> (Array, Option<S>),
 ) -> Result<Tensor<D>, Error> {
     if inputs.iter().all(|input| matches!(input, Operand::Plain(_))) {
-        let arrays = inputs.map(|input| match input {
-            Operand::Plain(tensor) => Array::from_flex(tensor),
-            Operand::Tracked(tensor) => Array::from_flex(tensor.into_primitive()),
-        });
-        return Ok(Tensor::from_primitive::<Flex>(forward(arrays, false).0.0));
+        return Ok(forward(inputs.map(Operand::untracked), false).0.into_tensor());
     }
     let inputs = inputs.map(Operand::track);
     #[allow(clippy::redundant_closure_for_method_calls, reason = "the type's name has five parts")]
