@@ -319,6 +319,34 @@ proptest! {
         }
     }
 
+    /// Truths are counted in words where lists are short: lists of up to 150 items, of a batch that begins anywhere in a longer one.
+    #[test]
+    fn truths_of_lists_are_those_of_their_items(
+        lists in prop::collection::vec(prop::collection::vec(-3_i8..4, 0..150), 1..12),
+        empty in 0_usize..12,
+        first in 0_usize..12,
+    ) {
+        let mut lists = lists;
+        lists.insert(empty.min(lists.len()), Vec::new());
+        let first = first.min(lists.len() - 1);
+        let column = ListArray::from_iter_primitive::<Float64Type, _, _>(
+            lists.iter().map(|list| Some(list.iter().map(|x| Some(f64::from(*x))))),
+        );
+        let batch = RecordBatch::try_from_iter([("p", Arc::new(column) as ArrayRef)]).unwrap();
+        let batch = batch.slice(first, lists.len() - first);
+        let evaluate = |text: &str| {
+            let values = Expr::parse(text).unwrap().evaluate(&Environment::new(&batch)).unwrap();
+            values.numbers().to_vec()
+        };
+        let expected = |f: fn(&[i8]) -> usize| lists[first..].iter().map(|list| f(list) as f64).collect::<Vec<_>>();
+        let positive = |list: &[i8]| list.iter().filter(|x| **x > 0).count();
+        prop_assert_eq!(evaluate("sum(p > 0)"), expected(positive));
+        prop_assert_eq!(evaluate("sum(0 < p)"), expected(positive));
+        prop_assert_eq!(evaluate("sum(p * p > p)"), expected(|list| list.iter().filter(|x| **x * **x > **x).count()));
+        prop_assert_eq!(evaluate("any(p > 2)"), expected(|list| usize::from(list.contains(&3))));
+        prop_assert_eq!(evaluate("all(p > -3)"), expected(|list| usize::from(!list.contains(&-3))));
+    }
+
     #[test]
     fn the_normal_form_is_the_same_expression(tree in number()) {
         let expr = Expr::parse(&tree.text()).unwrap();

@@ -1,6 +1,8 @@
 //! Arithmetic, comparisons and logic.
 
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, ScalarBuffer};
+use std::ops::Range;
+
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, ScalarBuffer};
 
 use super::broadcast::Operand;
 use super::error::Fault;
@@ -282,15 +284,36 @@ fn compare_pair<T: ArrowNativeType>(
     f: impl Fn(T, T) -> bool,
 ) -> BooleanBuffer {
     match (a.constant(), b.constant()) {
-        (_, Some(b)) if a.constant().is_none() => pack(a.values(), |a| f(a, b)),
-        (Some(a), None) => pack(b.values(), |b| f(a, b)),
-        _ => BooleanBuffer::collect_bool(length, |i| f(a.at(i), b.at(i))),
+        (Some(a), Some(b)) => BooleanBuffer::collect_bool(length, |_| f(a, b)),
+        (None, Some(b)) => pack(length, |rows, truths| {
+            truths.iter_mut().zip(&a.values()[rows]).for_each(|(truth, a)| *truth = u8::from(f(*a, b)));
+        }),
+        (Some(a), None) => pack(length, |rows, truths| {
+            truths.iter_mut().zip(&b.values()[rows]).for_each(|(truth, b)| *truth = u8::from(f(a, *b)));
+        }),
+        (None, None) => pack(length, |rows, truths| {
+            let pairs = a.values()[rows.clone()].iter().zip(&b.values()[rows]);
+            truths.iter_mut().zip(pairs).for_each(|(truth, (a, b))| *truth = u8::from(f(*a, *b)));
+        }),
     }
 }
 
-/// One bit for each value.
-fn pack<T: Copy>(values: &[T], f: impl Fn(T) -> bool) -> BooleanBuffer {
-    BooleanBuffer::collect_bool(values.len(), |i| f(values[i]))
+/// One bit for each of so many places. `write` sets the bytes of up to 64 of them to 0 or 1: a loop over bytes becomes vector
+/// instructions, and one over bits does not.
+fn pack(length: usize, write: impl Fn(Range<usize>, &mut [u8])) -> BooleanBuffer {
+    let words = (0..length).step_by(64).map(|start| {
+        let mut truths = [0; 64];
+        let rows = start..length.min(start + 64);
+        let number = rows.len();
+        write(rows, &mut truths[..number]);
+        let mut bits = [0; 8];
+        for (bits, truths) in bits.iter_mut().zip(truths.as_chunks::<8>().0) {
+            // The product moves the lowest bit of byte i to bit 56 + i.
+            *bits = (u64::from_le_bytes(*truths).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8;
+        }
+        u64::from_le_bytes(bits)
+    });
+    BooleanBuffer::new(Buffer::from_vec(words.collect::<Vec<_>>()), 0, length)
 }
 
 fn integers(

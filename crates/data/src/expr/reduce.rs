@@ -36,6 +36,23 @@ fn ranges(offsets: &OffsetBuffer<i32>) -> impl ExactSizeIterator<Item = Range<us
     offsets.windows(2).map(|list| list[0] as usize..list[1] as usize)
 }
 
+/// How many items of a list are true. Those of a short one are counted in a word.
+fn true_items(items: &BooleanBuffer, list: &Range<usize>) -> usize {
+    match list.len() {
+        0 => return 0,
+        1..=56 => {}
+        _ => return items.slice(list.start, list.len()).count_set_bits(),
+    }
+    let first = items.offset() + list.start;
+    match items.values().get(first / 8..).and_then(|bytes| bytes.first_chunk()) {
+        Some(word) => {
+            let bits = u64::from_le_bytes(*word) >> (first % 8) & ((1 << list.len()) - 1);
+            bits.count_ones() as usize
+        }
+        None => list.clone().filter(|&item| items.value(item)).count(),
+    }
+}
+
 /// One value for each list.
 struct Reducer<'a> {
     machine: &'a Machine<'a>,
@@ -126,9 +143,9 @@ impl Reducer<'_> {
     fn truth(&self, reduction: Reduction) -> Result<Value, Fault> {
         let items = self.machine.booleans(self.x, &self.x.value.shape)?;
         let result: Vec<bool> = ranges(self.offsets)
-            .map(|mut list| match reduction {
-                Reduction::Any => list.any(|i| items.value(i)),
-                _ => list.all(|i| items.value(i)),
+            .map(|list| match reduction {
+                Reduction::Any => true_items(&items, &list) > 0,
+                _ => true_items(&items, &list) == list.len(),
             })
             .collect();
         Ok(Value::plain(Data::Booleans(result.into()), self.shape.clone()))
@@ -149,11 +166,9 @@ impl Reducer<'_> {
                     .map(|list| items[list].iter().fold(0.0, |sum, item| sum + item))
                     .collect(),
             ),
-            Content::Plain(Data::Booleans(items)) => Data::Integers(
-                ranges(self.offsets)
-                    .map(|list| list.map(|i| i64::from(items.value(i))).sum::<i64>())
-                    .collect(),
-            ),
+            Content::Plain(Data::Booleans(items)) => {
+                Data::Integers(ranges(self.offsets).map(|list| true_items(items, &list) as i64).collect())
+            }
             Content::Plain(Data::Integers(items)) => {
                 let mut sums = Vec::with_capacity(self.offsets.len() - 1);
                 for (i, list) in ranges(self.offsets).enumerate() {

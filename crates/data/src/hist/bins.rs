@@ -107,7 +107,7 @@ impl Bins {
             let weights = weights.unwrap_or(&ones[..x.len()]);
             self.add_sums(vectorised(
                 #[inline(always)]
-                || sums_1d(x, weights, &within(places, last)),
+                || sums_1d(x, weights, places, last),
             ));
         }
     }
@@ -131,11 +131,7 @@ impl Bins {
             let weights = weights.unwrap_or(&ones[..x.len()]);
             self.add_sums(vectorised(
                 #[inline(always)]
-                || {
-                    let (mut inside, columns) = (within(rows, lasts[0]), within(columns, lasts[1]));
-                    inside.iter_mut().zip(columns).for_each(|(inside, is_column)| *inside &= is_column);
-                    sums_2d(x, y, weights, &inside)
-                },
+                || sums_2d([x, y, weights], [rows, columns], lasts),
             ));
         }
     }
@@ -187,64 +183,83 @@ fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
 }
 
-/// Which places are those of a bin: neither underflow nor overflow, nor [`NOWHERE`].
+/// Whether a place is that of a bin: neither underflow nor overflow, nor [`NOWHERE`].
 #[inline(always)]
-fn within(places: &[u32], last: u32) -> [bool; BLOCK] {
-    let mut inside = [false; BLOCK];
-    for (inside, place) in inside.iter_mut().zip(places) {
-        *inside = place.wrapping_sub(1) < last - 1;
-    }
-    inside
+fn within(place: u32, last: u32) -> bool {
+    place.wrapping_sub(1) < last - 1
 }
 
-/// w, w², wx and wx² of the entries inside, summed.
-#[inline(always)]
-fn sums_1d(x: &[f64], weights: &[f64], inside: &[bool; BLOCK]) -> [f64; 4] {
-    let (w, x) = (&chosen(weights, weights, inside), &chosen(x, weights, inside));
-    let wx = &products(w, x);
-    [dot(w, &[1.0; BLOCK]), dot(w, w), dot(w, x), dot(wx, x)]
-}
-
-/// w, w², wx, wx², wy, wy² and wxy of the entries inside, summed.
-#[inline(always)]
-fn sums_2d(x: &[f64], y: &[f64], weights: &[f64], inside: &[bool; BLOCK]) -> [f64; 7] {
-    let (w, x, y) =
-        (&chosen(weights, weights, inside), &chosen(x, weights, inside), &chosen(y, weights, inside));
-    let (wx, wy) = (&products(w, x), &products(w, y));
-    [dot(w, &[1.0; BLOCK]), dot(w, w), dot(w, x), dot(wx, x), dot(w, y), dot(wy, y), dot(wx, y)]
-}
-
-/// The values inside, and 0 for others, for those whose weight is not a number, and behind the last one.
-#[inline(always)]
-fn chosen(values: &[f64], weights: &[f64], inside: &[bool; BLOCK]) -> [f64; BLOCK] {
-    let mut out = [0.0; BLOCK];
-    for ((out, inside), (&value, weight)) in out.iter_mut().zip(inside).zip(values.iter().zip(weights)) {
-        *out = if *inside & !weight.is_nan() { value } else { 0.0 };
-    }
-    out
-}
-
-#[inline(always)]
-fn products(a: &[f64; BLOCK], b: &[f64; BLOCK]) -> [f64; BLOCK] {
-    let mut out = [0.0; BLOCK];
-    for (out, (a, b)) in out.iter_mut().zip(a.iter().zip(b)) {
-        *out = a * b;
-    }
-    out
-}
-
-/// The sum of products, in [`LANES`] sums that are added up at the end. Places are counted, since adapters of iterators stay calls
-/// here, one for each eight numbers.
+/// w, w², wx and wx² of the entries inside, summed. All sums are taken in one walk over the entries: arrays of what is inside, made
+/// before, were copied more often than they were added up. Chunks and lanes are counted, since adapters of iterators and of arrays
+/// stay calls here.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "loops over places become vector instructions")]
-fn dot(a: &[f64; BLOCK], b: &[f64; BLOCK]) -> f64 {
-    let mut sums = [0.0; LANES];
-    for first in (0..BLOCK).step_by(LANES) {
+fn sums_1d(x: &[f64], weights: &[f64], places: &[u32], last: u32) -> [f64; 4] {
+    let mut sums = [[0.0; LANES]; 4];
+    let ([xs, ws], ps) = ([x.as_chunks::<LANES>().0, weights.as_chunks().0], places.as_chunks::<LANES>().0);
+    for chunk in 0..xs.len() {
+        let (x, weights, places) = (&xs[chunk], &ws[chunk], &ps[chunk]);
         for lane in 0..LANES {
-            sums[lane] += a[first + lane] * b[first + lane];
+            add_1d(&mut sums, lane, x[lane], weights[lane], within(places[lane], last));
         }
     }
-    sums.iter().sum()
+    for entry in LANES * xs.len()..x.len() {
+        add_1d(&mut sums, entry % LANES, x[entry], weights[entry], within(places[entry], last));
+    }
+    sums.map(|lanes| lanes.iter().sum())
+}
+
+/// w, w², wx, wx², wy, wy² and wxy of the entries inside, summed as in [`sums_1d`]: of x, y and the weights, and of the places on both
+/// axes.
+#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "loops over places become vector instructions")]
+fn sums_2d([x, y, weights]: [&[f64]; 3], [rows, columns]: [&[u32]; 2], lasts: [u32; 2]) -> [f64; 7] {
+    let mut sums = [[0.0; LANES]; 7];
+    let (xs, ys, ws) = (x.as_chunks::<LANES>().0, y.as_chunks::<LANES>().0, weights.as_chunks::<LANES>().0);
+    let (rs, cs) = (rows.as_chunks::<LANES>().0, columns.as_chunks::<LANES>().0);
+    for chunk in 0..xs.len() {
+        let (x, y, weights) = (&xs[chunk], &ys[chunk], &ws[chunk]);
+        let (rows, columns) = (&rs[chunk], &cs[chunk]);
+        for lane in 0..LANES {
+            let inside = within(rows[lane], lasts[0]) & within(columns[lane], lasts[1]);
+            add_2d(&mut sums, lane, [x[lane], y[lane]], weights[lane], inside);
+        }
+    }
+    for entry in LANES * xs.len()..x.len() {
+        let inside = within(rows[entry], lasts[0]) & within(columns[entry], lasts[1]);
+        add_2d(&mut sums, entry % LANES, [x[entry], y[entry]], weights[entry], inside);
+    }
+    sums.map(|lanes| lanes.iter().sum())
+}
+
+#[inline(always)]
+fn add_1d(sums: &mut [[f64; LANES]; 4], lane: usize, x: f64, weight: f64, inside: bool) {
+    let counts = inside & !weight.is_nan();
+    let (w, x) = (chosen(weight, counts), chosen(x, counts));
+    sums[0][lane] += w;
+    sums[1][lane] += w * w;
+    sums[2][lane] += w * x;
+    sums[3][lane] += w * x * x;
+}
+
+#[inline(always)]
+fn add_2d(sums: &mut [[f64; LANES]; 7], lane: usize, [x, y]: [f64; 2], weight: f64, inside: bool) {
+    let counts = inside & !weight.is_nan();
+    let (w, x, y) = (chosen(weight, counts), chosen(x, counts), chosen(y, counts));
+    let (wx, wy) = (w * x, w * y);
+    sums[0][lane] += w;
+    sums[1][lane] += w * w;
+    sums[2][lane] += wx;
+    sums[3][lane] += wx * x;
+    sums[4][lane] += wy;
+    sums[5][lane] += wy * y;
+    sums[6][lane] += wx * y;
+}
+
+/// A number of an entry that counts, and 0 of others.
+#[inline(always)]
+fn chosen(number: f64, counts: bool) -> f64 {
+    if counts { number } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -119,7 +119,8 @@ impl Pass<'_> {
         let (chosen, passed) = self.select(source, &first, rows.start)?;
         if chosen.has_true() {
             let broken = |error: arrow_schema::ArrowError| Error::malformed(source.path(), error.to_string());
-            let first = filter_record_batch(&first, &chosen).map_err(broken)?;
+            let first =
+                filter_record_batch(&self.needed(&first).map_err(broken)?, &chosen).map_err(broken)?;
             let more = source.read_chosen(&more, rows.clone(), &chosen)?;
             let left = beside(&first, &more).map_err(broken)?;
             let numbers: Vec<u64> =
@@ -127,6 +128,13 @@ impl Pass<'_> {
             self.fill(source, &left, &numbers, &mut bins)?;
         }
         Ok((bins, passed))
+    }
+
+    /// Of the columns of the selection, those that are filled from too.
+    fn needed(&self, batch: &RecordBatch) -> Result<RecordBatch, arrow_schema::ArrowError> {
+        let names = self.selecting.iter().enumerate();
+        let kept = names.filter(|(_, name)| self.filling.contains(*name)).map(|(place, _)| place);
+        batch.project(&kept.collect::<Vec<_>>())
     }
 
     /// The rows that pass the selection, and how many each clause leaves.
