@@ -70,7 +70,7 @@ pub(crate) fn side_by_side(
         outputs += weight.columns();
         parts.extend(columns_of(rows, inputs, weight.columns()).into_iter().map(|part| (layer, part)));
     }
-    Ok(Array::new(in_columns(&x, outputs, parts, Activation::Identity), [rows, outputs]).into_tensor())
+    Ok(Array::new(in_columns(&x, outputs, &parts, Activation::Identity), [rows, outputs]).into_tensor())
 }
 
 /// The output, and what the backward of the activation needs: its output or its derivative.
@@ -111,7 +111,7 @@ fn forward(
     let columns = columns_of(rows, inputs, outputs);
     let output = if columns.len() > 1 {
         let layer = Columns { weight: w, bias, first: 0 };
-        in_columns(x, outputs, columns.into_iter().map(|part| (layer, part)).collect(), activation)
+        in_columns(x, outputs, &columns.into_iter().map(|part| (layer, part)).collect::<Vec<_>>(), activation)
     } else {
         let (output, _) = fill(&tiles, outputs, |tile, room| {
             let output = room.product(Matrix::new(argument(tile), inputs), weight, 1.0);
@@ -142,7 +142,7 @@ struct Columns<'a> {
 fn in_columns(
     x: &Array,
     outputs: usize,
-    parts: Vec<(Columns<'_>, Range<usize>)>,
+    parts: &[(Columns<'_>, Range<usize>)],
     activation: Activation,
 ) -> Vec<f32> {
     let places: Vec<_> =
