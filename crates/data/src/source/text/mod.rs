@@ -1,9 +1,10 @@
-//! Generated events as text: LHE and HepMC3.
+//! Generated events as text: LHE, HepMC2 and HepMC3.
 //!
 //! Opening a file finds where each event begins; reading parses the events that are asked for, side by side, and of them
 //! only the columns that are asked for. Numbers in text are parsed to the nearest double.
 
 mod hepmc;
+mod hepmc2;
 mod lhe;
 mod sheet;
 
@@ -28,13 +29,13 @@ const PARTITION_BYTES: usize = 64 << 20;
 /// Why an event cannot be read: the line within it, from 0, and the reason.
 type Fault = (usize, String);
 
-/// What the two formats tell apart.
+/// What the formats tell apart.
 enum Format {
     Lhe(lhe::Header),
     HepMc(hepmc::Header),
 }
 
-/// An LHE or HepMC3 file.
+/// An LHE or HepMC file.
 pub struct EventSource {
     path: PathBuf,
     bytes: Bytes,
@@ -51,10 +52,10 @@ pub(super) fn is_events(start: &[u8]) -> bool {
 }
 
 impl EventSource {
-    /// Opens an LHE or HepMC3 file, plain or compressed, and finds its events.
+    /// Opens an LHE, HepMC2 or HepMC3 file, plain or compressed, and finds its events.
     ///
     /// # Errors
-    /// When the file cannot be read or is neither.
+    /// When the file cannot be read or is of none of these formats.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let bytes = Bytes::unpack(path)?;
         let bad = |reason: String| Error::malformed(path, reason);
