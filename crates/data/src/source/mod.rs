@@ -213,7 +213,8 @@ impl Format {
         } else {
             // A text of any kind may be CSV: only its name says whether it is meant to be.
             let is_text = !start.is_empty() && !start.contains(&0);
-            (is_text && [".csv", ".tsv"].iter().any(|end| name.ends_with(end))).then_some(Self::Csv)
+            (is_text && [".csv", ".tsv", ".txt", ".dat"].iter().any(|end| name.ends_with(end)))
+                .then_some(Self::Csv)
         }
     }
 }
@@ -237,7 +238,7 @@ fn open_local(file: &Path, path: &Path, options: &OpenOptions) -> Result<Box<dyn
     let name = name.split_once('?').map_or(name.as_str(), |(name, _)| name);
     let name = [".gz", ".zst", ".xz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     let format = Format::of(&start, name).ok_or_else(|| {
-        let known = "ROOT, Parquet, HDF5, NumPy, LHE, HepMC3 or, by its name, CSV";
+        let known = "ROOT, Parquet, HDF5, NumPy, LHE, HepMC or, by its name (.csv, .tsv, .txt, .dat), CSV";
         Error::malformed(path, format!("its first bytes are those of no format that is known ({known})"))
     })?;
     let refuse =
@@ -255,7 +256,16 @@ fn open_local(file: &Path, path: &Path, options: &OpenOptions) -> Result<Box<dyn
         Format::Hdf5 => Box::new(ArraySource::open_hdf5(file, options)?),
         Format::NumPy => Box::new(ArraySource::open_numpy(file, options)?),
         Format::Events => Box::new(EventSource::open(file)?),
-        Format::Csv => Box::new(CsvSource::open(file, options)?),
+        Format::Csv => {
+            let source = CsvSource::open(file, options)?;
+            // Under these names there are texts of any kind.
+            if (name.ends_with(".txt") || name.ends_with(".dat")) && source.is_plain_text() {
+                let reason =
+                    "it has one column of texts, so that it is no table; one that is may be called .csv";
+                return Err(Error::malformed(path, reason));
+            }
+            Box::new(source)
+        }
     })
 }
 

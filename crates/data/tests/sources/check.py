@@ -103,6 +103,10 @@ def csv():
         if name == "bare.csv":
             frame.columns = [f"column_{i}" for i in frame.columns]
         columns(name, "", {column: frame[column].tolist() for column in frame})
+    frame = pandas.read_csv(FIXTURES / "missing.csv", comment="#", sep=";")
+    columns("missing.csv", "", {column: frame[column].tolist() for column in frame})
+    numbers = numpy.loadtxt(FIXTURES / "savetxt.txt")
+    columns("savetxt.txt", "", dict(zip(("pt", "eta", "phi"), numbers.T.tolist())))
 
 
 def lhe():
@@ -146,6 +150,39 @@ def hepmc():
         columns(name, "", {column: [row[column] for row in rows] for column in rows[0]})
 
 
-for compare in (hdf5, frames, numpy_files, csv, lhe, hepmc):
+def hepmc2():
+    """pyhepmc sorts the particles and numbers them anew: they are compared one by one, with the places of their vertices."""
+    for name in ("gev_mm.hepmc2", "mev_cm.hepmc2"):
+        energy, length = (1.0, 1.0) if name.startswith("gev") else (1e-3, 10.0)
+        rows = made(name).to_pylist()
+        with pyhepmc.open(FIXTURES / name) as file:
+            # The names are the run's: each event's own while it is the last that was read.
+            events = [(event, list(event.weight_names) if name.startswith("gev") else ["0", "1"]) for event in file]
+        assert len(rows) == len(events) == 12
+        place = lambda v: None if v is None or v.id == 0 else tuple(getattr(v.position, axis) * length for axis in "xyzt")
+        for row, (event, names) in zip(rows, events):
+            momentum = lambda p: tuple(getattr(p.momentum, axis) * energy for axis in ("px", "py", "pz", "e"))
+            expected = [
+                (p.pid, p.status, momentum(p), p.generated_mass * energy, place(p.production_vertex), place(p.end_vertex))
+                for p in event.particles
+            ]
+            vertices = dict(zip(row["vertex_id"], zip(*(row[f"vertex_{axis}"] for axis in "xyzt"))))
+            members = ("id", "status", "px", "py", "pz", "e", "mass", "parent", "end_vertex")
+            found = [
+                (pid, status, (px, py, pz, e), mass, vertices.get(parent), vertices.get(end))
+                for pid, status, px, py, pz, e, mass, parent, end in zip(*(row[f"particle_{member}"] for member in members))
+            ]
+            key = lambda particle: particle[:4]
+            same(name, sorted(found, key=key), sorted(expected, key=key))
+            same(name, sorted(vertices.values()), sorted(map(place, event.vertices)))
+            same(name, [row["event_number"], row["process"]], [event.event_number, event.attributes["signal_process_id"]])
+            weights = dict(zip(names, event.weights))
+            same(name, [row[f"weight_{name}"] for name in sorted(weights)], [weights[name] for name in sorted(weights)])
+            attributes = {"scale": "event_scale", "alpha_qcd": "alphaQCD", "alpha_qed": "alphaQED"}
+            for column, attribute in attributes.items():
+                same(name, [row[column]], [event.attributes[attribute]])
+
+
+for compare in (hdf5, frames, numpy_files, csv, lhe, hepmc, hepmc2):
     compare()
 print("ok")

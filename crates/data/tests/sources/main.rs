@@ -1,10 +1,11 @@
-//! HDF5, NumPy, CSV, LHE and HepMC3 files: values as the field's own readers give them, in any ranges of rows, and an error
+//! HDF5, NumPy, CSV, LHE and HepMC files: values as the field's own readers give them, in any ranges of rows, and an error
 //! or a value for any bytes. `make.py` made the fixtures.
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
 
 mod bad_files;
 mod remote;
 mod views;
+mod wild_csv;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,7 +24,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 }
 
 /// Every fixture with the tables that are read of it.
-const TABLES: [(&str, Option<&str>); 29] = [
+const TABLES: [(&str, Option<&str>); 33] = [
     ("plain.h5", None),
     ("gzip.h5", None),
     ("latest.h5", None),
@@ -49,10 +50,14 @@ const TABLES: [(&str, Option<&str>); 29] = [
     ("hits.tsv", None),
     ("bare.csv", None),
     ("gaps.csv", None),
+    ("missing.csv", None),
+    ("savetxt.txt", None),
     ("events.lhe", None),
     ("events.lhe.xz", None),
     ("gev_mm.hepmc3", None),
     ("mev_cm.hepmc3", None),
+    ("gev_mm.hepmc2", None),
+    ("mev_cm.hepmc2", None),
 ];
 
 fn open(name: &str, table: Option<&str>) -> Box<dyn Source> {
@@ -290,8 +295,26 @@ fn texts_that_break_off_name_the_line() {
         &good.replacen("E 100 2", "E 100 3", 1),
         "2 vertices and 4 particles where 3 and 4 are promised",
     );
-    check("d.hepmc", &good.replace("Asciiv3", "IO_GenEvent"), "another format");
+    check("d.hepmc", &good.replace("Asciiv3", "IO_Ascii"), "another format than what can be read");
     check("e.hepmc", &good[..good.len() / 2], "cut short after");
+    let two = std::fs::read_to_string(fixture("gev_mm.hepmc2")).unwrap();
+    check("f.hepmc", &[good.as_str(), &two].concat(), "another format than what the file begins with");
+    check("g.hepmc", &two[..two.len() / 2], "cut short after 5 events");
+    let lines: Vec<&str> = two.split_inclusive('\n').collect();
+    let without = |start: &str| {
+        let gone = lines.iter().rposition(|line| line.starts_with(start)).unwrap();
+        [&lines[..gone], &lines[gone + 1..]].concat().concat()
+    };
+    check("h.hepmc", &without("P 1000"), "the vertex -3 has 2 outgoing particles where 3 are promised");
+    check("i.hepmc", &without("P 10002"), "the vertex -1 has 1 incoming particles where 2 are promised");
+    check("j.hepmc", &without("V -3"), "it has 1 vertices where 2 are promised");
+    check("k.hepmc", &without("U "), "it has no units before its vertices");
+    check("l.hepmc", &two.replacen("N 2", "N 3", 1), "it names 2 weights where 3 are promised");
+    check("m.hepmc", &two.replacen("scale up", "nominal", 1), "two weights have one name");
+    let last = two.rfind("\"scale up\"").unwrap();
+    let renamed = [&two[..last], "\"other\"", &two[last + 10..]].concat();
+    check("n.hepmc", &renamed, "weight `scale up` is not there");
+    check("o.hepmc", &two.replacen(" 10002 0 2 ", " 10002 0 3 ", 1), "3 are promised");
 }
 
 /// `cat a.hepmc b.hepmc` is a file that HepMC3 reads, and the events of the second one were left out in silence.

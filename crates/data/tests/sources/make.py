@@ -195,6 +195,57 @@ def hepmc():
                 file.write(event)
 
 
+HEPMC2 = """
+HepMC::Version 2.06.09
+HepMC::IO_GenEvent-START_EVENT_LISTING
+{}HepMC::IO_GenEvent-END_EVENT_LISTING
+"""
+
+
+def hepmc2():
+    """As HepMC 2.06 writes it: two beams from nowhere, a product of which another vertex makes more."""
+    e = lambda value: f"{value:.16e}"
+    for name, units, names in (("gev_mm", "GEV MM", ["nominal", "scale up"]), ("mev_cm", "MEV CM", None)):
+        text = ""
+        for number in range(12):
+            momenta = iter(random.normal(size=(9, 5)) + (0, 0, 0, 9, 3))
+            barcode = iter(range(10001, 11000))
+            particle = lambda pid, status, end, flow="0": (
+                f"P {next(barcode)} {pid} {' '.join(map(e, next(momenta)))} {status} 0 0 {end} {flow}\n"
+            )
+            vertex = lambda id, orphans, out, weights="0": (
+                f"V {id} {number % 3} {' '.join(map(e, random.normal(size=4)))} {orphans} {out} {weights}\n"
+            )
+            weights = [1.0 + number, -0.5]
+            random_states = "2 17 -4" if number % 2 else "0"
+            text += f"E {number} -1 {e(91.2)} {e(0.118)} {e(1 / 128)} {221 + number} -1 2 10001 10002 {random_states} 2"
+            order = names if not names or number % 4 else names[::-1]
+            text += "".join(f" {e(weight)}" for weight in (weights[::-1] if order != names else weights)) + "\n"
+            if names:
+                text += f"N 2 {' '.join(f'{chr(34)}{name}{chr(34)}' for name in order)}\n"
+            text += f"U {units}\nC {e(1.5e3)} {e(2.0)}\nF 21 21 {e(0.1)} {e(0.2)} {e(91.2)} {e(1)} {e(2)} 0 0\n"
+            text += vertex(-1, 2, 2, f"1 {e(0.5)}") + particle(2212, 4, -1) + particle(2212, 4, -1)
+            text += particle(23, 2, -3) + particle(21, 1, 0, "2 1 501 2 502")
+            text += vertex(-3, 0, 1 + number % 3) + "".join(particle(11, 1, 0) for _ in range(1 + number % 3))
+        (OUT / f"{name}.hepmc2").write_text(HEPMC2.format(text))
+
+
+def wild_csv():
+    n = 40
+    frame = pandas.DataFrame({
+        "n": pandas.array(random.integers(-9, 9, n), dtype="Int64"),
+        "pt": random.exponential(40, n),
+        "is_b": pandas.array(random.uniform(size=n) > 0.5, dtype="boolean"),
+        "name": [f"jet {i}" for i in range(n)],
+    })
+    for gaps, column in enumerate(("n", "pt", "is_b")):
+        frame.loc[frame.index % 5 == gaps, column] = None
+    with open(OUT / "missing.csv", "w") as file:
+        file.write("# made by pandas, with gaps, of two kinds\n#\n")
+        frame.to_csv(file, index=False, na_rep="NA", sep=";")
+    numpy.savetxt(OUT / "savetxt.txt", random.normal(size=(n, 3)), header="pt eta phi", comments="# GeV and radians\n# ")
+
+
 def catalogue():
     """Files of the layouts of public datasets, with jets of up to 12 particles that are filled up with zeros."""
     n, most = 100, 12
@@ -240,5 +291,5 @@ def catalogue():
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
-    for make in (hdf5, pandas_frames, numpy_files, parquet, csv, lhe, hepmc, catalogue):
+    for make in (hdf5, pandas_frames, numpy_files, parquet, csv, lhe, hepmc, catalogue, hepmc2, wild_csv):
         make()
