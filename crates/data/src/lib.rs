@@ -10,6 +10,7 @@
 //! | [`dataset`] | Parquet shards with a card, checksums and machine-readable metadata |
 //! | [`batches`] | a dataset and a view to padded, standardised tensors |
 //! | [`convert`] | one table to ROOT, Parquet or Arrow |
+//! | [`ipc`] | rows as bytes, for another process |
 //! | [`fetch`] | public datasets, downloaded, resumed and checked |
 //! | [`catalogue`] | the public datasets that the field measures itself on |
 #![deny(missing_docs)]
@@ -21,6 +22,8 @@ pub mod dataset;
 pub mod expr;
 pub mod fetch;
 pub mod hist;
+pub mod ipc;
 pub mod prepare;
 pub mod source;
+mod types;
 pub mod view;

@@ -2,13 +2,17 @@
 #![allow(clippy::print_stderr, reason = "tests say why they are skipped")]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::DataType;
+use arrow_array::types::Float32Type;
+use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, ListArray, RecordBatch, StructArray};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field};
 use arrow_select::concat::concat_batches;
 use fiducial_data::convert::{ConvertOptions, RootForm, convert, split_object};
 use fiducial_data::source::{self, Source};
+use parquet::arrow::ArrowWriter;
 
 fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benchmarks/jet-tagging/top/sample/top_tagging.root")
@@ -264,5 +268,47 @@ fn files_and_objects_are_told_apart() {
         ("a.root:", "a.root:", None),
     ] {
         assert_eq!(split_object(text), (PathBuf::from(file), object.map(str::to_owned)), "{text}");
+    }
+}
+
+/// pyarrow fails on a fixed-size list that cannot be null in a record that is ("Expected all lists to be of size=2"), not on one that
+/// can: of records that may be null such lists may be null too.
+#[test]
+fn arrays_in_records_that_may_be_null_are_nullable_in_parquet() {
+    let item = Arc::new(Field::new("item", DataType::Float32, false));
+    let pair = FixedSizeListArray::new(
+        item,
+        2,
+        Arc::new(Float32Array::from(vec![1.0, 2.0, 0.0, 0.0, 3.0, 4.0])),
+        None,
+    );
+    let members = vec![Field::new("p", pair.data_type().clone(), false)];
+    let record = |nulls: Option<Vec<bool>>| {
+        let arrays = vec![Arc::new(pair.clone()) as ArrayRef];
+        Arc::new(StructArray::new(members.clone().into(), arrays, nulls.map(Into::into))) as ArrayRef
+    };
+    let records = record(Some(vec![true, false, true]));
+    let item = Arc::new(Field::new("item", records.data_type().clone(), true));
+    let ends = OffsetBuffer::from_lengths([2, 0, 1]);
+    let lists = Arc::new(ListArray::new(item, ends, records.clone(), None)) as ArrayRef;
+    let columns = [("one", records, true), ("many", lists, false), ("sure", record(None), false)];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("it is a batch");
+    let directory = tempfile::tempdir().expect("there is room");
+    let (from, to) = (directory.path().join("a.parquet"), directory.path().join("b.parquet"));
+    let file = std::fs::File::create(&from).expect("it can be written");
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("it begins");
+    writer.write(&batch).expect("it is written");
+    writer.close().expect("it ends");
+    convert(&*source::open(&from, None).expect("it opens"), &to, "table", &options(&[]))
+        .expect("it converts");
+    let made = source::open(&to, None).expect("it opens");
+    let made = rows(&*made, &["one", "many", "sure"]);
+    for (column, is_nullable) in [("one", true), ("many", true), ("sure", false)] {
+        let array = made.column_by_name(column).expect("it is there");
+        let records = array.as_list_opt::<i32>().map_or(array, |list| list.values()).as_struct();
+        assert_eq!(records.fields()[0].is_nullable(), is_nullable, "{column}");
+        assert_eq!(records.null_count(), usize::from(is_nullable), "{column}");
+        let pairs = records.column(0).as_fixed_size_list();
+        assert_eq!(pairs.value(2).as_primitive::<Float32Type>().values(), &[3.0, 4.0], "{column}");
     }
 }

@@ -10,7 +10,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::{ArrayRef, Float32Array, Int32Array, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{ArrayRef, Float32Array, Float64Array, Int32Array, ListArray, RecordBatch, UInt32Array};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::Field;
 use common::{batch, view, write};
 use fiducial_data::dataset::{CutflowStep, Dataset};
 use fiducial_data::prepare::{OnBadFile, OnBadValue, PrepareOptions, Progress, prepare};
@@ -308,4 +312,70 @@ fn bad_values_fail_or_are_dropped_and_counted() {
     // The same rows without a bad value are another request, not another content.
     let clean = make(vec![], OnBadValue::Drop, BAD_VALUES).unwrap();
     assert_eq!(clean.manifest().cutflow[0].steps.len(), 1);
+}
+
+/// Productions of one experiment that differ in the types of their columns, within lists too.
+#[test]
+fn columns_of_several_types_become_the_one_that_holds_all_values() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let ends = |rows: usize| OffsetBuffer::from_repeated_length(2, rows);
+    let list = |items: ArrayRef| {
+        let item = Arc::new(Field::new("item", items.data_type().clone(), items.null_count() > 0));
+        Arc::new(ListArray::new(item, ends(items.len() / 2), items, None)) as ArrayRef
+    };
+    // The rows of each file: a number, and a list of two.
+    let whole = |file: usize| (0..20_000).map(move |row| (20_000 * file + row) as u32);
+    let item = |file: usize| (0..40_000).map(move |item| (item + file) as f32 / 4.0);
+    let columns: [(ArrayRef, ArrayRef); 3] = [
+        (
+            Arc::new(UInt32Array::from_iter_values(whole(0))),
+            Arc::new(Float32Array::from_iter_values(item(0))),
+        ),
+        (
+            Arc::new(Int32Array::from_iter_values(whole(1).map(|value| value as i32))),
+            Arc::new(Float64Array::from_iter_values(item(1).map(f64::from))),
+        ),
+        (
+            Arc::new(UInt32Array::from_iter_values(whole(2))),
+            Arc::new(Float32Array::from_iter(item(2).map(|value| (value >= 2.0).then_some(value)))),
+        ),
+    ];
+    let paths: Vec<PathBuf> = (0..3).map(|file| root.join(format!("{file}.parquet"))).collect();
+    for (path, (whole, items)) in paths.iter().zip(columns) {
+        write(path, &RecordBatch::try_from_iter([("n", whole), ("pt", list(items))]).unwrap());
+    }
+    let text = "format = \"fiducial-view/1\"\nselection = [\"n % 3 != 0\"]\n[columns]\nn = {}\npt = {}\n\
+                [splits]\nfractions = { train = 1.0 }";
+    let view = View::parse(text).unwrap();
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| prepare(&view, &paths, &root.join("out"), &options(), &mut |_| {})).unwrap()
+    };
+    let dataset = with(1);
+    let told: Vec<_> =
+        dataset.manifest().widened.iter().map(|widened| (&*widened.column, widened.told())).collect();
+    let expected = [
+        ("n", "uint32 in 0.parquet and 1 more, int32 in 1.parquet: it is int64 in the dataset"),
+        (
+            "pt",
+            "list<float32> in 0.parquet and 1 more, list<float64> in 1.parquet: it is list<float64> in the dataset",
+        ),
+    ];
+    assert_eq!(told, expected.map(|(column, told)| (column, told.to_owned())));
+    let rows = dataset.read("train", &["n", "pt"]).unwrap();
+    let kept: Vec<i64> = (0..60_000).filter(|row| row % 3 != 0).collect();
+    assert_eq!(rows.column(0).as_primitive::<Int64Type>().values(), kept.as_slice());
+    let lists = rows.column(1).as_list::<i32>();
+    for (row, number) in kept.iter().enumerate() {
+        let (file, within) = (number / 20_000, number % 20_000);
+        let expected = [2 * within, 2 * within + 1].map(|item| (item + file) as f64 / 4.0);
+        let expected = expected.map(|value| (file != 2 || value >= 2.0).then_some(value));
+        let found = lists.value(row);
+        assert_eq!(found.as_primitive::<Float64Type>(), &Float64Array::from(expected.to_vec()), "{number}");
+    }
+    let one = bytes(dataset.path());
+    for threads in [2, 3] {
+        assert!(bytes(with(threads).path()) == one, "{threads} threads");
+    }
 }

@@ -281,27 +281,7 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
                 _ => String::new(),
             },
         );
-        let size = |size: Option<u64>| size.map_or_else(|| "-".to_owned(), bytes);
-        let rows: Vec<Vec<String>> = tree
-            .columns
-            .iter()
-            .map(|column| {
-                vec![
-                    column.name.clone(),
-                    // Types of objects can be thousands of characters long: JSON has them whole.
-                    shorten(column.arrow_type.as_deref().unwrap_or("unreadable")),
-                    shorten(&column.type_name),
-                    column.unit.clone().unwrap_or_default(),
-                    size(column.compressed_bytes),
-                    size(column.uncompressed_bytes),
-                ]
-            })
-            .collect();
-        text += &table(
-            &["column", "type", "C++ type", "unit", "on disk", "in memory"],
-            &[false, false, false, false, true, true],
-            &rows,
-        );
+        text += &if tree.kind == "table" { columns(&tree.columns) } else { columns_of_root(&tree.columns) };
         let unreadable: Vec<&ColumnSummary> =
             tree.columns.iter().filter(|column| column.unreadable.is_some()).collect();
         if !unreadable.is_empty() {
@@ -334,6 +314,39 @@ fn for_a_person(summary: &FileSummary, one_tree: bool) -> String {
         }
     }
     text
+}
+
+/// Types as Arrow has them. Of objects they can be thousands of characters long: JSON has them whole.
+fn arrow_type(column: &ColumnSummary) -> String {
+    shorten(column.arrow_type.as_deref().unwrap_or("unreadable"))
+}
+
+/// The columns of a file that says neither what class they are of nor what each of them takes.
+fn columns(columns: &[ColumnSummary]) -> String {
+    let rows = columns.iter().map(|column| {
+        let unit = column.unit.clone().unwrap_or_default();
+        vec![column.name.clone(), arrow_type(column), unit, column.title.clone()]
+    });
+    table(&["column", "type", "unit", "description"], &[false; 4], &rows.collect::<Vec<_>>())
+}
+
+fn columns_of_root(columns: &[ColumnSummary]) -> String {
+    let size = |size: Option<u64>| size.map_or_else(|| "-".to_owned(), bytes);
+    let rows = columns.iter().map(|column| {
+        vec![
+            column.name.clone(),
+            arrow_type(column),
+            shorten(&column.type_name),
+            column.unit.clone().unwrap_or_default(),
+            size(column.compressed_bytes),
+            size(column.uncompressed_bytes),
+        ]
+    });
+    table(
+        &["column", "type", "C++ type", "unit", "on disk", "in memory"],
+        &[false, false, false, false, true, true],
+        &rows.collect::<Vec<_>>(),
+    )
 }
 
 /// The first line of a text, as far as a table has room for it.

@@ -40,6 +40,9 @@ pub(crate) fn run(options: &Prepare, quiet: bool) -> Result<(), Failure> {
     for skipped in &dataset.manifest().skipped {
         eprintln!("warning: {} is left out, {} are lost: {}", skipped.file, skipped.lost(), skipped.reason);
     }
+    for widened in &dataset.manifest().widened {
+        eprintln!("note: the column {} is {}", widened.column, widened.told());
+    }
     crate::print(&format!("{}\n{}\n", cutflow(dataset.manifest()), options.output.display()))
 }
 

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::Skipped;
 use super::glob::fits;
 use super::nulls::{Nulls, may_be_null, nulls};
 use super::target::Target;
 use crate::source::{Error, Source, is_meant};
+use crate::types::to_type;
 
 /// The columns by their names in the source, and the target's schema.
 pub(super) struct Plan {
@@ -20,19 +21,26 @@ pub(super) struct Plan {
     pub(super) schema: SchemaRef,
     pub(super) skipped: Vec<Skipped>,
     pub(super) renamed: Vec<(String, String)>,
+    /// Whether the schema lets more arrays of one size be null than the source has them, see [`with_nullable_arrays`].
+    arrays_under_nulls: bool,
 }
 
 impl Plan {
     /// A batch of the source with the target's names.
     pub(super) fn dress(&self, path: &Path, batch: &RecordBatch) -> Result<RecordBatch, Error> {
-        let fields = self.schema.fields().iter().zip(batch.schema_ref().fields());
-        let fields = fields.map(|(ours, theirs)| {
-            let nullable = theirs.is_nullable();
-            ours.as_ref().clone().with_data_type(theirs.data_type().clone()).with_nullable(nullable)
-        });
-        let schema = Schema::new(fields.collect::<Vec<_>>());
-        RecordBatch::try_new(Arc::new(schema), batch.columns().to_vec())
-            .map_err(|error| Error::malformed(path, error.to_string()))
+        let broken = |error: &dyn std::fmt::Display| Error::malformed(path, error.to_string());
+        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+        let found = batch.schema_ref().fields().iter().zip(batch.columns());
+        for (ours, (theirs, array)) in self.schema.fields().iter().zip(found) {
+            let array = match self.arrays_under_nulls {
+                true => to_type(array, ours.data_type()).map_err(|error| broken(&error))?,
+                false => array.clone(),
+            };
+            let field = ours.as_ref().clone().with_data_type(array.data_type().clone());
+            fields.push(field.with_nullable(theirs.is_nullable()));
+            arrays.push(array);
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|error| broken(&error))
     }
 }
 
@@ -63,6 +71,7 @@ pub(super) fn plan(
         schema: Arc::new(Schema::empty()),
         skipped: Vec::new(),
         renamed: Vec::new(),
+        arrays_under_nulls: false,
     };
     for (column, reason) in unreadable.iter().filter(|(name, _)| wanted(name)) {
         plan.skipped.push(Skipped { column: column.clone(), reason: reason.clone() });
@@ -98,8 +107,38 @@ pub(super) fn plan(
         };
         return Err(Error::malformed(source.path(), reason));
     }
+    if target == Target::Parquet {
+        let wide: Vec<Field> = fields.iter().map(|field| with_nullable_arrays(field, false)).collect();
+        plan.arrays_under_nulls = wide != fields;
+        fields = wide;
+    }
     plan.schema = Arc::new(Schema::new(fields));
     Ok(plan)
+}
+
+/// A field in which arrays of one size may be null where their records may: pyarrow cannot read others of a record that is null, not even
+/// those that it wrote itself.
+fn with_nullable_arrays(field: &Field, is_under_null: bool) -> Field {
+    let is_under_null = is_under_null || field.is_nullable();
+    let item = |item: &Field, is_under_null| Arc::new(with_nullable_arrays(item, is_under_null));
+    let data_type = match field.data_type() {
+        DataType::Struct(members) => DataType::Struct(
+            members
+                .iter()
+                .map(|member| {
+                    let is_array = matches!(member.data_type(), DataType::FixedSizeList(..));
+                    let wide = with_nullable_arrays(member, is_under_null);
+                    let is_nullable = member.is_nullable() || is_array && is_under_null;
+                    Arc::new(wide.with_nullable(is_nullable))
+                })
+                .collect(),
+        ),
+        DataType::List(of) => DataType::List(item(of, false)),
+        DataType::LargeList(of) => DataType::LargeList(item(of, false)),
+        DataType::FixedSizeList(of, size) => DataType::FixedSizeList(item(of, is_under_null), *size),
+        other => other.clone(),
+    };
+    field.clone().with_data_type(data_type)
 }
 
 /// Of columns that may hold nulls, and where it matters to the target: which do.

@@ -24,6 +24,9 @@ pub(crate) fn card(manifest: &Manifest) -> String {
     if !manifest.skipped.is_empty() {
         add(skipped(manifest));
     }
+    if !manifest.widened.is_empty() {
+        add(widened(manifest));
+    }
     add(provenance(manifest));
     if let Some(citation) = &about.citation {
         add(format!("## Citation\n\n```bibtex\n{}\n```", citation.trim()));
@@ -126,6 +129,15 @@ fn skipped(manifest: &Manifest) -> String {
     format!(
         "## Files that were left out\n\nThese files were to be sources, and none of their rows are here.\n\n{}",
         table(&["file", "lost", "reason"], rows)
+    )
+}
+
+/// What is of another type than in some source.
+fn widened(manifest: &Manifest) -> String {
+    let rows = manifest.widened.iter().map(|widened| vec![format!("`{}`", widened.column), widened.told()]);
+    format!(
+        "## Columns whose type differs between the sources\n\nNo value was changed.\n\n{}",
+        table(&["column", "types"], rows)
     )
 }
 

@@ -32,6 +32,9 @@ pub struct Manifest {
     /// Files that were to be sources but could not be read, or lack a column: none of their rows are here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedFile>,
+    /// Columns whose type is not the same in all sources: here they have the one that holds all of their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub widened: Vec<Widened>,
     /// The splits, in the order of the view.
     pub splits: Vec<SplitRows>,
     /// The shards.
@@ -106,6 +109,43 @@ impl SkippedFile {
     /// How many rows were lost, for a person.
     pub fn lost(&self) -> String {
         self.rows.map_or_else(|| "an unknown number of rows".to_owned(), |rows| format!("{rows} rows"))
+    }
+}
+
+/// A column whose type is not the same in all sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Widened {
+    /// The column.
+    pub column: String,
+    /// Its type in the dataset.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// Its types in the sources, in the order in which they were met.
+    pub from: Vec<WidenedFrom>,
+}
+
+/// One of the types that a column has in the sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WidenedFrom {
+    /// The type.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// How many files have it.
+    pub files: u64,
+    /// The first of them, without directories.
+    pub first: String,
+}
+
+impl Widened {
+    /// What was of which type, for a person.
+    pub fn told(&self) -> String {
+        let from = self.from.iter().map(|WidenedFrom { data_type, files, first }| match files {
+            1 => format!("{data_type} in {first}"),
+            _ => format!("{data_type} in {first} and {} more", files - 1),
+        });
+        format!("{}: it is {} in the dataset", from.collect::<Vec<_>>().join(", "), self.data_type)
     }
 }
 

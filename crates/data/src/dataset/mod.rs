@@ -42,7 +42,7 @@ pub(crate) use croissant::croissant;
 pub(crate) use digest::{HashingFile, digest_file, digest_parts, digest_pieces};
 pub use manifest::{
     About, ColumnInfo, CutflowStep, Document, FORMAT, Manifest, ROW_ID, ShardFile, SkippedFile,
-    SourceCutflow, SourceFile, SplitRows,
+    SourceCutflow, SourceFile, SplitRows, Widened, WidenedFrom,
 };
 pub use verify::{Problem, VerifyReport};
 

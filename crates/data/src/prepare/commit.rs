@@ -14,7 +14,7 @@ use super::statistics::Statistics;
 use super::{CREATED_BY, PrepareOptions};
 use crate::dataset::{
     CARD, CROISSANT, Document, FORMAT, HashingFile, MANIFEST, Manifest, SourceCutflow, SourceFile, SplitRows,
-    card, croissant,
+    Widened, card, croissant,
 };
 use crate::source::Error;
 use crate::view::View;
@@ -33,6 +33,7 @@ pub(super) struct Sink {
     begun: Vec<Option<Arc<Mark>>>,
     request: String,
     left_out: Vec<LeftOut>,
+    widened: Vec<Widened>,
 }
 
 /// What was counted before a partition.
@@ -79,6 +80,7 @@ impl Sink {
             begun: vec![None; names.len()],
             request: request.to_owned(),
             left_out: inputs.left_out.clone(),
+            widened: scan.widened.clone(),
             names,
         })
     }
@@ -182,6 +184,7 @@ impl Sink {
             view: view.text().to_owned(),
             sources: inputs.files.clone(),
             skipped: inputs.skipped.clone(),
+            widened: self.widened,
             splits: splits.collect(),
             files,
             documents: Vec::new(),

@@ -152,7 +152,7 @@ impl Inputs {
 }
 
 /// The last part of a path; of an address without its query, which often is somebody's token.
-fn file_name(path: &Path) -> String {
+pub(super) fn file_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     match name.split_once('?') {
         Some((name, _)) if fiducial_root::is_url(path) => name.to_owned(),

@@ -16,6 +16,7 @@ mod split;
 mod stage;
 mod state;
 mod statistics;
+mod widen;
 
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,8 @@ pub struct PrepareOptions {
 
 /// What to do about a source that cannot be opened, whose bytes turn out to be bad, or that lacks a column of the view.
 ///
-/// A file that holds a column of another type than the first one is not bad: that is always an error.
+/// A file that holds a column of another type than the others is not bad: the type that holds all of their values is taken, and where
+/// there is none that is always an error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnBadFile {
     /// Give up.
@@ -119,12 +121,13 @@ pub struct Prepared {
 /// Makes a dataset in the directory `out` out of files of any format that [`source::open`] reads.
 ///
 /// `row_id` counts the rows of all files in the order given, before any selection. The same files, view and options make
-/// a dataset of the same [version](Dataset::version). After a kill the same call goes on behind the last whole shards, which lie
+/// a dataset of the same [version](Dataset::version). Columns of which files differ in type get the type that holds all values, see
+/// [`Manifest::widened`](crate::dataset::Manifest::widened). After a kill the same call goes on behind the last whole shards, which lie
 /// in a hidden directory beside `out`; sources that did not change since are not hashed again.
 ///
 /// # Errors
 /// When `out` is there (and is no dataset, or `overwrite` is off); when a file cannot be read, lacks a column, or has a
-/// column of another type than the first; when a selection meets a NaN or is not true or false for each row; when a value is
+/// column of a type that has none in common with the others'; when a selection meets a NaN or is not true or false for each row; when a value is
 /// bad; when a row is in no split; when one partition does not fit into the limit of memory; when `out` cannot be written.
 pub fn prepare(
     view: &View,

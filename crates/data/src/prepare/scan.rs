@@ -13,7 +13,8 @@ use super::OnBadValue;
 use super::bad_values::{bad_rows, has_floats};
 use super::split::Assignment;
 use super::statistics::Statistics;
-use crate::dataset::{CutflowStep, ROW_ID, type_name};
+use super::widen::{common_field, widen};
+use crate::dataset::{CutflowStep, ROW_ID, Widened};
 use crate::expr::{Definitions, Environment, Expr};
 use crate::source::{DESCRIPTION, Error, Source, UNIT, check_columns};
 use crate::view::View;
@@ -50,6 +51,8 @@ pub(super) struct Scan<'a> {
     keep: Vec<String>,
     /// The kept columns, then `row_id`.
     pub(super) schema: SchemaRef,
+    /// The columns whose type is not the same in all sources.
+    pub(super) widened: Vec<Widened>,
 }
 
 /// What a partition came to.
@@ -76,7 +79,7 @@ pub(super) struct Task {
 }
 
 impl<'a> Scan<'a> {
-    /// Looks at all sources, before any is read: each must have every column, of one type.
+    /// Looks at all sources, before any is read: each must have every column, of types that have one in common.
     pub(super) fn new(
         view: &'a View,
         sources: &[Box<dyn Source>],
@@ -84,7 +87,7 @@ impl<'a> Scan<'a> {
     ) -> Result<Self, Error> {
         let (splits, assignment) = Assignment::new(view, sources)?;
         let keep = view.stored_columns();
-        let schema = schema(view, &keep, sources)?;
+        let (schema, widened) = schema(view, &keep, sources)?;
         let can_be_bad =
             |name: &str| schema.field_with_name(name).is_ok_and(|field| has_floats(field.data_type()));
         let mut steps = Vec::new();
@@ -99,7 +102,7 @@ impl<'a> Scan<'a> {
         }
         let finite = view.finite_columns().into_iter().filter(|name| can_be_bad(name)).collect();
         let definitions = view.new_variables();
-        Ok(Self { definitions, steps, finite, on_bad_value, splits, assignment, keep, schema })
+        Ok(Self { definitions, steps, finite, on_bad_value, splits, assignment, keep, schema, widened })
     }
 
     /// The steps that rows pass, of which nothing is counted yet.
@@ -140,7 +143,7 @@ impl<'a> Scan<'a> {
         let mut selecting: BTreeSet<String> = self.steps.iter().flat_map(of_step).collect();
         selecting.extend(self.assignment.column().map(str::to_owned));
         let selecting: Vec<&str> = selecting.iter().map(String::as_str).collect();
-        let first = source.read(&selecting, task.rows.clone())?;
+        let first = widen(source, &self.schema, source.read(&selecting, task.rows.clone())?)?;
         let count = u32::try_from(first.num_rows())
             .map_err(|_| Error::malformed(source.path(), "a partition of more than 2^32 rows"))?;
         let mut alive: Vec<u32> = (0..count).collect();
@@ -282,6 +285,7 @@ impl<'a> Scan<'a> {
         let mut chosen = vec![false; first.num_rows()];
         rows.iter().for_each(|row| chosen[*row as usize] = true);
         let second = source.read_chosen(&missing, task.rows.clone(), &BooleanArray::from(chosen))?;
+        let second = widen(source, &self.schema, second)?;
         piece.decoded += bytes(&second);
         let malformed = |error: arrow_schema::ArrowError| Error::malformed(source.path(), error.to_string());
         let first = if rows.len() == first.num_rows() {
@@ -353,30 +357,18 @@ fn bytes(batch: &RecordBatch) -> u64 {
     batch.get_array_memory_size() as u64
 }
 
-/// What helps where a column is of one type in one file and of another in the next.
-fn what_to_do(field: &Field, other: Option<&DataType>) -> String {
-    let is_inferred = |data_type: &DataType| {
-        matches!(
-            data_type,
-            DataType::Int64 | DataType::UInt64 | DataType::Float64 | DataType::Boolean | DataType::Utf8
-        )
-    };
-    if is_inferred(field.data_type()) && other.is_some_and(is_inferred) {
-        format!(
-            "of CSV files the view can say which it is: `[columns]` `{} = {{ type = \"float64\" }}`",
-            field.name()
-        )
-    } else {
-        "prepare these files apart, or convert one of them".to_owned()
-    }
-}
-
 /// The schema of the dataset: the kept columns with the view's words on them, or else the first source's, and `row_id`.
-fn schema(view: &View, keep: &[String], sources: &[Box<dyn Source>]) -> Result<SchemaRef, Error> {
-    let Some(first) = sources.first() else { return Ok(SchemaRef::new(Schema::empty())) };
+fn schema(
+    view: &View,
+    keep: &[String],
+    sources: &[Box<dyn Source>],
+) -> Result<(SchemaRef, Vec<Widened>), Error> {
+    let Some(first) = sources.first() else { return Ok((SchemaRef::new(Schema::empty()), Vec::new())) };
+    let mut all_widened = Vec::new();
     let mut fields = Vec::with_capacity(keep.len() + 1);
     for source in sources {
-        check_columns(source.as_ref(), keep.iter().map(String::as_str))?;
+        check_columns(source.as_ref(), keep.iter().map(String::as_str))
+            .map_err(|error| found_elsewhere(error, sources))?;
         let schema = source.schema();
         view.check_columns(schema.fields().iter().map(|field| field.name().as_str()))
             .map_err(|error| Error::View { path: source.path().to_owned(), source: Box::new(error) })?;
@@ -386,21 +378,8 @@ fn schema(view: &View, keep: &[String], sources: &[Box<dyn Source>]) -> Result<S
             let reason = "a dataset numbers its rows in a column of this name; rename the source's";
             return Err(Error::column(first.path(), column, reason));
         }
-        let found = first.schema().field_with_name(column).cloned();
-        let found = found.map_err(|error| Error::column(first.path(), column, error.to_string()))?;
-        for source in &sources[1..] {
-            let other = source.schema().field_with_name(column).map(|field| field.data_type().clone()).ok();
-            if other.as_ref() != Some(found.data_type()) {
-                let (here, there) =
-                    (other.as_ref().map(type_name).unwrap_or_default(), type_name(found.data_type()));
-                let first = fiducial_root::shown(first.path());
-                let reason = format!(
-                    "it is {here} here but {there} in {first}; {}",
-                    what_to_do(&found, other.as_ref())
-                );
-                return Err(Error::column(source.path(), column, reason));
-            }
-        }
+        let Some((found, widened)) = common_field(column, sources)? else { continue };
+        all_widened.extend(widened);
         let note = view.columns().iter().find(|note| note.name == *column);
         let mut metadata = found.metadata().clone();
         metadata.retain(|key, _| key == UNIT || key == DESCRIPTION);
@@ -410,16 +389,26 @@ fn schema(view: &View, keep: &[String], sources: &[Box<dyn Source>]) -> Result<S
         ] {
             metadata.extend(value.map(|value| (key.to_owned(), value.clone())));
         }
-        // Not nullable where the first file's is not: another file's nulls must be let in too.
-        let is_nullable = sources
-            .iter()
-            .any(|source| source.schema().field_with_name(column).is_ok_and(Field::is_nullable));
-        fields.push(found.with_nullable(is_nullable).with_metadata(metadata));
+        fields.push(found.with_metadata(metadata));
     }
     let description = "number of the row in the sources, before any selection".to_owned();
     let row_id = Field::new(ROW_ID, DataType::UInt64, false);
     fields.push(row_id.with_metadata([(DESCRIPTION.to_owned(), description)].into()));
-    Ok(SchemaRef::new(Schema::new(fields)))
+    Ok((SchemaRef::new(Schema::new(fields)), all_widened))
+}
+
+/// Says of a column that one file lacks which one has it.
+fn found_elsewhere(error: Error, sources: &[Box<dyn Source>]) -> Error {
+    let Error::Column { path, column, reason } = error else { return error };
+    let has_it = |source: &&Box<dyn Source>| source.schema().field_with_name(&column).is_ok();
+    let reason = match sources.iter().find(has_it) {
+        Some(other) => format!(
+            "{reason}, while {} has it; files that lack a column can be left out",
+            fiducial_root::shown(other.path())
+        ),
+        None => reason,
+    };
+    Error::Column { path, column, reason }
 }
 
 fn take(batch: &RecordBatch, rows: &[u32]) -> Result<RecordBatch, arrow_schema::ArrowError> {

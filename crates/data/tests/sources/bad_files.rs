@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
 use fiducial_data::dataset::{Dataset, SkippedFile};
 use fiducial_data::prepare::{OnBadFile, OnBadValue, PrepareOptions, prepare, prepare_or_reuse};
 use fiducial_data::source::{self, Error};
@@ -91,6 +93,7 @@ fn a_file_that_lacks_a_column_fails_or_is_left_out() {
     let files = [fixture("hits.csv"), fixture("user_block.h5")];
     let error = make(&files, &out, OnBadFile::Fail).unwrap_err().to_string();
     assert!(error.contains("column `y`") && error.contains("hits.csv"), "{error}");
+    assert!(error.contains("user_block.h5 has it"), "{error}");
     let dataset = make(&files, &out, OnBadFile::Skip).unwrap();
     let [SkippedFile { file, rows, reason }] = dataset.manifest().skipped.as_slice() else { panic!() };
     let expected = source::open(&files[0], None).unwrap().rows();
@@ -102,23 +105,43 @@ fn a_file_that_lacks_a_column_fails_or_is_left_out() {
     assert!(error.contains("column `y`"), "{error}");
 }
 
-/// Of two CSV files one may have whole numbers alone where the other has not: the error says how the type is declared.
+/// Of two CSV files one may have whole numbers alone where the other has not: the column is of floats. Where no type holds both, the
+/// error names both files and says how the type is declared.
 #[test]
-fn a_column_of_two_types_says_what_to_do() {
+fn a_column_of_two_types_has_the_common_one_or_says_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
-    let files = [("a.csv", "x,y\n1,4\n"), ("b.csv", "x,y\n1.5,4\n")].map(|(name, text)| {
-        std::fs::write(directory.path().join(name), text).unwrap();
-        directory.path().join(name)
-    });
+    let files = |x: [&str; 2]| {
+        [("a.csv", x[0]), ("b.csv", x[1])].map(|(name, x)| {
+            std::fs::write(directory.path().join(name), format!("x,y\n{x},4\n")).unwrap();
+            directory.path().join(name)
+        })
+    };
     let out = directory.path().join("out");
-    let error = make(&files, &out, OnBadFile::Skip).unwrap_err().to_string();
+    let dataset = make(&files(["1", "1.5"]), &out, OnBadFile::Skip).unwrap();
+    let [widened] = dataset.manifest().widened.as_slice() else { panic!() };
+    assert_eq!(widened.told(), "int64 in a.csv, float64 in b.csv: it is float64 in the dataset");
+    let rows = dataset.read("train", &["x"]).unwrap();
+    assert_eq!(rows.column(0).as_primitive::<Float64Type>().values(), &[1.0, 1.5]);
+    let card = std::fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(card.contains(&widened.told()), "{card}");
+
+    let out = directory.path().join("other");
+    let refuse = |x: [&str; 2]| make(&files(x), &out, OnBadFile::Skip).unwrap_err().to_string();
+    let error = refuse(["9007199254740993", "1.5"]);
     assert!(
-        error.contains("it is float64 here but int64 in") && error.contains("`x = { type = \"float64\" }`"),
+        error.contains("a.csv: 9007199254740993, which is int64 here, is no float64") && !out.exists(),
         "{error}"
     );
-    let view = View::parse(&VIEW.replace("x = {}", "x = { type = \"float64\" }")).unwrap();
+    let error = refuse(["true", "1.5"]);
+    assert!(
+        error.contains("b.csv: it is float64 here but bool in")
+            && error.contains("`x = { type = \"string\" }`"),
+        "{error}"
+    );
+    let view = View::parse(&VIEW.replace("x = {}", "x = { type = \"string\" }")).unwrap();
     let options = PrepareOptions::default();
-    assert_eq!(prepare(&view, &files, &out, &options, &mut |_| {}).unwrap().rows("train").unwrap(), 2);
+    let dataset = prepare(&view, &files(["true", "1.5"]), &out, &options, &mut |_| {}).unwrap();
+    assert!(dataset.rows("train").unwrap() == 2 && dataset.manifest().widened.is_empty());
 }
 
 /// A file in which a float is missing failed in training alone; a float that is missing is as bad as NaN.
