@@ -9,10 +9,11 @@ use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchReader, StructArray};
 use arrow_schema::{ArrowError, Field, FieldRef, SchemaRef};
 use fiducial_data::expr::{Environment, Expr};
+use fiducial_data::ipc;
 use fiducial_data::source::{DESCRIPTION, UNIT};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict};
+use pyo3::types::{PyBytes, PyCapsule, PyDict};
 
 use crate::error::raise;
 use crate::tensor::numpy;
@@ -58,6 +59,10 @@ impl Schema {
 
     fn __len__(&self) -> usize {
         self.schema.fields().len()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Unpickled<'py>> {
+        unpickled(py, "unpickle_schema", &RecordBatch::new_empty(self.schema.clone()))
     }
 
     fn __repr__(&self) -> String {
@@ -176,6 +181,10 @@ impl Table {
         Ok(dict)
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Unpickled<'py>> {
+        unpickled(py, "unpickle_table", &self.batch)
+    }
+
     fn __repr__(&self) -> String {
         format!("<fiducial.Table, {} rows, {} columns>", self.batch.num_rows(), self.batch.num_columns())
     }
@@ -259,6 +268,12 @@ impl Array {
         slf.py().import("awkward")?.call_method1("from_arrow", (Self::to_pyarrow(slf)?,))
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Unpickled<'py>> {
+        let schema = Arc::new(arrow_schema::Schema::new(vec![self.field.clone()]));
+        let batch = RecordBatch::try_new(schema, vec![self.array.clone()]);
+        unpickled(py, "unpickle_array", &batch.map_err(|error| exported(&error))?)
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "<fiducial.Array {}: {}, {} rows>",
@@ -267,6 +282,35 @@ impl Array {
             self.array.len()
         )
     }
+}
+
+/// The function that makes an object of its bytes, and the bytes.
+type Unpickled<'py> = (Bound<'py, PyAny>, (Bound<'py, PyBytes>,));
+
+fn unpickled<'py>(py: Python<'py>, function: &str, batch: &RecordBatch) -> PyResult<Unpickled<'py>> {
+    let bytes = ipc::to_bytes(batch).map_err(|error| exported(&error))?;
+    Ok((py.import("fiducial._fiducial")?.getattr(function)?, (PyBytes::new(py, &bytes),)))
+}
+
+/// What a pickled `Table` was.
+#[pyfunction]
+pub(crate) fn unpickle_table(bytes: &[u8]) -> PyResult<Table> {
+    let failed = |error| crate::error::Error::new_err(format!("failed to take in Arrow data: {error}"));
+    Ok(Table { batch: ipc::from_bytes(bytes).map_err(failed)? })
+}
+
+/// What a pickled `Schema` was.
+#[pyfunction]
+pub(crate) fn unpickle_schema(bytes: &[u8]) -> PyResult<Schema> {
+    unpickle_table(bytes).map(|table| table.schema())
+}
+
+/// What a pickled `Array` was.
+#[pyfunction]
+pub(crate) fn unpickle_array(bytes: &[u8]) -> PyResult<Array> {
+    let table = unpickle_table(bytes)?;
+    let name = table.columns().into_iter().next().unwrap_or_default();
+    table.__getitem__(&name)
 }
 
 fn schema_capsule(

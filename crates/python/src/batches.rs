@@ -10,10 +10,13 @@ use fiducial_data::source::Error as DataError;
 use fiducial_data::view::View as Recipe;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyList};
+use pyo3::types::{PyDict, PyIterator, PyList, PyTuple};
 
+use crate::dataset::Dataset;
 use crate::error::{Error, raise};
+use crate::number::{Bound64, whole};
 use crate::tensor::{Kind, Tensor};
+use crate::view::{Standardisation, View};
 use crate::work::{Ahead, Job, run};
 
 /// What stands in a batch beside the view's groups.
@@ -102,6 +105,7 @@ pub(crate) struct Batches {
     count: u64,
     rows: u64,
     epoch: u64,
+    drop_last: bool,
     /// Kept from the first epoch on.
     tensors: Option<Arc<Tensors>>,
 }
@@ -121,7 +125,7 @@ impl Batches {
         let rows = feed.dataset.rows(&feed.split).map_err(|error| raise(&error))?;
         let size = feed.batch_size as u64;
         let count = if drop_last { rows / size } else { rows.div_ceil(size) };
-        Ok(Self { feed: Arc::new(feed), count, rows, epoch, tensors: None })
+        Ok(Self { feed: Arc::new(feed), count, rows, epoch, drop_last, tensors: None })
     }
 
     fn tensors(&mut self, py: Python<'_>) -> PyResult<Arc<Tensors>> {
@@ -143,7 +147,7 @@ impl Batches {
     }
 
     #[setter]
-    fn set_epoch(&mut self, epoch: u64) {
+    fn set_epoch(&mut self, #[pyo3(from_py_with = whole)] epoch: u64) {
         self.epoch = epoch;
     }
 
@@ -170,20 +174,43 @@ impl Batches {
 
     /// All batches of `epoch`, in order.
     fn __iter__(&mut self, py: Python<'_>) -> PyResult<BatchIterator> {
-        self.take(py, (0..self.count).collect())
+        self.begin(py, (0..self.count).collect())
     }
 
     /// The batches of these numbers of `epoch`, in this order: a part of an epoch, or its rest.
-    fn take(&mut self, py: Python<'_>, numbers: Vec<u64>) -> PyResult<BatchIterator> {
-        if let Some(number) = numbers.iter().find(|number| **number >= self.count) {
-            let text = format!("there is no batch {number}: an epoch has {}", self.count);
-            return Err(PyIndexError::new_err(text));
-        }
+    fn take(&mut self, py: Python<'_>, numbers: Vec<Bound64>) -> PyResult<BatchIterator> {
+        let number = |number: Bound64| match u64::try_from(number.0) {
+            Ok(number) if number < self.count => Ok(number),
+            _ => {
+                let text = format!("there is no batch {}: an epoch has {}", number.0, self.count);
+                Err(PyIndexError::new_err(text))
+            }
+        };
+        let numbers: Vec<u64> = numbers.into_iter().map(number).collect::<PyResult<_>>()?;
+        self.begin(py, numbers)
+    }
+
+    /// Another process opens the dataset again.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        let state = self.feed.pickled(py, self.epoch, self.drop_last, None)?;
+        Ok((py.import("fiducial._fiducial")?.getattr("unpickle_batches")?, state))
+    }
+}
+
+impl Batches {
+    /// The batches of these numbers, of which there are so many.
+    fn begin(&mut self, py: Python<'_>, numbers: Vec<u64>) -> PyResult<BatchIterator> {
         let tensors = self.tensors(py)?;
         let (feed, number) = (self.feed.clone(), self.epoch);
         let epoch = run(py, move || feed.epoch(tensors, number))?;
-        let mut iterator =
-            BatchIterator { epoch: Arc::new(epoch), numbers: numbers.into_iter(), ahead: Ahead::new() };
+        let mut iterator = BatchIterator {
+            feed: self.feed.clone(),
+            drop_last: self.drop_last,
+            epoch: Arc::new(epoch),
+            numbers,
+            begun: 0,
+            ahead: Ahead::new(),
+        };
         iterator.begin()?;
         Ok(iterator)
     }
@@ -192,21 +219,31 @@ impl Batches {
 /// Batches of one epoch, of which the next ones are filled in the background.
 #[pyclass(module = "fiducial")]
 pub(crate) struct BatchIterator {
+    feed: Arc<Feed>,
+    drop_last: bool,
     epoch: Arc<Epoch>,
-    numbers: std::vec::IntoIter<u64>,
+    numbers: Vec<u64>,
+    /// How many of them were begun.
+    begun: usize,
     ahead: Ahead<Filled>,
 }
 
 impl BatchIterator {
     fn begin(&mut self) -> PyResult<()> {
-        let Self { epoch, numbers, ahead } = self;
-        ahead.fill(|| job(epoch, numbers))
+        let Self { epoch, numbers, begun, ahead, .. } = self;
+        ahead.fill(|| job(epoch, numbers, begun))
+    }
+
+    /// The numbers of the batches that are still to be handed out.
+    fn rest(&self) -> &[u64] {
+        &self.numbers[self.begun - self.ahead.len()..]
     }
 }
 
 /// The job that fills the next batch.
-fn job(epoch: &Arc<Epoch>, numbers: &mut std::vec::IntoIter<u64>) -> Option<PyResult<Job<Filled>>> {
-    let number = numbers.next()?;
+fn job(epoch: &Arc<Epoch>, numbers: &[u64], begun: &mut usize) -> Option<PyResult<Job<Filled>>> {
+    let number = *numbers.get(*begun)?;
+    *begun += 1;
     let epoch = epoch.clone();
     Some(Job::start(move || epoch.batch(number)))
 }
@@ -218,13 +255,83 @@ impl BatchIterator {
     }
 
     fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        let Self { epoch, numbers, ahead } = self;
-        ahead.take(py, || job(epoch, numbers))?.map(|filled| Batch::new(py, filled)).transpose()
+        let Self { epoch, numbers, begun, ahead, .. } = self;
+        ahead.take(py, || job(epoch, numbers, begun))?.map(|filled| Batch::new(py, filled)).transpose()
     }
 
     fn __length_hint__(&self) -> usize {
-        self.numbers.len() + self.ahead.len()
+        self.rest().len()
     }
+
+    /// In another process it goes on where it is here.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        let state = self.feed.pickled(py, self.epoch.number, self.drop_last, Some(self.rest().to_vec()))?;
+        Ok((py.import("fiducial._fiducial")?.getattr("unpickle_batches")?, state))
+    }
+}
+
+/// The function that makes an object of what it was, and that.
+type Pickled<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>);
+
+impl Feed {
+    /// The arguments of [`unpickle_batches`].
+    fn pickled<'py>(
+        &self,
+        py: Python<'py>,
+        epoch: u64,
+        drop_last: bool,
+        rest: Option<Vec<u64>>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let measured = self.standardisation.clone().map(|measured| Standardisation { measured });
+        let labels = self.labels == Labels::Required;
+        let dataset = Dataset { dataset: self.dataset.clone() };
+        let view = View { view: self.view.clone() };
+        let order = (self.batch_size, self.is_shuffled, self.seed, epoch, drop_last);
+        (dataset, view, &self.split, measured, labels, order, rest).into_pyobject(py)
+    }
+}
+
+/// What pickled `Batches` were; with the rest of an epoch, what an iterator over them was.
+#[pyfunction]
+#[pyo3(signature = (dataset, view, split, standardisation, labels, order, rest))]
+#[allow(clippy::too_many_arguments, reason = "only pickle calls it")]
+pub(crate) fn unpickle_batches<'py>(
+    py: Python<'py>,
+    dataset: PyRef<'_, Dataset>,
+    view: PyRef<'_, View>,
+    split: String,
+    standardisation: Option<PyRef<'_, Standardisation>>,
+    labels: bool,
+    order: (usize, bool, u64, u64, bool),
+    rest: Option<Vec<u64>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (batch_size, is_shuffled, seed, epoch, drop_last) = order;
+    let feed = Feed {
+        view: view.view.clone(),
+        dataset: dataset.dataset.clone(),
+        split,
+        standardisation: standardisation.map(|given| given.measured.clone()),
+        labels: if labels { Labels::Required } else { Labels::Absent },
+        batch_size,
+        is_shuffled,
+        seed,
+    };
+    let mut batches = Batches::new(feed, epoch, drop_last)?;
+    match rest {
+        None => Ok(Bound::new(py, batches)?.into_any()),
+        Some(rest) => Ok(Bound::new(py, batches.begin(py, rest)?)?.into_any()),
+    }
+}
+
+/// What a pickled `Batch` was.
+#[pyfunction]
+pub(crate) fn unpickle_batch(
+    tensors: Vec<(String, Py<Tensor>)>,
+    epoch: u64,
+    number: u64,
+    rows: usize,
+) -> Batch {
+    Batch { tensors, epoch, number, rows }
 }
 
 /// Padded tensors by name: the view's groups `(rows, variables, length)`, `labels`, `weights` and `row_ids`.
@@ -323,6 +430,13 @@ impl Batch {
     /// Names and NumPy arrays.
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         Ok(self.numpy(py)?.items())
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        let tensors: Vec<(&str, &Py<Tensor>)> =
+            self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        let state = (tensors, self.epoch, self.number, self.rows).into_pyobject(py)?;
+        Ok((py.import("fiducial._fiducial")?.getattr("unpickle_batch")?, state))
     }
 
     fn __repr__(&self) -> String {

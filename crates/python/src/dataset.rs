@@ -14,6 +14,7 @@ use pyo3::types::PyDict;
 use crate::arrow::{Schema, Table};
 use crate::batches::{Batches, Feed};
 use crate::error::{Error, raise};
+use crate::number::whole;
 use crate::source::Columns;
 use crate::view::{Standardisation, View, ViewOrPath};
 use crate::work::{Job, run};
@@ -126,10 +127,10 @@ impl Dataset {
         &self,
         view: Option<ViewOrPath<'_>>,
         split: &str,
-        batch_size: usize,
+        #[pyo3(from_py_with = whole)] batch_size: usize,
         shuffle: bool,
-        seed: u64,
-        epoch: u64,
+        #[pyo3(from_py_with = whole)] seed: u64,
+        #[pyo3(from_py_with = whole)] epoch: u64,
         drop_last: bool,
         labels: bool,
         standardisation: Option<PyRef<'_, Standardisation>>,
@@ -184,7 +185,7 @@ pub(crate) fn prepare_dataset(
     overwrite: bool,
     skips_bad_files: bool,
     drops_bad_values: bool,
-    memory_limit: u64,
+    #[pyo3(from_py_with = whole)] memory_limit: u64,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Dataset> {
     let about: About = serde_json::from_str(about)

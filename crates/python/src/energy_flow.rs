@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::error::raise;
 use crate::metrics::floats;
+use crate::number::whole;
 use crate::tensor::{Kind, Tensor};
 use crate::vectors::column;
 use crate::work::run;
@@ -83,7 +84,7 @@ impl EnergyFlows {
         other: &Self,
         radius: f64,
         beta: f64,
-        directions: usize,
+        #[pyo3(from_py_with = whole)] directions: usize,
     ) -> PyResult<Tensor> {
         let emd = Emd { radius, beta, normalise: true };
         self.bounds(py, other, move |a, b| emd.sliced_bound(a, b, directions))

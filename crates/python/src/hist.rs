@@ -10,6 +10,7 @@ use fiducial_root::Axis;
 use pyo3::prelude::*;
 
 use crate::error::{Error, raise};
+use crate::number::whole;
 use crate::view::ViewOrPath;
 use crate::work::run;
 
@@ -19,7 +20,7 @@ const WIDTH: usize = 100;
 /// The bins of an axis: their number and both ends, or all edges.
 #[derive(FromPyObject)]
 pub(crate) enum BinsOrEdges {
-    Regular(usize, f64, f64),
+    Regular(#[pyo3(from_py_with = whole)] usize, f64, f64),
     Edges(Vec<f64>),
 }
 

@@ -13,6 +13,7 @@ mod energy_flow;
 mod error;
 mod hist;
 mod metrics;
+mod number;
 mod particle;
 mod physics;
 mod source;
@@ -26,9 +27,9 @@ mod _fiducial {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::arrow::{Array, Schema, Table};
+    use crate::arrow::{Array, Schema, Table, unpickle_array, unpickle_schema, unpickle_table};
     #[pymodule_export]
-    use crate::batches::{Batch, BatchIterator, Batches};
+    use crate::batches::{Batch, BatchIterator, Batches, unpickle_batch, unpickle_batches};
     #[pymodule_export]
     use crate::dataset::{Dataset, prepare_dataset};
     #[pymodule_export]
@@ -46,9 +47,9 @@ mod _fiducial {
         boosted, cartesian, delta_phis, delta_rs, quantity, rotated, stransverse_masses, transverse_masses,
     };
     #[pymodule_export]
-    use crate::source::{Source, histogram_json, open};
+    use crate::source::{Source, histogram_json, open, reopen};
     #[pymodule_export]
-    use crate::tensor::Tensor;
+    use crate::tensor::{Tensor, unpickle_tensor};
     #[pymodule_export]
     use crate::vectors::{JetFinder, VectorLists};
     #[pymodule_export]

@@ -5,6 +5,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::error::raise;
+use crate::number::whole;
 use crate::tensor::{Kind, Tensor};
 use crate::work::run;
 
@@ -88,9 +89,9 @@ pub(crate) fn evaluate_binary(
     weights: Option<&[u8]>,
     threshold: f64,
     signal_efficiencies: Vec<f64>,
-    roc_points: usize,
-    replicas: usize,
-    seed: u64,
+    #[pyo3(from_py_with = whole)] roc_points: usize,
+    #[pyo3(from_py_with = whole)] replicas: usize,
+    #[pyo3(from_py_with = whole)] seed: u64,
 ) -> PyResult<Binary> {
     let events = Events::new(scores, labels, weights);
     let bootstrap = Bootstrap { replicas, seed };
@@ -126,11 +127,11 @@ pub(crate) fn evaluate_binary(
 pub(crate) fn evaluate_classes(
     py: Python<'_>,
     scores: &[u8],
-    classes: usize,
+    #[pyo3(from_py_with = whole)] classes: usize,
     labels: &[u8],
     weights: Option<&[u8]>,
-    replicas: usize,
-    seed: u64,
+    #[pyo3(from_py_with = whole)] replicas: usize,
+    #[pyo3(from_py_with = whole)] seed: u64,
 ) -> PyResult<(Estimate, Estimate, Vec<Estimate>)> {
     let events = Events::new(scores, labels, weights);
     let label =

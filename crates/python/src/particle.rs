@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use rayon::prelude::*;
 
 use crate::metrics::floats;
+use crate::number::whole;
 use crate::tensor::{Kind, Tensor};
 use crate::vectors::column;
 use crate::work::run;
@@ -122,7 +123,11 @@ pub(crate) fn pdg_kinds(py: Python<'_>, ids: &[u8], kind: &str) -> PyResult<Tens
 
 /// Whether each hadron, diquark or quark holds a quark or antiquark of this flavour.
 #[pyfunction]
-pub(crate) fn pdg_quarks(py: Python<'_>, ids: &[u8], flavour: u32) -> PyResult<Tensor> {
+pub(crate) fn pdg_quarks(
+    py: Python<'_>,
+    ids: &[u8],
+    #[pyo3(from_py_with = whole)] flavour: u32,
+) -> PyResult<Tensor> {
     let found = each(py, ids, move |id| u8::from(id.has_quark(flavour)))?;
     let length = found.len();
     Ok(Tensor::new(found, Kind::Bool, vec![length]))

@@ -18,6 +18,7 @@ use rayon::prelude::*;
 
 use crate::arrow::{Array, Schema, Table, schema_of, stream_capsule};
 use crate::error::{Error, raise};
+use crate::number::{Bound64, rows};
 use crate::work::{pool, run};
 
 /// A table of a file: columns that are read when they are asked for. `fiducial.open` makes it.
@@ -27,6 +28,9 @@ use crate::work::{pool, run};
 #[pyclass(module = "fiducial", frozen)]
 pub(crate) struct Source {
     source: Arc<dyn source::Source>,
+    /// How it was opened: what another process needs to open it too.
+    path: PathBuf,
+    options: OpenOptions,
 }
 
 /// Names or patterns of columns.
@@ -47,7 +51,7 @@ impl Columns {
     }
 }
 
-/// Opens a table of a file, here or at an address: ROOT (tree or ntuple), Parquet, HDF5, NumPy, CSV, LHE or HepMC3.
+/// Opens a table of a file, here or at an address: ROOT (tree or ntuple), Parquet, HDF5, NumPy, CSV, LHE or HepMC.
 ///
 /// `table` names the tree or ntuple, the group or array; without it the file's only one is taken. `arrays` are columns that are
 /// slices of arrays (HDF5, NumPy), `{"part_pt": "X[:, :, 0]"}`. Nothing is read but what is asked for later.
@@ -64,9 +68,18 @@ pub(crate) fn open(
     arrays: Option<BTreeMap<String, String>>,
 ) -> PyResult<Source> {
     let arrays = arrays.unwrap_or_default().into_iter().collect();
-    let options = OpenOptions { table, arrays, ..OpenOptions::default() };
-    let source = run(py, move || source::open_with(&path, &options))?;
-    Ok(Source { source: source.map_err(|error| raise(&error))?.into() })
+    Source::open(py, path, OpenOptions { table, arrays, ..OpenOptions::default() })
+}
+
+/// Opens in this process what a pickled `Source` was of. Slices of arrays come in the order in which they were given.
+#[pyfunction]
+pub(crate) fn reopen(
+    py: Python<'_>,
+    path: PathBuf,
+    table: Option<String>,
+    arrays: Vec<(String, String)>,
+) -> PyResult<Source> {
+    Source::open(py, path, OpenOptions { table, arrays, ..OpenOptions::default() })
 }
 
 /// A histogram of a ROOT file in the UHI schema, as JSON text.
@@ -130,23 +143,24 @@ impl Source {
         usize::try_from(self.source.rows()).unwrap_or(usize::MAX)
     }
 
-    /// Reads columns, by name or pattern, of a range of rows. In a pattern `*` stands for any characters and `?` for one.
+    /// Reads columns, by name or pattern, of a range of rows. In a pattern `*` stands for any characters and `?` for one. `start` and
+    /// `stop` are those of a slice: below 0 they count from the end.
     ///
     /// >>> table = fiducial.open(jets).read(["jet_pt", "part_p?"], stop=2)
     /// >>> table.columns
     /// ['jet_pt', 'part_px', 'part_py', 'part_pz']
     /// >>> table["jet_pt"].to_numpy().dtype
     /// dtype('float32')
-    #[pyo3(signature = (columns=None, start=0, stop=None))]
+    #[pyo3(signature = (columns=None, start=None, stop=None))]
     fn read(
         &self,
         py: Python<'_>,
         columns: Option<Columns>,
-        start: u64,
-        stop: Option<u64>,
+        start: Option<Bound64>,
+        stop: Option<Bound64>,
     ) -> PyResult<Table> {
         let (source, patterns) = (self.source.clone(), Columns::patterns(columns));
-        let rows = start..stop.unwrap_or(source.rows());
+        let rows = rows(start, stop, source.rows());
         let batch = run(py, move || {
             let columns = matching_columns(source.as_ref(), &patterns)?;
             source.read(&columns.iter().map(String::as_str).collect::<Vec<_>>(), rows)
@@ -164,11 +178,17 @@ impl Source {
     ///   | jet_pt / jet_masss
     ///   |          ^^^^^^^^^
     ///   hint: did you mean `jet_mass`?
-    #[pyo3(signature = (expression, start=0, stop=None))]
-    fn evaluate(&self, py: Python<'_>, expression: &str, start: u64, stop: Option<u64>) -> PyResult<Array> {
+    #[pyo3(signature = (expression, start=None, stop=None))]
+    fn evaluate(
+        &self,
+        py: Python<'_>,
+        expression: &str,
+        start: Option<Bound64>,
+        stop: Option<Bound64>,
+    ) -> PyResult<Array> {
         let expr = Expr::parse(expression).map_err(|error| raise(&error))?;
         let source = self.source.clone();
-        let rows = start..stop.unwrap_or(source.rows());
+        let rows = rows(start, stop, source.rows());
         let values = run(py, move || evaluate(source.as_ref(), &expr, &rows))??;
         Ok(Array::named(expression, values))
     }
@@ -188,6 +208,12 @@ impl Source {
         stream_capsule(py, Box::new(self.reader(py, self.columns())?))
     }
 
+    /// Another process opens the file again.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Reopened)> {
+        let OpenOptions { table, arrays, .. } = self.options.clone();
+        Ok((py.import("fiducial._fiducial")?.getattr("reopen")?, (self.path.clone(), table, arrays)))
+    }
+
     fn __repr__(&self) -> String {
         let table = self.source.table().map(|table| format!(":{table}")).unwrap_or_default();
         let (rows, columns) = (self.source.rows(), self.columns().len());
@@ -195,7 +221,16 @@ impl Source {
     }
 }
 
+/// The arguments of [`reopen`].
+type Reopened = (PathBuf, Option<String>, Vec<(String, String)>);
+
 impl Source {
+    fn open(py: Python<'_>, path: PathBuf, options: OpenOptions) -> PyResult<Self> {
+        let (file, how) = (path.clone(), options.clone());
+        let source = run(py, move || source::open_with(&file, &how))?;
+        Ok(Self { source: source.map_err(|error| raise(&error))?.into(), path, options })
+    }
+
     /// The file's own columns, or the members of those that hold records.
     fn names(&self, members: bool) -> Vec<String> {
         let schema = self.source.schema();

@@ -14,7 +14,7 @@ use arrow_schema::DataType;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyCapsule, PyDict, PyTuple};
 
 use crate::error::Error;
 
@@ -151,8 +151,34 @@ impl Tensor {
         slf.py().import("torch")?.call_method1("from_dlpack", (slf,))
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, State<'py>)> {
+        let state =
+            (self.kind as u8, self.item_bytes, self.shape.clone(), PyBytes::new(py, self.data.as_slice()));
+        Ok((py.import("fiducial._fiducial")?.getattr("unpickle_tensor")?, state))
+    }
+
     fn __repr__(&self) -> String {
         format!("<fiducial.Tensor {} {:?}>", self.dtype(), self.shape)
+    }
+}
+
+/// The kind of numbers, their size, the shape and the bytes.
+type State<'py> = (u8, usize, Vec<usize>, Bound<'py, PyBytes>);
+
+/// What a pickled `Tensor` was.
+#[pyfunction]
+pub(crate) fn unpickle_tensor(
+    kind: u8,
+    item_bytes: usize,
+    shape: Vec<usize>,
+    data: &[u8],
+) -> PyResult<Tensor> {
+    let kind =
+        [Kind::Int, Kind::UInt, Kind::Float, Kind::Bool].into_iter().find(|known| *known as u8 == kind);
+    let bytes = shape.iter().try_fold(item_bytes, |bytes, length| bytes.checked_mul(*length));
+    match kind.filter(|_| bytes == Some(data.len()) && matches!(item_bytes, 1 | 2 | 4 | 8)) {
+        Some(kind) => Ok(Tensor { data: Buffer::from(data), kind, item_bytes, shape, is_writable: true }),
+        None => Err(Error::new_err("failed to unpickle a tensor: its bytes do not fit its shape")),
     }
 }
 

@@ -20,6 +20,7 @@ use rayon::prelude::*;
 
 use crate::error::raise;
 use crate::metrics::floats;
+use crate::number::{whole, whole_or_none};
 use crate::tensor::{Kind, Tensor};
 use crate::work::run;
 
@@ -75,7 +76,7 @@ impl VectorLists {
         py: Python<'_>,
         finder: &JetFinder,
         min_pt: f64,
-        jets: Option<usize>,
+        #[pyo3(from_py_with = whole_or_none)] jets: Option<usize>,
         dcut: Option<f64>,
     ) -> PyResult<[Tensor; 4]> {
         let selection = match (jets, dcut) {
@@ -108,7 +109,12 @@ impl VectorLists {
     }
 
     /// The largest distance up to the step from `n + 1` to `n` jets.
-    fn merging_distance(&self, py: Python<'_>, finder: &JetFinder, n: usize) -> PyResult<Tensor> {
+    fn merging_distance(
+        &self,
+        py: Python<'_>,
+        finder: &JetFinder,
+        #[pyo3(from_py_with = whole)] n: usize,
+    ) -> PyResult<Tensor> {
         let definition = finder.definition;
         self.numbers(py, move |event| {
             Ok(cluster(&definition, &event.iter().copied().collect::<FourVectors<f64>>())?
@@ -124,7 +130,7 @@ impl VectorLists {
         min_pt: f64,
         max_rapidity: f64,
         ghost_area: f64,
-        seed: u64,
+        #[pyo3(from_py_with = whole)] seed: u64,
     ) -> PyResult<[Tensor; 6]> {
         let (definition, ghosts) = (finder.definition, Ghosts { max_rapidity, area: ghost_area, seed });
         let (jets, offsets) =
@@ -154,7 +160,7 @@ impl VectorLists {
     fn n_subjettiness(
         &self,
         py: Python<'_>,
-        n: usize,
+        #[pyo3(from_py_with = whole)] n: usize,
         beta: f64,
         radius: f64,
         axes: &str,
@@ -166,8 +172,8 @@ impl VectorLists {
     fn energy_correlation(
         &self,
         py: Python<'_>,
-        points: usize,
-        angles: usize,
+        #[pyo3(from_py_with = whole)] points: usize,
+        #[pyo3(from_py_with = whole)] angles: usize,
         beta: f64,
     ) -> PyResult<Tensor> {
         self.numbers(py, move |jet| energy_correlation(jet, points, angles, beta))
@@ -216,7 +222,7 @@ impl VectorLists {
         &self,
         py: Python<'_>,
         uniform: &str,
-        particles: usize,
+        #[pyo3(from_py_with = whole)] particles: usize,
         max_eta: f64,
     ) -> PyResult<Tensor> {
         let uniform = match uniform {

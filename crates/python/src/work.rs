@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::Error;
+use crate::number::whole;
 
 /// How long a wait goes on before it looks for an interrupt.
 const LOOK: Duration = Duration::from_millis(50);
@@ -35,7 +36,7 @@ pub(crate) fn pool() -> PyResult<Arc<ThreadPool>> {
 
 /// How many threads work from here on; 0 for one a core, or what `RAYON_NUM_THREADS` says. Work that was begun stays where it is.
 #[pyfunction]
-pub(crate) fn set_threads(threads: usize) -> PyResult<()> {
+pub(crate) fn set_threads(#[pyo3(from_py_with = whole)] threads: usize) -> PyResult<()> {
     replace(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner), threads).map(drop)
 }
 

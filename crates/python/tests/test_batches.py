@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -198,3 +199,34 @@ def test_a_forked_process_has_threads_of_its_own(dataset: fiducial.Dataset) -> N
         pytest.fail("the forked process hangs")
     assert os.waitstatus_to_exitcode(ended[1]) == 0
     assert len(list(running)) == len(batches) - 1
+
+
+def test_batches_can_be_pickled(dataset: fiducial.Dataset) -> None:
+    batches = dataset.batches(split="test", batch_size=1000, seed=3, epoch=2, drop_last=True)
+    copy = pickle.loads(pickle.dumps(batches))
+    assert (len(copy), copy.rows, copy.epoch) == (len(batches), batches.rows, batches.epoch)
+    iterator = iter(batches)
+    seen = next(iterator)
+    # An iterator goes on in the copy where it is here, whatever was filled ahead.
+    for ours, theirs in zip(iterator, pickle.loads(pickle.dumps(iterator)), strict=True):
+        assert (ours.number, ours.rows, ours.epoch) == (theirs.number, theirs.rows, theirs.epoch)
+        assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    again = pickle.loads(pickle.dumps(seen))
+    assert again.number == 0 and list(again) == list(seen)
+    for name, tensor in seen.tensors.items():
+        other = again.tensors[name]
+        assert (other.shape, other.dtype) == (tensor.shape, tensor.dtype) and np.array_equal(other.numpy(), tensor.numpy())
+
+
+def test_numbers_out_of_range_say_so(dataset: fiducial.Dataset) -> None:
+    """They were OverflowErrors."""
+    for argument in ("batch_size", "seed", "epoch"):
+        for value, what in ((-1, "-1 is negative"), (1 << 64, "is too large")):
+            with pytest.raises(ValueError, match=what):
+                dataset.batches(**{argument: value})
+    batches = dataset.batches(batch_size=1000)
+    for number in (-1, len(batches), 1 << 70):
+        with pytest.raises(IndexError, match="there is no batch"):
+            batches.take([number])
+    with pytest.raises(ValueError, match="-2 is negative"):
+        batches.epoch = -2

@@ -109,3 +109,13 @@ def test_views_and_measurements_can_be_pickled(dataset: fiducial.Dataset) -> Non
     for thing in (view, measured):
         assert pickle.loads(pickle.dumps(thing)) == thing
     assert pickle.loads(pickle.dumps(dataset)).version == dataset.version
+
+
+def test_columns_of_two_types_are_told(tmp_path: Path) -> None:
+    for name, dtype in (("a", np.uint32), ("b", np.int32)):
+        np.savez(tmp_path / f"{name}.npz", n=np.arange(4, dtype=dtype))
+    view = fiducial.View('format = "fiducial-view/1"\n[columns]\nn = {}\n[splits]\nfractions = { train = 1.0 }\n')
+    files = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    with pytest.warns(UserWarning, match=r"the column n is uint32 .*a.npz.* and int32 .*b.npz.*, int64 in the dataset"):
+        dataset = fiducial.prepare(view, files, tmp_path / "out")
+    assert dataset.read("train")["n"].to_numpy().dtype == np.int64

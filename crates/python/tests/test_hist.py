@@ -85,3 +85,9 @@ def test_what_is_refused() -> None:
         fiducial.hist(JETS, "jet_pt")
     with pytest.raises(TypeError, match="no y"):
         fiducial.hist(JETS, "jet_pt", bins=(10, 0, 1), y_bins=(10, 0, 1))
+
+
+def test_a_number_of_bins_is_at_least_one() -> None:
+    """A negative one was taken for the first of three edges."""
+    with pytest.raises(ValueError, match="at least one bin for x, not -1"):
+        fiducial.hist(JETS, "jet_pt", bins=(-1, 0.0, 1.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Union
 
@@ -51,7 +52,8 @@ def prepare(
     its last whole shard when it is called again.
 
     `on_bad_file="skip"` leaves out files that cannot be read or lack a column, `on_bad_value="drop"` rows with a NaN or infinite value
-    where the view computes with it; both are listed in the manifest and the card. `memory_limit` is in bytes.
+    where the view computes with it; both are listed in the manifest and the card. A column whose type differs between files gets the type
+    that holds all values, with a warning. `memory_limit` is in bytes.
 
     >>> dataset = fiducial.prepare(view, jets, directory / "prepared")
     >>> sum(dataset.splits.values())
@@ -66,6 +68,11 @@ def prepare(
         if value not in choices:
             raise ValueError(f"prepare() takes {name} as one of {choices}, not {value!r}")
     skips, drops = on_bad_file == "skip", on_bad_value == "drop"
-    return _fiducial.prepare_dataset(
+    dataset = _fiducial.prepare_dataset(
         view, paths, output, json.dumps(described), overwrite, skips, drops, memory_limit, progress
     )
+    for widened in dataset.manifest.get("widened", ()):
+        types = " and ".join(f"{of['type']} ({of['files']} files, first {of['first']})" for of in widened["from"])
+        message = f"the column {widened['column']} is {types} in the sources, {widened['type']} in the dataset"
+        warnings.warn(message, stacklevel=2)
+    return dataset

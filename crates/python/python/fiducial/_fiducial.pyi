@@ -42,12 +42,19 @@ __all__ = [
     "pdg_quarks",
     "prepare_dataset",
     "quantity",
+    "reopen",
     "rotated",
     "set_threads",
     "stransverse_masses",
     "threads",
     "transverse_masses",
     "unit_factor",
+    "unpickle_array",
+    "unpickle_batch",
+    "unpickle_batches",
+    "unpickle_schema",
+    "unpickle_table",
+    "unpickle_tensor",
 ]
 
 class Error(RuntimeError):
@@ -116,8 +123,8 @@ class Source:
     def __len__(self) -> int: ...
     def __arrow_c_schema__(self) -> CapsuleType: ...
     def __arrow_c_stream__(self, requested_schema: Any = None) -> CapsuleType: ...
-    def read(self, columns: _Columns | None = None, start: int = 0, stop: int | None = None) -> Table: ...
-    def evaluate(self, expression: str, start: int = 0, stop: int | None = None) -> Array: ...
+    def read(self, columns: _Columns | None = None, start: int | None = None, stop: int | None = None) -> Table: ...
+    def evaluate(self, expression: str, start: int | None = None, stop: int | None = None) -> Array: ...
 
 @final
 class View:
@@ -286,6 +293,23 @@ def fill_histogram(
     view: View | _Path | None,
     tree: str | None,
 ) -> FilledHistogram: ...
+def reopen(path: _Path, table: str | None, arrays: Sequence[tuple[str, str]]) -> Source: ...
+def unpickle_array(bytes: bytes) -> Array: ...
+def unpickle_schema(bytes: bytes) -> Schema: ...
+def unpickle_table(bytes: bytes) -> Table: ...
+def unpickle_tensor(kind: int, item_bytes: int, shape: Sequence[int], data: bytes) -> Tensor: ...
+def unpickle_batch(
+    tensors: Sequence[tuple[str, Tensor]], epoch: int, number: int, rows: int
+) -> Batch: ...
+def unpickle_batches(
+    dataset: Dataset,
+    view: View,
+    split: str,
+    standardisation: Standardisation | None,
+    labels: bool,
+    order: tuple[int, bool, int, int, bool],
+    rest: Sequence[int] | None,
+) -> Batches | BatchIterator: ...
 def histogram_json(path: _Path, name: str) -> str: ...
 def prepare_dataset(
     view: View | _Path,

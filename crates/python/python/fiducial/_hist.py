@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
@@ -64,7 +65,9 @@ def _bins(
         return [float(edge) for edge in edges]
     assert bins is not None
     count, low, high = bins
-    return count, float(low), float(high)
+    if operator.index(count) < 1:
+        raise ValueError(f"hist() takes at least one bin for {axis}, not {count}")
+    return operator.index(count), float(low), float(high)
 
 
 class Histogram:
