@@ -84,7 +84,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A ROOT, Parquet, HDF5, NumPy, CSV, LHE or HepMC3 file, or the address of a remote one: https://,
+    /// A ROOT, Parquet, HDF5, NumPy, CSV, LHE or HepMC file, or the address of a remote one: https://,
     /// s3://, for ROOT root:// too
     pub(crate) file: PathBuf,
     /// Show this tree, ntuple, group or array alone
