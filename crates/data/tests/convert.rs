@@ -188,7 +188,7 @@ fn nulls_are_written_where_there_is_a_form_for_them() {
     ])
     .expect("the columns fit");
     let file = std::fs::File::create(&path).expect("there is room");
-    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).expect("it starts");
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("it starts");
     writer.write(&batch).expect("it writes");
     writer.close().expect("it closes");
     let source = source::open(&path, None).expect("it opens");
@@ -217,7 +217,7 @@ fn lengths_that_differ_late_give_counters_of_their_own() {
     };
     let batch = RecordBatch::try_from_iter([("a_x", list(1)), ("a_y", list(2))]).expect("200 rows");
     let file = std::fs::File::create(&path).expect("there is room");
-    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).expect("it starts");
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("it starts");
     writer.write(&batch).expect("it writes");
     writer.close().expect("it closes");
     let source = source::open(&path, None).expect("it opens");

@@ -400,12 +400,14 @@ fn schema(
 /// Says of a column that one file lacks which one has it.
 fn found_elsewhere(error: Error, sources: &[Box<dyn Source>]) -> Error {
     let Error::Column { path, column, reason } = error else { return error };
-    let has_it = |source: &&Box<dyn Source>| source.schema().field_with_name(&column).is_ok();
-    let reason = match sources.iter().find(has_it) {
-        Some(other) => format!(
-            "{reason}, while {} has it; files that lack a column can be left out",
-            fiducial_root::shown(other.path())
-        ),
+    let has_it = |source: &&dyn Source| source.schema().field_with_name(&column).is_ok();
+    let reason = match sources.iter().map(AsRef::as_ref).find(has_it) {
+        Some(other) => {
+            // A column of a like name is no help where this one is known.
+            let reason = reason.split_once("; ").map_or(reason.as_str(), |(reason, _)| reason);
+            let other = fiducial_root::shown(other.path());
+            format!("{reason}, while {other} has it; files that lack a column can be left out")
+        }
         None => reason,
     };
     Error::Column { path, column, reason }

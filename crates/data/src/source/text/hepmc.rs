@@ -165,6 +165,7 @@ pub(super) fn index(bytes: &[u8]) -> Result<(Header, Vec<usize>), String> {
 }
 
 /// Where in a file a line stands.
+#[derive(Clone, Copy)]
 struct Place {
     version: Version,
     /// The events before its listing.
