@@ -8,8 +8,9 @@
 //! Random numbers need no state: the order of an epoch and the dropout of a step are functions of the seed and of the
 //! epoch and step, which the manifest holds. The manifest is TOML because its numbers come back bit by bit (JSON's do
 //! not, as serde_json reads them by default).
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,7 @@ use crate::{Error, Stopped};
 
 const FORMAT: &str = "fiducial-checkpoint/1";
 const MANIFEST: &str = "checkpoint.toml";
+const LOCK: &str = ".lock";
 const PARTS: [&str; 4] = ["weights-", "optimiser-", "average-", "best-"];
 
 /// What a checkpoint must share with the training that goes on from it.
@@ -147,10 +149,12 @@ pub(crate) fn from_message(bytes: &[u8]) -> Result<Option<Loaded>, Error> {
     Ok(Some((position, Numbers { weights, optimiser, average, best })))
 }
 
-/// A directory of checkpoints, of which it holds one at a time.
+/// A directory of checkpoints, of which it holds one at a time. No other process has it meanwhile.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     directory: PathBuf,
+    /// Held as long as this lives; the system lets it go when a process is killed.
+    _lock: Option<File>,
     faults: Faults,
     /// The best weights that are on disk already: they are written only when they change.
     best: Option<(usize, Part)>,
@@ -159,7 +163,8 @@ pub(crate) struct Checkpoints {
 impl Checkpoints {
     pub(crate) fn open(directory: &Path, faults: Faults) -> Result<Self, Error> {
         files::create_directory(directory)?;
-        Ok(Self { directory: directory.to_path_buf(), faults, best: None })
+        let _lock = lock(directory)?;
+        Ok(Self { directory: directory.to_path_buf(), _lock, faults, best: None })
     }
 
     pub(crate) fn manifest(&self) -> PathBuf {
@@ -281,6 +286,20 @@ impl Checkpoints {
     }
 }
 
+/// Locks a directory; none where the file system has no locks, or does not let us write, which then is said where it matters.
+fn lock(directory: &Path) -> Result<Option<File>, Error> {
+    let Ok(file) = File::create(directory.join(LOCK)) else { return Ok(None) };
+    // A process that this one starts has what is open here until it runs its program: a lock may outlive its file by a moment.
+    for _ in 0..50 {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::Error(_)) => return Ok(None),
+        }
+    }
+    Err(Error::Busy { path: directory.to_path_buf() })
+}
+
 /// Whether a file of this name is ours.
 fn is_part(name: &str) -> bool {
     PARTS.iter().any(|part| name.starts_with(part)) && name.ends_with(".safetensors")
@@ -326,6 +345,17 @@ mod tests {
         Numbers { weights: version, optimiser: b"moments", average: Some(version), best: Some(version) }
     }
 
+    /// Two of them wrote each other's log and removed each other's files.
+    #[test]
+    fn two_trainings_do_not_share_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Checkpoints::open(dir.path(), Faults::default()).unwrap();
+        let error = Checkpoints::open(dir.path(), Faults::default()).unwrap_err().to_string();
+        assert!(error.contains("another process is at work there"), "{error}");
+        drop(first);
+        Checkpoints::open(dir.path(), Faults::default()).unwrap();
+    }
+
     #[test]
     fn numbers_come_back_bit_by_bit() {
         let dir = tempfile::tempdir().unwrap();
@@ -353,6 +383,7 @@ mod tests {
             let mut first = Checkpoints::open(dir.path(), Faults::default()).unwrap();
             assert!(first.load(&identity()).unwrap().is_none());
             first.save(&identity(), position(1), numbers(b"1")).unwrap();
+            drop(first);
 
             let at = point.clone();
             let faults = Faults::new(move |here| match here == at {
@@ -362,6 +393,7 @@ mod tests {
             let mut second = Checkpoints::open(dir.path(), faults).unwrap();
             second.load(&identity()).unwrap().unwrap();
             second.save(&identity(), position(2), numbers(b"2")).unwrap_err();
+            drop(second);
 
             let mut third = Checkpoints::open(dir.path(), Faults::default()).unwrap();
             let (position_then, numbers_then) = third.load(&identity()).unwrap().unwrap();
@@ -376,6 +408,7 @@ mod tests {
                 fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             names.sort();
             let expected = [
+                LOCK,
                 "average-0000-000003.safetensors",
                 "best-0003.safetensors",
                 MANIFEST,

@@ -111,6 +111,12 @@ pub enum Error {
         /// The file.
         file: &'static str,
     },
+    /// Another process writes the same checkpoints.
+    #[error("train in {}: another process is at work there; wait for it, or give another directory", path.display())]
+    Busy {
+        /// The directory of the checkpoints.
+        path: PathBuf,
+    },
     /// A file of a checkpoint or of a model directory is damaged.
     #[error("read {}: {reason}", path.display())]
     Damaged {
