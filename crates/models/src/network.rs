@@ -6,7 +6,8 @@ use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
 use crate::architectures::Architecture;
-use crate::fused::kernel::{TILE, awake, precision, with_precision};
+use crate::fused::awake::awake;
+use crate::fused::kernel::{TILE, precision, with_precision};
 use crate::fused::{self, from_values, values};
 use crate::layers::{Initialiser, Pass};
 use crate::{ComputeDevice, Error, Inputs, ModelConfig, NormMoments};

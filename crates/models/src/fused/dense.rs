@@ -405,7 +405,7 @@ pub(crate) fn gelu_with_derivative(x: f32) -> (f32, f32) {
 mod tests {
     use super::*;
     use crate::ComputeDevice;
-    use crate::fused::kernel::awake;
+    use crate::fused::awake::awake;
     use crate::fused::{device, from_values, values};
 
     #[test]

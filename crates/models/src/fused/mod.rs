@@ -7,6 +7,7 @@
 //!
 //! For tensors on a GPU each operation has a twin in [`composed`] that is made of burn's own.
 
+pub(crate) mod awake;
 mod brain_float;
 pub(crate) mod composed;
 mod glue;
