@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::brain_float;
+use super::{brain_float, direct};
 use crate::Precision;
 
 /// Runs `operation` compiled for the widest vectors of this processor.
@@ -54,7 +54,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn fits(&self) -> bool {
+    pub(super) fn fits(&self) -> bool {
         let empty = self.rows == 0 || self.columns == 0;
         empty || (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride < self.data.len()
     }
@@ -105,6 +105,10 @@ unsafe fn product(a: Matrix<'_>, b: Matrix<'_>, c: *mut f32, stride: usize, add:
     assert!(a.fits() && b.fits() && b.rows == k, "matrices do not fit: ({m}, {k}) x ({}, {n})", b.rows);
     // SAFETY: the assertion above keeps both matrices inside their slices; the caller answers for `c`.
     if precision() == Precision::BFloat16 && unsafe { brain_float::product(a, b, c, stride, add, scale) } {
+        return;
+    }
+    // SAFETY: as above.
+    if !add && scale == 1.0 && unsafe { direct::product(a, b, c, stride) } {
         return;
     }
     // SAFETY: the assertion above keeps both matrices inside their slices; the caller answers for `c`. Strides are lengths

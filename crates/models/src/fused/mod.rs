@@ -10,6 +10,7 @@
 pub(crate) mod awake;
 mod brain_float;
 pub(crate) mod composed;
+mod direct;
 mod glue;
 pub(crate) mod kernel;
 
