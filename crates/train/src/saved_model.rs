@@ -23,6 +23,9 @@ const VIEW: &str = "view.toml";
 const STANDARDISATION: &str = "standardisation.json";
 const TRAINING: &str = "training.json";
 
+/// There while a model is written, so that a save that was killed is known for what it left behind.
+const SAVING: &str = ".model.saving";
+
 /// Where a training in a model's directory keeps its checkpoint, unless it is told otherwise.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 
@@ -139,10 +142,10 @@ impl SavedModel {
         }
     }
 
-    /// Whether a model may be written to a directory: it holds one, or the checkpoint of a training, or no file of a model's names. So
-    /// no dataset, say, loses its `README.md`.
+    /// Whether a model may be written to a directory: it holds one, or a part of one that a killed save left, or the checkpoint of a
+    /// training, or no file of a model's names. So no dataset, say, loses its `README.md`.
     pub(crate) fn check_directory(directory: &Path) -> Result<(), Error> {
-        if directory.join(INFO).exists() || directory.join(CHECKPOINT).exists() {
+        if [INFO, SAVING, CHECKPOINT].into_iter().any(|name| directory.join(name).exists()) {
             return Ok(());
         }
         let names = [WEIGHTS, TREES, CONFIG, VIEW, STANDARDISATION, TRAINING, card::CARD];
@@ -153,7 +156,7 @@ impl SavedModel {
     }
 
     /// Writes the directory. `model.json` goes first if it is there and comes last, so that a directory that has it is
-    /// whole.
+    /// whole. After a kill it can be written again.
     ///
     /// # Errors
     /// A directory or file that cannot be written; a directory with something else than a model in it.
@@ -161,7 +164,8 @@ impl SavedModel {
         let directory = directory.as_ref();
         Self::check_directory(directory)?;
         files::create_directory(directory)?;
-        let info = directory.join(INFO);
+        let (info, saving) = (directory.join(INFO), directory.join(SAVING));
+        files::write_whole(&saving, b"A model is being written here, or was when that was interrupted.\n")?;
         match fs::remove_file(&info) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io("replace", &info)(error));
@@ -189,7 +193,8 @@ impl SavedModel {
             files::write_whole(&path, &json(&path, &training)?)?;
         }
         card::write(self, directory)?;
-        files::write_whole(&info, &json(&info, &self.info)?)
+        files::write_whole(&info, &json(&info, &self.info)?)?;
+        fs::remove_file(&saving).map_err(Error::io("remove", &saving))
     }
 
     /// Reads a directory and checks that its parts fit together.

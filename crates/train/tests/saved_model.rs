@@ -157,3 +157,28 @@ fn a_directory_of_something_else_stays_as_it_is() {
     fs::remove_dir(dir.path().join("checkpoint")).unwrap();
     saved(VIEW).save(dir.path()).unwrap();
 }
+
+#[test]
+fn a_save_that_was_killed_is_made_again() {
+    let names = |path: &Path| -> Vec<String> {
+        let entries = fs::read_dir(path).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let (whole, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    saved(VIEW).save(whole.path()).unwrap();
+    // Killed at the last step and at the first, of a new model and of one that replaces another: nothing can be written to a file
+    // whose temporary name is that of a directory.
+    for obstacle in ["model.json", "model.safetensors", "README.md", "model.json"] {
+        let obstacle = dir.path().join(format!(".{obstacle}.tmp"));
+        fs::create_dir(&obstacle).unwrap();
+        saved(VIEW).save(dir.path()).unwrap_err();
+        fs::remove_dir(&obstacle).unwrap();
+        assert!(SavedModel::load(dir.path()).is_err(), "half a model is none");
+        saved(VIEW).save(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), names(whole.path()));
+        SavedModel::load(dir.path()).unwrap();
+    }
+}
