@@ -32,8 +32,6 @@ pub(super) struct Loaded<'a> {
 /// The place in the tensors of one piece.
 struct Target<'a> {
     groups: Vec<&'a mut [f32]>,
-    /// For each group whether its memory is zero: padding with zeros is there then.
-    zeroed: Vec<bool>,
     labels: &'a mut [u32],
     targets: &'a mut [f32],
     weights: &'a mut [f32],
@@ -65,23 +63,19 @@ impl Spare {
     pub(super) fn give(&self, blocks: impl IntoIterator<Item = Vec<f32>>) {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         spare.extend(blocks);
-        spare.truncate(Self::MOST);
+        let excess = spare.len().saturating_sub(Self::MOST);
+        spare.drain(..excess);
     }
 
-    /// Memory for so many numbers, and whether all of them are 0: what is used again holds what it held.
-    fn take(&self, size: usize) -> (Vec<f32>, bool) {
+    /// Memory for so many numbers; what is used again holds what it held.
+    fn take(&self, size: usize) -> Vec<f32> {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = spare.iter().position(|block| block.capacity() >= size && block.capacity() / 2 <= size);
-        let known = fitting.map(|place| spare.swap_remove(place));
+        // The one that was given last: the most of it is still in the cache.
+        let fitting = spare.iter().rposition(|block| block.capacity() >= size && block.capacity() / 2 <= size);
+        let mut block = fitting.map(|place| spare.remove(place)).unwrap_or_default();
         drop(spare);
-        match known {
-            Some(mut block) => {
-                block.resize(size, 0.0);
-                (block, false)
-            }
-            // Zeroed by the system page by page as they are touched, so that zero padding costs no writes.
-            None => (vec![0.0; size], true),
-        }
+        block.resize(size, 0.0);
+        block
     }
 }
 
@@ -103,7 +97,7 @@ pub(super) fn fill_into<'a>(
 ) -> Result<Tensors, Error> {
     let rows: usize = sizes.iter().sum();
     let has_labels = plan.labels == Labels::Required && !plan.view.classes().is_empty();
-    let mut data: Vec<(Vec<f32>, bool)> = Vec::with_capacity(plan.groups.len());
+    let mut data: Vec<Vec<f32>> = Vec::with_capacity(plan.groups.len());
     for group in &plan.groups {
         let size = rows.checked_mul(group.row_size()).filter(|size| *size <= isize::MAX as usize / 4);
         let size = size.ok_or_else(|| Error::settings("allocate tensors", "they do not fit into memory"))?;
@@ -142,7 +136,7 @@ pub(super) fn fill_into<'a>(
     if has_labels && plan.balances {
         Balance::measure(plan.view, &labels, &weights)?.apply(&labels, &mut weights);
     }
-    let groups = plan.groups.iter().zip(data).map(|(group, (data, _))| GroupTensor {
+    let groups = plan.groups.iter().zip(data).map(|(group, data)| GroupTensor {
         name: group.group.name.clone(),
         variables: group.variables.len(),
         length: group.length(),
@@ -165,11 +159,10 @@ pub(super) fn fill_into<'a>(
 fn targets<'a>(
     plan: &Plan<'_>,
     sizes: &[usize],
-    data: &'a mut [(Vec<f32>, bool)],
+    data: &'a mut [Vec<f32>],
     (mut labels, mut found, mut weights): (&'a mut [u32], &'a mut [f32], &'a mut [f32]),
 ) -> Vec<Target<'a>> {
-    let zeroed: Vec<bool> = data.iter().map(|(_, zeroed)| *zeroed).collect();
-    let mut rest: Vec<&mut [f32]> = data.iter_mut().map(|(block, _)| block.as_mut_slice()).collect();
+    let mut rest: Vec<&mut [f32]> = data.iter_mut().map(Vec::as_mut_slice).collect();
     let mut targets = Vec::with_capacity(sizes.len());
     for &size in sizes {
         let groups = rest
@@ -181,7 +174,6 @@ fn targets<'a>(
         let values = if found.is_empty() { 0 } else { size * plan.view.targets().len() };
         targets.push(Target {
             groups,
-            zeroed: zeroed.clone(),
             labels: take(&mut labels, count),
             targets: take(&mut found, values),
             weights: take(&mut weights, size),
@@ -200,14 +192,14 @@ fn take<'a, T>(slice: &mut &'a mut [T], count: usize) -> &'a mut [T] {
 fn fill_piece(plan: &Plan<'_>, loaded: Loaded<'_>, mut target: Target<'_>) -> Result<Done, Error> {
     let Loaded { batch, row_ids, path } = loaded;
     let (mut counts, mut observers) = (Counts::default(), Vec::new());
-    let mut start = 0;
+    let (mut start, mut scratch) = (0, Vec::new());
     loop {
         let size = BLOCK.min(batch.num_rows() - start);
         let part = batch.slice(start, size);
         let row_ids = &row_ids[start..start + size];
         let environment = plan.view.environment(&part).with_row_numbers(row_ids.to_vec());
         let block = Block { plan, environment, row_ids, path };
-        counts.add(block.fill(&mut target, start)?);
+        counts.add(block.fill(&mut target, start, &mut scratch)?);
         observers.push(block.observers()?);
         start += size;
         if start >= batch.num_rows() {
@@ -232,14 +224,19 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    fn fill(&self, target: &mut Target<'_>, start: usize) -> Result<Counts, Error> {
+    fn fill(
+        &self,
+        target: &mut Target<'_>,
+        start: usize,
+        scratch: &mut Vec<f32>,
+    ) -> Result<Counts, Error> {
         let rows = self.environment.rows();
         let mut counts = Counts::default();
         let mut truncated = vec![false; rows];
-        for ((group, data), zeroed) in self.plan.groups.iter().zip(&mut target.groups).zip(&target.zeroed) {
+        for (group, data) in self.plan.groups.iter().zip(&mut target.groups) {
             let data = &mut data[start * group.row_size()..(start + rows) * group.row_size()];
             let (cut, clipped) = match group.group.length {
-                Some(length) => self.fill_lists(group, length, (data, *zeroed), &mut truncated)?,
+                Some(length) => self.fill_lists(group, length, (data, &mut truncated), scratch)?,
                 None => (0, self.fill_events(group, data)?),
             };
             counts.truncated_constituents = counts.truncated_constituents.max(cut);
@@ -267,8 +264,8 @@ impl Block<'_> {
         &self,
         group: &GroupPlan<'_>,
         length: usize,
-        (data, zeroed): (&mut [f32], bool),
-        truncated: &mut [bool],
+        (data, truncated): (&mut [f32], &mut [bool]),
+        scratch: &mut Vec<f32>,
     ) -> Result<(u64, u64), Error> {
         let (mut cut, mut clipped) = (0, 0);
         let stride = group.row_size();
@@ -292,18 +289,15 @@ impl Block<'_> {
                 Some((name, expected)) => self.check_offsets(name, expected, variable.name, offsets)?,
             }
             let rows = Rows { length, place: index * length, stride };
-            let (moved, is_finite) = variable.transform_lists(&numbers, offsets, data, rows);
+            let (moved, is_finite) = variable.transform_lists(&numbers, offsets, (data, rows), scratch);
             clipped += moved;
             if !is_finite {
                 return Err(self.not_finite_in_lists(variable, &numbers, offsets, (data, rows)));
             }
             if group.wraps() {
-                rows.each(data, offsets, |_, real, padding| match real.is_empty() {
-                    true => padding.fill(variable.pad),
-                    false => padding.iter_mut().zip(real.iter().cycle()).for_each(|(to, from)| *to = *from),
+                rows.each(data, offsets, |_, real, padding| {
+                    padding.iter_mut().zip(real.iter().cycle()).for_each(|(to, from)| *to = *from);
                 });
-            } else if variable.pad != 0.0 || !zeroed {
-                rows.each(data, offsets, |_, _, padding| padding.fill(variable.pad));
             }
         }
         Ok((cut, clipped))

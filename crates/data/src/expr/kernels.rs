@@ -1,4 +1,11 @@
-//! Scalar functions whose edge cases follow NumPy's rather than Rust's.
+//! Scalar functions whose edge cases follow NumPy's rather than Rust's, and vector instructions for loops.
+
+/// Runs `work` compiled for the widest vectors of this processor. Closures stay calls, for any processor, unless they are marked:
+/// `vectorised(#[inline(always)] || ...)`.
+#[inline(always)]
+pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
 
 /// The smaller value; NaN if one is NaN.
 pub(super) fn minimum(a: f64, b: f64) -> f64 {

@@ -107,6 +107,7 @@ pub use environment::{DefinitionError, Definitions, Environment};
 pub use error::ExprError;
 pub(crate) use error::near_names;
 pub use functions::{FunctionInfo, functions};
+pub(crate) use kernels::vectorised;
 pub(crate) use records::{VECTOR_MEMBERS, is_vector};
 pub use values::{Data, Shape, Values};
 

@@ -8,7 +8,7 @@ use super::broadcast::Operand;
 use super::error::Fault;
 use super::evaluate::{Machine, Operation};
 use super::four_vectors::{CARTESIAN, FourVectors};
-use super::kernels;
+use super::kernels::{self, vectorised};
 use super::node::{Comparison, Operator, Span};
 use super::value::{Content, Unit, Value};
 use super::values::{Data, Kind, Shape};
@@ -334,34 +334,43 @@ fn integers(
 /// Applies `f` to pairs, in the memory of an operand that nobody else holds, else in new memory: a chain of operations
 /// allocates once.
 fn combine(a: Operand<f64>, b: Operand<f64>, f: impl Fn(f64, f64) -> f64) -> ScalarBuffer<f64> {
-    match (a.constant(), b.constant()) {
-        (Some(a), _) => match owned(b.into_values()) {
-            Ok(mut b) => {
-                b.iter_mut().for_each(|b| *b = f(a, *b));
-                b.into()
-            }
-            Err(b) => b.iter().map(|b| f(a, *b)).collect(),
-        },
-        (None, Some(b)) => match owned(a.into_values()) {
-            Ok(mut a) => {
-                a.iter_mut().for_each(|a| *a = f(*a, b));
-                a.into()
-            }
-            Err(a) => a.iter().map(|a| f(*a, b)).collect(),
-        },
+    let values = match (a.constant(), b.constant()) {
+        (Some(a), _) => {
+            let mut b = owned(b.into_values()).unwrap_or_else(|b| b.to_vec());
+            vectorised(
+                #[inline(always)]
+                || b.iter_mut().for_each(|b| *b = f(a, *b)),
+            );
+            b
+        }
+        (None, Some(b)) => {
+            let mut a = owned(a.into_values()).unwrap_or_else(|a| a.to_vec());
+            vectorised(
+                #[inline(always)]
+                || a.iter_mut().for_each(|a| *a = f(*a, b)),
+            );
+            a
+        }
         (None, None) => match (owned(a.into_values()), owned(b.into_values())) {
-            (Ok(mut a), b) => {
-                let b = b.map_or_else(|shared| shared, ScalarBuffer::from);
-                a.iter_mut().zip(b.iter()).for_each(|(a, b)| *a = f(*a, *b));
-                a.into()
-            }
             (Err(a), Ok(mut b)) => {
-                a.iter().zip(&mut b).for_each(|(a, b)| *b = f(*a, *b));
-                b.into()
+                vectorised(
+                    #[inline(always)]
+                    || a.iter().zip(&mut b).for_each(|(a, b)| *b = f(*a, *b)),
+                );
+                b
             }
-            (Err(a), Err(b)) => a.iter().zip(b.iter()).map(|(a, b)| f(*a, *b)).collect(),
+            (a, b) => {
+                let mut a = a.unwrap_or_else(|a| a.to_vec());
+                let b = b.map_or_else(|shared| shared, ScalarBuffer::from);
+                vectorised(
+                    #[inline(always)]
+                    || a.iter_mut().zip(b.iter()).for_each(|(a, b)| *a = f(*a, *b)),
+                );
+                a
+            }
         },
-    }
+    };
+    values.into()
 }
 
 fn owned(values: ScalarBuffer<f64>) -> Result<Vec<f64>, ScalarBuffer<f64>> {

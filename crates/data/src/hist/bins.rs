@@ -1,7 +1,8 @@
 //! Numbers to bins, and what the bins hold.
 
 use fiducial_root::Axis;
-use pulp::Arch;
+
+use crate::expr::vectorised;
 
 /// Entries that are worked on together: their places stay in the first-level cache.
 const BLOCK: usize = 512;
@@ -175,12 +176,6 @@ impl Bins {
         self.entries += other.entries;
         self.nan += other.nan;
     }
-}
-
-/// Runs `work` compiled for the widest vectors of this processor. Closures stay calls, for any processor, unless they are marked.
-#[inline(always)]
-fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    Arch::new().dispatch(work)
 }
 
 /// Whether a place is that of a bin: neither underflow nor overflow, nor [`NOWHERE`].

@@ -17,7 +17,12 @@ macro_rules! unary {
         unary!(UnitRule::None, $f)
     };
     ($unit:expr, $f:expr) => {
-        Action::Unary($unit, |values| values.iter_mut().for_each(|x| *x = $f(*x)))
+        Action::Unary($unit, |values| {
+            kernels::vectorised(
+                #[inline(always)]
+                || values.iter_mut().for_each(|x| *x = $f(*x)),
+            );
+        })
     };
 }
 
