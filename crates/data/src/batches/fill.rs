@@ -71,7 +71,8 @@ impl Spare {
     fn take(&self, size: usize) -> Vec<f32> {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The one that was given last: the most of it is still in the cache.
-        let fitting = spare.iter().rposition(|block| block.capacity() >= size && block.capacity() / 2 <= size);
+        let fitting =
+            spare.iter().rposition(|block| block.capacity() >= size && block.capacity() / 2 <= size);
         let mut block = fitting.map(|place| spare.remove(place)).unwrap_or_default();
         drop(spare);
         block.resize(size, 0.0);
@@ -224,12 +225,7 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    fn fill(
-        &self,
-        target: &mut Target<'_>,
-        start: usize,
-        scratch: &mut Vec<f32>,
-    ) -> Result<Counts, Error> {
+    fn fill(&self, target: &mut Target<'_>, start: usize, scratch: &mut Vec<f32>) -> Result<Counts, Error> {
         let rows = self.environment.rows();
         let mut counts = Counts::default();
         let mut truncated = vec![false; rows];

@@ -236,7 +236,7 @@ impl Loader {
 
     /// The batches of an epoch, from one of them on. They are made ahead, on rayon's threads, while the caller works.
     pub fn epoch(&self, epoch: u64, first_batch: u64) -> Epoch {
-        let (sender, receiver) = sync_channel(rayon::current_num_threads().max(2));
+        let (sender, receiver) = sync_channel(waiting());
         let loader = Self(Arc::clone(&self.0));
         let thread = std::thread::Builder::new().name("batches".to_owned());
         let started = thread.spawn(move || {
@@ -254,6 +254,17 @@ impl Loader {
         let failed = started.err().map(|error| Error::settings("start a thread", error.to_string()));
         Epoch { receiver, failed }
     }
+}
+
+/// Batches that are made side by side. No more than threads: tensors of batches that wait are written to memory and read again, where
+/// those of few stay in the processor's cache.
+pub(super) fn made() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Batches that may wait for the caller.
+pub(super) fn waiting() -> usize {
+    rayon::current_num_threads()
 }
 
 /// The batches of an epoch; each is [`Tensors`] of `batch_size` rows, and the last one may be of fewer.
@@ -377,8 +388,7 @@ impl<'a> Work<'a> {
             return None;
         }
         let size = self.inner.options.batch_size;
-        let wanted =
-            usize::try_from(self.batches).unwrap_or(usize::MAX).min(2 * rayon::current_num_threads());
+        let wanted = usize::try_from(self.batches).unwrap_or(usize::MAX).min(made());
         while self.held() < wanted * size {
             let Some((number, pieces)) = self.windows.pop_front() else { break };
             if let Err(error) = self.read(number, &pieces) {

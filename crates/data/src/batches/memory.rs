@@ -1,6 +1,6 @@
 //! How a limit of memory is divided among what a loader holds.
 
-use super::loader::LoaderOptions;
+use super::loader::{LoaderOptions, made, waiting};
 use crate::source::Error;
 use crate::view::View;
 
@@ -52,10 +52,9 @@ impl Memory {
 
     /// Batches that are made, that wait, and the one that the caller has.
     fn batches(&self, row_bytes: f64) -> u64 {
-        let threads = rayon::current_num_threads() as u64;
-        let (made, waiting) = (2 * threads, threads.max(2));
+        let (made, waiting) = (made() as u64, waiting() as u64);
         let tensors = (made + waiting + 1) * self.batch_rows * self.row_numbers * size_of::<f32>() as u64;
-        let columns = (threads * self.batch_rows) as f64 * row_bytes * COPIES;
+        let columns = (made * self.batch_rows) as f64 * row_bytes * COPIES;
         tensors + columns as u64
     }
 

@@ -10,7 +10,7 @@ use crate::source::UNIT;
 
 use super::arrow::{self, ColumnFault};
 use super::value::Value;
-use super::values::Shape;
+use super::values::{Shape, Values};
 use super::{Expr, ExprError, evaluate};
 
 /// What numbers without a dimension are said to be in: they go with everything.
@@ -212,8 +212,15 @@ impl<'a> Environment<'a> {
         columns.chain(self.definitions.iter().flat_map(|d| d.iter().map(|(name, _)| name))).collect()
     }
 
+    /// The plain values of a column or new variable; none where the name has none, for a reason that evaluating it as an expression
+    /// tells.
+    pub(crate) fn values(&self, name: &str) -> Option<Values> {
+        self.lookup(name).ok()?.into_values()
+    }
+
     pub(super) fn lookup(&self, name: &str) -> Result<Value, Lookup> {
-        let column = self.batch.schema_ref().index_of(name).ok();
+        // Not `index_of`, whose error lists all columns: names of new variables are no columns, and are asked for often.
+        let column = self.batch.schema_ref().fields().find(name).map(|(place, _)| place);
         let definition = self.definitions.and_then(|d| resolve(&d.index, name).map(|i| (d, i)));
         match (column, definition) {
             (None, None) => Err(self.member(name).unwrap_or(Lookup::Missing)),
@@ -235,7 +242,7 @@ impl<'a> Environment<'a> {
     fn member(&self, name: &str) -> Option<Lookup> {
         let schema = self.batch.schema_ref();
         name.rmatch_indices('.').find_map(|(dot, _)| {
-            schema.index_of(&name[..dot]).ok()?;
+            schema.fields().find(&name[..dot])?;
             Some(Lookup::Field(name[..dot].to_owned(), name[dot + 1..].to_owned()))
         })
     }

@@ -46,7 +46,7 @@ pub(super) fn with_members(inner: Box<dyn Source>) -> Box<dyn Source> {
         find(column, &mut found);
         for member in found {
             let name = member.field.name().clone();
-            if schema.index_of(&name).is_err() && !members.contains_key(&name) {
+            if schema.fields().find(&name).is_none() && !members.contains_key(&name) {
                 fields.push(Arc::new(member.field.clone()));
                 members.insert(name, member);
             }

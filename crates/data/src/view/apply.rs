@@ -62,7 +62,10 @@ impl View {
     /// # Errors
     /// As [`Expr::evaluate`].
     pub fn variable(&self, name: &str, environment: &Environment<'_>) -> Result<Values, ViewError> {
-        Expr::column(name).evaluate(environment).map_err(|source| failed(name, source))
+        match environment.values(name) {
+            Some(values) => Ok(values),
+            None => Expr::column(name).evaluate(environment).map_err(|source| failed(name, source)),
+        }
     }
 
     /// Applies the selection clause by clause. A clause need not make sense on rows that an earlier clause removed:
