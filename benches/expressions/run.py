@@ -1,6 +1,6 @@
-"""Times the ADL queries with this crate, awkward and, where a Python with ROOT is named, RDataFrame, in turns:
+"""Times the ADL queries with this crate, awkward and, where a Python with coffea or with ROOT is named, coffea and RDataFrame, in turns:
 
-    python run.py FILE [--rounds N] [--repeats N] [--root-python PYTHON]
+    python run.py FILE [--rounds N] [--repeats N] [--coffea-python PYTHON] [--root-python PYTHON]
 
 Build first: cargo build --release -p fiducial-data --examples
 Each round is a process of its own for each of them, in which each query runs several times; the first time is left out.
@@ -34,6 +34,7 @@ def main():
     parser.add_argument("file")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=4)
+    parser.add_argument("--coffea-python")
     parser.add_argument("--root-python")
     options = parser.parse_args()
     file, repeats = str(pathlib.Path(options.file).resolve()), str(options.repeats)
@@ -41,6 +42,8 @@ def main():
         "ours": [TARGET / "release/examples/adl_queries", HERE, file, repeats],
         "awkward": [sys.executable, "awkward_twin.py", file, repeats],
     }
+    if options.coffea_python:
+        commands["coffea"] = [options.coffea_python, "coffea_twin.py", file, repeats]
     if options.root_python:
         commands["rdataframe"] = [options.root_python, "rdataframe_twin.py", file, repeats]
     runs = {name: [] for name in commands}
@@ -48,8 +51,8 @@ def main():
         for name, command in commands.items():
             runs[name].append(once(command))
     warm = lambda run, query, key: statistics.median(run[query][key][1:])
-    print("| query | ours, ms | awkward / ours | without reading | RDataFrame / ours | its first time, s | bins that differ |")
-    print("|---|---|---|---|---|---|---|")
+    print("| query | ours, ms | awkward / ours | without reading | coffea / ours | RDataFrame / ours | its first time, s | bins that differ |")
+    print("|---|---|---|---|---|---|---|---|")
     for query in runs["ours"][0]:
         ours = [warm(run, query, "total_s") for run in runs["ours"]]
         ratios = lambda name, key: [
@@ -62,6 +65,7 @@ def main():
         for name in commands:
             theirs = runs[name][0][query]["bins"]
             differ.append(f"{name} {sum(a != b for a, b in zip(bins, theirs))}")
+        cells += [spread(ratios("coffea", "total_s")) if "coffea" in runs else ""]
         if "rdataframe" in runs:
             first = statistics.median(run[query]["first_s"] for run in runs["rdataframe"])
             cells += [spread(ratios("rdataframe", "total_s")), f"{first:.1f}"]

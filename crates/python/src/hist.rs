@@ -6,7 +6,7 @@ use fiducial_data::expr::Expr;
 use fiducial_data::hist::{Filled, Format, Spec, fill, save, scene, to_svg, to_text};
 use fiducial_data::source;
 use fiducial_data::view::{self, FORMAT};
-use fiducial_root::Axis;
+use fiducial_root::{Axis, Bins, Histogram};
 use pyo3::prelude::*;
 
 use crate::error::{Error, raise};
@@ -29,6 +29,29 @@ pub(crate) enum BinsOrEdges {
 pub(crate) struct FilledHistogram {
     filled: Filled,
     clauses: Vec<String>,
+}
+
+/// Name, title and axes; what the bins hold; entries and sums; rows, those that each clause leaves, the clauses and what is NaN.
+type State = (Names, (Vec<f64>, Option<Vec<f64>>), (f64, Vec<f64>), (u64, Vec<u64>, Vec<String>, u64));
+type Names = (String, String, Vec<(String, usize, f64, f64, Option<Vec<f64>>)>);
+
+/// The histogram that was pickled.
+#[pyfunction]
+pub(crate) fn unpickle_histogram(
+    (name, title, axes): Names,
+    (values, squares): (Vec<f64>, Option<Vec<f64>>),
+    (entries, sums): (f64, Vec<f64>),
+    (rows, passed, clauses, nan): (u64, Vec<u64>, Vec<String>, u64),
+) -> PyResult<FilledHistogram> {
+    let axes = axes.into_iter().map(|(title, bins, lower, upper, edges)| match edges {
+        Some(edges) => Axis::variable(&title, edges),
+        None => Axis::regular(&title, bins, lower, upper),
+    });
+    let mut histogram = Histogram::new(&name, &title, axes.collect(), values, squares)
+        .map_err(|error| Error::new_err(format!("failed to unpickle a histogram: {error}")))?;
+    histogram.entries = entries;
+    histogram.sums = sums;
+    Ok(FilledHistogram { filled: Filled { histogram, rows, passed, nan }, clauses })
 }
 
 /// Fills a histogram of one axis or two from the rows of some files.
@@ -116,6 +139,22 @@ impl FilledHistogram {
     #[getter]
     fn nan(&self) -> u64 {
         self.filled.nan
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, State)> {
+        let Filled { histogram, rows, passed, nan } = &self.filled;
+        let Bins::Sums { values, squares } = &histogram.bins else {
+            return Err(Error::new_err("failed to pickle a histogram: it holds no sums of weights"));
+        };
+        let axes = histogram.axes.iter().cloned();
+        let axes = axes.map(|axis| (axis.title, axis.bins, axis.lower, axis.upper, axis.edges)).collect();
+        let state = (
+            (histogram.name.clone(), histogram.title.clone(), axes),
+            (values.clone(), squares.clone()),
+            (histogram.entries, histogram.sums.clone()),
+            (*rows, passed.clone(), self.clauses.clone(), *nan),
+        );
+        Ok((py.import("fiducial._fiducial")?.getattr("unpickle_histogram")?, state))
     }
 
     /// Writes a file whose extension names the format.

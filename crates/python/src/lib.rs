@@ -37,9 +37,9 @@ mod _fiducial {
     #[pymodule_export]
     use crate::error::Error;
     #[pymodule_export]
-    use crate::hist::{FilledHistogram, fill_histogram};
+    use crate::hist::{FilledHistogram, fill_histogram, unpickle_histogram};
     #[pymodule_export]
-    use crate::metrics::{Estimate, evaluate_binary, evaluate_classes};
+    use crate::metrics::{Estimate, evaluate_binary, evaluate_classes, unpickle_estimate};
     #[pymodule_export]
     use crate::particle::{Particle, pdg_kinds, pdg_numbers, pdg_quarks, unit_factor};
     #[pymodule_export]

@@ -32,12 +32,33 @@ impl From<metrics::Estimate> for Estimate {
     }
 }
 
+/// Value, both ends of the interval, and the two numbers of events.
+type State = (Option<f64>, f64, Option<f64>, u64, f64);
+
+/// The estimate that was pickled.
+#[pyfunction]
+pub(crate) fn unpickle_estimate(
+    value: Option<f64>,
+    low: f64,
+    high: Option<f64>,
+    n: u64,
+    n_effective: f64,
+) -> Estimate {
+    Estimate { value, low, high, n, n_effective }
+}
+
 #[pymethods]
 impl Estimate {
     /// Whether the data give a lower limit only.
     #[getter]
     fn is_limit(&self) -> bool {
         self.value.is_none()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, State)> {
+        let Self { value, low, high, n, n_effective } = *self;
+        let state = (value, low, high, n, n_effective);
+        Ok((py.import("fiducial._fiducial")?.getattr("unpickle_estimate")?, state))
     }
 
     fn __float__(&self) -> PyResult<f64> {

@@ -4,6 +4,7 @@ use fiducial_physics::particle::{Particle as Entry, PdgId};
 use fiducial_physics::units;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 use rayon::prelude::*;
 
 use crate::metrics::floats;
@@ -44,6 +45,10 @@ impl Particle {
         let entry =
             entry.map_err(|key| PyKeyError::new_err(format!("the PDG table has no particle {key}")))?;
         Ok(Self { entry })
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (i32,)) {
+        (slf.get_type(), (slf.get().id(),))
     }
 
     /// The PDG identifier.

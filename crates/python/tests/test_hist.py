@@ -1,6 +1,7 @@
 """Histograms against NumPy and boost-histogram."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,16 @@ def test_it_leaves_in_every_form(tmp_path: Path) -> None:
     histogram.save(tmp_path / "pt.svg")
     with pytest.raises(fiducial.Error, match="ends in none of"):
         histogram.save(tmp_path / "pt.pdf")
+
+
+def test_it_can_be_pickled() -> None:
+    weighted = {"weight": "jet_mass", "where": ["abs(jet_eta) < 1"]}
+    for arguments in ({"bins": (5, 550, 650)}, {"edges": [550, 580, 650], **weighted}):
+        histogram = fiducial.hist(JETS, "jet_pt", y="jet_mass", y_bins=(3, 0, 300), **arguments)
+        copy = pickle.loads(pickle.dumps(histogram))
+        assert str(copy) == str(histogram) and copy.cutflow == histogram.cutflow and copy.nan == histogram.nan
+        assert np.array_equal(copy.variances(flow=True), histogram.variances(flow=True))
+        assert copy.to_uhi()["metadata"] == histogram.to_uhi()["metadata"]
 
 
 def test_what_is_refused() -> None:

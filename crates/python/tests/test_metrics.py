@@ -1,5 +1,7 @@
 """Metrics against scikit-learn."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,8 @@ def test_values_are_scikit_learns() -> None:
         assert np.all(np.diff(curve.signal_efficiency) > 0) and len(curve.threshold) == 200
         assert np.all(curve.low <= curve.background_efficiency) and np.all(curve.background_efficiency <= curve.high)
         assert "1/background efficiency at signal efficiency 0.5" in str(metrics)
+        copy = pickle.loads(pickle.dumps(metrics))
+        assert copy.roc_auc == auc and str(copy) == str(metrics)
 
 
 def test_several_classes() -> None:

@@ -1,5 +1,7 @@
 """Kinematics against the vector package, jets against FastJet."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -135,6 +137,8 @@ def test_decays_and_particles() -> None:
         physics.unit_factor("GeV", "mm")
     with pytest.raises(ValueError, match="kind"):
         physics.pdg_is(11, "kind")
+    copy = pickle.loads(pickle.dumps(physics.Particle("mu-")))
+    assert (copy.id, copy.mass) == (13, physics.Particle(13).mass)
 
 
 def test_identifiers_are_those_of_the_package_particle() -> None:

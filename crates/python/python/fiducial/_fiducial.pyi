@@ -52,6 +52,8 @@ __all__ = [
     "unpickle_array",
     "unpickle_batch",
     "unpickle_batches",
+    "unpickle_estimate",
+    "unpickle_histogram",
     "unpickle_schema",
     "unpickle_table",
     "unpickle_tensor",
@@ -310,6 +312,15 @@ def unpickle_batches(
     order: tuple[int, bool, int, int, bool],
     rest: Sequence[int] | None,
 ) -> Batches | BatchIterator: ...
+def unpickle_estimate(
+    value: float | None, low: float, high: float | None, n: int, n_effective: float
+) -> Estimate: ...
+def unpickle_histogram(
+    names: tuple[str, str, Sequence[tuple[str, int, float, float, Sequence[float] | None]]],
+    bins: tuple[Sequence[float], Sequence[float] | None],
+    sums: tuple[float, Sequence[float]],
+    rows: tuple[int, Sequence[int], Sequence[str], int],
+) -> FilledHistogram: ...
 def histogram_json(path: _Path, name: str) -> str: ...
 def prepare_dataset(
     view: View | _Path,
