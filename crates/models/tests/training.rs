@@ -79,9 +79,9 @@ fn training_learns() {
     }
 }
 
-/// An L-GATr-slim without a class token was at a loss of 0.35 after as many steps: angles between massless constituents, whose scalars
-/// are all alike, reach scalars through attention to other tokens alone. Losses rise and fall at this learning rate, and not alike on every
-/// processor, so that some are averaged.
+/// An L-GATr-slim without a class token was at a loss of 0.35 after 60 steps at ten times this rate: angles between massless constituents,
+/// whose scalars are all alike, reach scalars through attention to other tokens alone. At that rate losses rise and fall, not alike on
+/// every processor; at this one eight batches ended at 0.001 to 0.12.
 #[test]
 fn an_invariant_network_learns_angles() {
     for name in ["LorentzNet", "L-GATr-slim"] {
@@ -90,11 +90,11 @@ fn an_invariant_network_learns_angles() {
         let (mut network, mut optimiser) =
             (network(common::config_of(name)), Optimiser::new(OptimiserConfig::default()));
         let weights = vec![1.0; labels.len()];
-        let losses: Vec<f64> = (0..60)
-            .map(|_| optimiser.step(&mut network, &inputs, &labels, &weights, 1e-2).unwrap().loss)
+        let losses: Vec<f64> = (0..120)
+            .map(|_| optimiser.step(&mut network, &inputs, &labels, &weights, 1e-3).unwrap().loss)
             .collect();
-        let last = losses[50..].iter().sum::<f64>() / 10.0;
-        assert!(last < 0.2, "{name}: {} to {last}, {:?}", losses[0], &losses[50..]);
+        let last = losses[110..].iter().sum::<f64>() / 10.0;
+        assert!(last < 0.2, "{name}: {} to {last}, {:?}", losses[0], &losses[110..]);
     }
 }
 
