@@ -12,7 +12,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::elementary::{Number, exponential, logarithm, sine_cosine};
+use crate::elementary::{Number, exponential, hyperbolic, logarithm, sine_cosine};
 
 /// How many values are computed before one looks whether any is NaN.
 const BLOCK: usize = 256;
@@ -35,6 +35,16 @@ pub fn sin(values: &mut [f64]) {
 /// Cosine, in place.
 pub fn cos(values: &mut [f64]) {
     map(values, |x| sine_cosine(x).1, f64::cos);
+}
+
+/// Hyperbolic sine, in place.
+pub fn sinh(values: &mut [f64]) {
+    map(values, |x| hyperbolic(x).0, f64::sinh);
+}
+
+/// Hyperbolic cosine, in place.
+pub fn cosh(values: &mut [f64]) {
+    map(values, |x| hyperbolic(x).1, f64::cosh);
 }
 
 /// Inverse hyperbolic sine, in place. `exact` computes what the quick form leaves: 0, very small, very large and undefined numbers.
@@ -184,11 +194,13 @@ mod tests {
     #[test]
     fn functions_of_one_number() {
         type Row = (&'static str, fn(&mut [f64]), fn(f64) -> f64);
-        let rows: [Row; 5] = [
+        let rows: [Row; 7] = [
             ("log", log, f64::ln),
             ("exp", exp, f64::exp),
             ("sin", sin, f64::sin),
             ("cos", cos, f64::cos),
+            ("sinh", sinh, f64::sinh),
+            ("cosh", cosh, f64::cosh),
             ("arcsinh", |values| arcsinh(values, f64::asinh), f64::asinh),
         ];
         for (name, function, exact) in rows {

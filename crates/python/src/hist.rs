@@ -38,11 +38,13 @@ type Names = (String, String, Vec<(String, usize, f64, f64, Option<Vec<f64>>)>);
 /// The histogram that was pickled.
 #[pyfunction]
 pub(crate) fn unpickle_histogram(
-    (name, title, axes): Names,
-    (values, squares): (Vec<f64>, Option<Vec<f64>>),
-    (entries, sums): (f64, Vec<f64>),
-    (rows, passed, clauses, nan): (u64, Vec<u64>, Vec<String>, u64),
+    names: Names,
+    bins: (Vec<f64>, Option<Vec<f64>>),
+    sums: (f64, Vec<f64>),
+    rows: (u64, Vec<u64>, Vec<String>, u64),
 ) -> PyResult<FilledHistogram> {
+    let ((name, title, axes), (values, squares)) = (names, bins);
+    let ((entries, sums), (rows, passed, clauses, nan)) = (sums, rows);
     let axes = axes.into_iter().map(|(title, bins, lower, upper, edges)| match edges {
         Some(edges) => Axis::variable(&title, edges),
         None => Axis::regular(&title, bins, lower, upper),

@@ -8,7 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use arrow_buffer::ScalarBuffer;
 use fiducial_physics::four_vector::FourVector;
+use fiducial_physics::functions;
 
+use super::kernels::vectorised;
 use super::value::{Index, gather};
 
 /// What can be asked of a four-vector.
@@ -195,10 +197,14 @@ impl FourVectors {
             Px | Py => self.transverse(quantity),
             Pt => zip(column(Px), column(Py), |px, py| (px * px + py * py).sqrt()),
             Phi => zip(column(Px), column(Py), fiducial_physics::phi),
-            Pz if self.has(Eta) => zip(column(Pt), column(Eta), |pt, eta| pt * eta.sinh()),
+            Pz if self.has(Eta) => {
+                zip(column(Pt), &mapped(column(Eta), functions::sinh), |pt, sinh| pt * sinh)
+            }
             Pz if self.has(E) => zip(column(E), column(Rapidity), |e, y| e * y.tanh()),
-            Pz => zip(column(Quantity::Mt), column(Rapidity), |mt, y| mt * y.sinh()),
-            E if self.has(Rapidity) => zip(column(Quantity::Mt), column(Rapidity), |mt, y| mt * y.cosh()),
+            Pz => zip(column(Quantity::Mt), &mapped(column(Rapidity), functions::sinh), |mt, sinh| mt * sinh),
+            E if self.has(Rapidity) => {
+                zip(column(Quantity::Mt), &mapped(column(Rapidity), functions::cosh), |mt, cosh| mt * cosh)
+            }
             E => zip(column(P), column(Mass), |p, m| {
                 // As ROOT and `vector` have it, a negative mass is that of a space-like vector.
                 let squared = m * m.abs() + p * p;
@@ -228,19 +234,10 @@ impl FourVectors {
         }
     }
 
-    /// Px or py from pt and phi. Sine and cosine cost little more than one of them, so that the other is kept too.
+    /// Px or py from pt and phi.
     fn transverse(&self, quantity: Quantity) -> ScalarBuffer<f64> {
-        let (pt, phi) = (self.column(Pt), self.column(Phi));
-        let (mut px, mut py) = (Vec::with_capacity(self.length), Vec::with_capacity(self.length));
-        for (pt, phi) in pt.iter().zip(phi.iter()) {
-            let (sin, cos) = phi.sin_cos();
-            px.push(pt * cos);
-            py.push(pt * sin);
-        }
-        let (wanted, other) = if quantity == Px { (px, (Py, py)) } else { (py, (Px, px)) };
-        // Another thread may be at it: both make the same.
-        let _ = self.columns[other.0 as usize].set(other.1.into());
-        wanted.into()
+        let function = if quantity == Px { functions::cos } else { functions::sin };
+        zip(self.column(Pt), &mapped(self.column(Phi), function), |pt, part| pt * part)
     }
 
     /// Sums, and at once what is wanted of them.
@@ -256,7 +253,7 @@ impl FourVectors {
             Mass | Quantity::Et => &CARTESIAN,
         };
         let mut out = Vec::with_capacity(self.length);
-        let mut sums = [[0.0; PIECE]; 4];
+        let (mut sums, mut found) = ([[0.0; PIECE]; 4], [0.0; PIECE]);
         for start in (0..self.length).step_by(PIECE) {
             let size = PIECE.min(self.length - start);
             for component in needed {
@@ -269,9 +266,20 @@ impl FourVectors {
             let at = |i: usize| FourVector::new(px[i], py[i], pz[i], e[i]);
             match quantity {
                 Px | Py | Pz | E => out.extend_from_slice(&sums[quantity as usize][..size]),
-                // Without calls, for the compiler to make vector instructions of it.
-                Mass => out.extend((0..size).map(|i| at(i).mass())),
-                Pt => out.extend((0..size).map(|i| at(i).pt())),
+                Mass => {
+                    vectorised(
+                        #[inline(always)]
+                        || found[..size].iter_mut().enumerate().for_each(|(i, mass)| *mass = at(i).mass()),
+                    );
+                    out.extend_from_slice(&found[..size]);
+                }
+                Pt => {
+                    vectorised(
+                        #[inline(always)]
+                        || found[..size].iter_mut().enumerate().for_each(|(i, pt)| *pt = at(i).pt()),
+                    );
+                    out.extend_from_slice(&found[..size]);
+                }
                 _ => out.extend((0..size).map(|i| quantity.of_vector(at(i)))),
             }
         }
@@ -351,7 +359,19 @@ impl FourVectors {
 }
 
 fn zip(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> ScalarBuffer<f64> {
-    a.iter().zip(b).map(|(a, b)| f(*a, *b)).collect()
+    let mut values = a.to_vec();
+    vectorised(
+        #[inline(always)]
+        || values.iter_mut().zip(b).for_each(|(a, b)| *a = f(*a, *b)),
+    );
+    values.into()
+}
+
+/// The values after a function that works in place.
+fn mapped(values: &[f64], function: fn(&mut [f64])) -> Vec<f64> {
+    let mut values = values.to_vec();
+    function(&mut values);
+    values
 }
 
 /// Root of the absolute value, with the sign of the value.
