@@ -11,7 +11,7 @@ use super::four_vectors::{CARTESIAN, FourVectors};
 use super::node::{Call, Span};
 use super::reduce::innermost;
 use super::value::{Content, Fields, Index, Named, Record, Value};
-use super::values::{Data, Kind, Shape};
+use super::values::{Data, Kind, Shape, total};
 
 /// Most items that one batch may be combined into, so that a typing error does not ask for more memory than there is.
 const MAX_ITEMS: usize = 1 << 26;
@@ -162,27 +162,32 @@ pub(super) fn cartesian(
         return Err(Fault::missing(span));
     };
     check_outer(machine, x, outer, y, other)?;
-    let mut total = 0_usize;
+    let mut count = 0_usize;
     for (a, b) in first.lengths().zip(second.lengths()) {
-        total = a
+        count = a
             .checked_mul(b)
-            .and_then(|pairs| total.checked_add(pairs))
-            .filter(|total| *total <= MAX_ITEMS)
+            .and_then(|pairs| count.checked_add(pairs))
+            .filter(|count| *count <= MAX_ITEMS)
             .ok_or_else(|| too_many(machine, span))?;
     }
-    let (mut a, mut b) = (Vec::with_capacity(total), Vec::with_capacity(total));
+    // Lists are short: single numbers are written, to places that are there already.
+    let (mut a, mut b, mut next) = (vec![0; count], vec![0; count], 0);
     let nested = call.flag("nested", false);
-    let mut ends = vec![0];
+    let lists = if nested { total(first) } else { first.len() - 1 };
+    let mut ends = Vec::with_capacity(lists + 1);
+    ends.push(0);
     for (xs, ys) in first.windows(2).zip(second.windows(2)) {
         for i in xs[0]..xs[1] {
-            b.extend(ys[0] as u32..ys[1] as u32);
-            a.resize(b.len(), i as u32);
+            for j in ys[0]..ys[1] {
+                (a[next], b[next]) = (i as u32, j as u32);
+                next += 1;
+            }
             if nested {
-                ends.push(b.len() as i32);
+                ends.push(next as i32);
             }
         }
         if !nested {
-            ends.push(b.len() as i32);
+            ends.push(next as i32);
         }
     }
     let mut levels = outer.to_vec();
@@ -195,7 +200,7 @@ pub(super) fn cartesian(
         named(name(0), x, x.value.content.gather(&a.into())),
         named(name(1), y, y.value.content.gather(&b.into())),
     ];
-    record_value(machine, Fields::of_named(total, fields), Shape::of_levels(levels), span)
+    record_value(machine, Fields::of_named(count, fields), Shape::of_levels(levels), span)
 }
 
 /// Checks that what stands around two lists is the same.
@@ -267,10 +272,13 @@ pub(super) fn concatenate(
         })
         .collect();
     let mut items: Vec<u32> = Vec::with_capacity(content.len());
-    let mut ends = vec![0];
+    let mut ends = Vec::with_capacity(offsets[0].len());
+    ends.push(0);
     for list in 0..offsets[0].len() - 1 {
         for (start, offsets) in starts.iter().zip(&offsets) {
-            items.extend(start + offsets[list] as u32..start + offsets[list + 1] as u32);
+            for item in offsets[list]..offsets[list + 1] {
+                items.push(start + item as u32);
+            }
         }
         ends.push(items.len() as i32);
     }
