@@ -34,8 +34,35 @@ fn convert_writes_each_format_and_says_what_went_wrong() {
     check(&["b.root", "d.root", "--compression", "gzip"], 2, &["none of none, zlib, lz4, zstd"]);
     check(&["b.root", "no/such/directory/d.root"], 1, &["no/such/directory"]);
     assert!(!sandbox.path("d.root").exists());
+    check(&["b.root", "./b.root"], 2, &["./b.root is what is read"]);
     let text = sandbox.run(&["inspect", "b.root"]).ok();
     assert!(text.contains("tree a") && text.contains("part_px"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn no_output_goes_over_what_is_read_and_no_file_counts_twice() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", b"x\n1\n2\n");
+    let hist =
+        |more: &[&str]| sandbox.run(&[&["hist", "a.csv", "-x", "x", "--bins", "3,0,3"], more].concat());
+    // Through a link, too.
+    std::os::unix::fs::symlink(sandbox.path("a.csv"), sandbox.path("b.svg")).unwrap();
+    let answer = hist(&["-o", "b.svg"]);
+    assert_eq!(
+        (answer.code, answer.stderr.contains("b.svg is what is read")),
+        (2, true),
+        "{}",
+        answer.stderr
+    );
+    assert_eq!(sandbox.read("a.csv"), "x\n1\n2\n");
+    let answer = sandbox.run(&["hist", "a.csv", "./a.c*", "-x", "x", "--bins", "3,0,3"]);
+    assert_eq!(
+        (answer.code, answer.stderr.contains("named twice, also as a.csv")),
+        (3, true),
+        "{}",
+        answer.stderr
+    );
 }
 
 #[test]

@@ -44,6 +44,39 @@ fn the_number_of_processes_changes_no_byte() {
     assert!(refused.stderr.contains("training.micro_batches = 4"), "{}", refused.stderr);
 }
 
+/// weaver's configurations have no splits and its names for groups: a recipe takes one as it is.
+#[test]
+fn a_configuration_of_weavers_is_trained_on_as_it_is() {
+    let sandbox = Sandbox::new();
+    let sample = common::benchmarks().join("jet-tagging/top/sample/top_tagging.root");
+    let yaml = "
+treename: tree
+new_variables:
+  part_pt: np.hypot(part_px, part_py)
+  part_logpt: np.log(part_pt)
+  part_mask: ak.ones_like(part_pt)
+  is_qcd: label == 0
+  is_top: label == 1
+inputs:
+  pf_features: {length: 32, vars: [[part_logpt, 1.0, 0.5]]}
+  pf_mask: {length: 32, vars: [[part_mask, null]]}
+labels: {type: simple, value: [is_qcd, is_top]}
+";
+    sandbox.write("view.yaml", yaml.as_bytes());
+    let data = format!("view = \"view.yaml\"\nfiles = [{sample:?}]\n");
+    sandbox.write(
+        "flow.toml",
+        recipe(FLOW, "epochs = 1").replacen("[model]", &format!("{data}[model]"), 1).as_bytes(),
+    );
+    let answer = sandbox.run(&["train", "flow.toml", "-o", "flow"]);
+    assert!(answer.stderr.contains("80 % of the rows"), "{}", answer.stderr);
+    assert!(answer.ok().contains("particle-flow-network"));
+    sandbox.write("view.yaml", yaml.replace("pf_mask:", "pf_other:").as_bytes());
+    let answer = sandbox.run(&["train", "flow.toml", "-o", "other"]);
+    assert_eq!(answer.code, 3, "{}", answer.stderr);
+    assert!(answer.stderr.contains("padding would count as constituents"), "{}", answer.stderr);
+}
+
 #[test]
 fn a_gpu_that_is_not_there_is_told_kindly() {
     let sandbox = prepared();

@@ -245,5 +245,9 @@ fn helpers_of_weaver_are_understood() {
         "p4(pt=pt, eta=eta[:, :1], phi=np.minimum(a, b), mass=0.1).px",
     );
     check("(_p4_from_pxpypze(a, b, c, _clip(d, 0, 9))).mass", "(p4(px=a, py=b, pz=c, E=clip(d, 0, 9))).mass");
+    check(
+        "_p4_from_pxpypze(px=a, py = b, pz=c == d, energy=e).pt",
+        "p4(px=a, py = b, pz=c == d, energy=e).pt",
+    );
     check("_p4_from_ptetaphie(a, b, c, d).rapidity > 0", "p4(pt=a, eta=b, phi=c, E=d).rapidity > 0");
 }

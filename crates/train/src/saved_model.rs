@@ -320,6 +320,20 @@ pub(crate) fn check_view(view: &View, config: &ModelConfig, loss: &Loss) -> Resu
     Ok(())
 }
 
+/// Whether padding can be told from constituents: a network that reads constituents must not learn from places without one.
+pub(crate) fn check_mask(view: &View, config: &ModelConfig) -> Result<(), Error> {
+    let reads = config.reads();
+    let read = [("features", reads.features), ("points", reads.points), ("vectors", reads.vectors)];
+    let group = read.iter().filter(|(_, needed)| *needed).find_map(|(name, _)| input(view, name));
+    let (Some(group), None) = (group, input(view, "mask")) else { return Ok(()) };
+    let (length, variable) = (group.length.unwrap_or_default(), &group.variables[0].name);
+    let reason = format!(
+        "the view has no input group \"mask\", so that padding would count as constituents: define `mask = \"ones_like({variable})\"` and add \
+         `inputs.mask = {{ length = {length}, variables = [\"mask\"] }}`"
+    );
+    Err(Error::Fit { kind: config.kind(), reason })
+}
+
 /// Whether a view has the groups that a kind of network reads, in their form.
 pub(crate) fn check_groups(view: &View, config: &ModelConfig) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Fit { kind: config.kind(), reason });

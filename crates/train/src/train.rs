@@ -7,7 +7,7 @@ use fiducial_data::view::View;
 use fiducial_models::{ComputeDevice, Loss, ModelConfig, Shape};
 
 use crate::identity::code_version;
-use crate::saved_model::{CHECKPOINT, check_groups, check_view};
+use crate::saved_model::{CHECKPOINT, check_groups, check_mask, check_view, input};
 use crate::{
     Error, FitOptions, Fitted, Job, MODEL_FORMAT, Model, ModelInfo, Progress, Recipe, SavedModel,
     StartWeights, TrainReport, Training, World, fit_in, start, trees,
@@ -257,6 +257,7 @@ pub fn model_config(recipe: &Recipe, view: &View) -> Result<ModelConfig, Error> 
     let text = toml::to_string(&recipe.model).map_err(|error| refuse(error.to_string()))?;
     let model = ModelConfig::from_toml(&text).map_err(|error| refuse(error.to_string()))?;
     check_groups(view, &model)?;
+    check_mask(view, &model)?;
     let loss = recipe.loss.resolve(view, model.kind())?;
     let model = model.for_data(shape(view, &loss))?;
     check_view(view, &model, &loss)?;
@@ -265,8 +266,8 @@ pub fn model_config(recipe: &Recipe, view: &View) -> Result<ModelConfig, Error> 
 
 /// What a view gives a network and asks of it.
 fn shape(view: &View, loss: &Loss) -> Shape {
-    let variables = |name: &str| view.input(name).map_or(0, |group| group.variables.len());
-    let [height, width] = view.input("images").and_then(|group| group.shape).unwrap_or_default();
+    let variables = |name: &str| input(view, name).map_or(0, |group| group.variables.len());
+    let [height, width] = input(view, "images").and_then(|group| group.shape).unwrap_or_default();
     Shape {
         features: variables("features"),
         globals: variables("globals"),

@@ -140,6 +140,13 @@ fn a_recipe_and_a_view_make_a_configuration() {
     check("kind = \"particle-network\"", "read recipe a.toml: ");
     check(&MODEL.replace("neighbours", "neighbors"), "unknown field `neighbors`");
     check("kind = \"particle-transformer\"", "no input group \"vectors\"");
+
+    // weaver's names are found, and without a mask nobody could tell padding from constituents.
+    let weavers = View::parse(&VIEW.replace("[inputs.", "[inputs.pf_")).unwrap();
+    assert_eq!(model_config(&recipe(MODEL), &weavers).unwrap().features(), 3);
+    let maskless = View::parse(&VIEW.replace("[inputs.mask]", "[inputs.other]")).unwrap();
+    let error = model_config(&recipe(MODEL), &maskless).unwrap_err().to_string();
+    assert!(error.contains("inputs.mask = { length = 8, variables = [\"mask\"] }"), "{error}");
 }
 
 /// `train -o DATASET` put a model among a dataset's files and its card over the dataset's.

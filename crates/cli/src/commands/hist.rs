@@ -28,6 +28,9 @@ pub(crate) fn run(options: &Hist) -> Result<(), Failure> {
     let weight = options.weight.as_deref().map(expression).transpose()?;
     let format = options.output.as_deref().map(Format::of).transpose()?;
     let sources = sources(options, &view)?;
+    if let Some(path) = &options.output {
+        source::check_output(path, sources.iter().map(|source| source.path())).map_err(Failure::usage)?;
+    }
     let filled = fill(&view, &Spec { name, axes, weight }, &sources, &mut |_| {})?;
     if filled.nan > 0 {
         eprintln!("warning: {} entries are NaN and in no bin", count(filled.nan));

@@ -43,6 +43,9 @@ pub(crate) fn run(options: &Prepare, quiet: bool) -> Result<(), Failure> {
     for widened in &dataset.manifest().widened {
         eprintln!("note: the column {} is {}", widened.column, widened.told());
     }
+    if dataset.manifest().splits.iter().all(|split| split.rows == 0) {
+        eprintln!("warning: no row is left: the dataset is empty");
+    }
     crate::print(&format!("{}\n{}\n", cutflow(dataset.manifest()), options.output.display()))
 }
 

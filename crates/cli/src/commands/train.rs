@@ -93,6 +93,17 @@ time           {} in all: {:.3} s a step, {:.3} s to validate, measured here and
     ))
 }
 
+/// A view with splits, so that something is left to validate on: weaver's configurations have none, and it takes as much.
+fn with_splits(view: &View) -> Result<View, Failure> {
+    if view.splits().is_some() {
+        return Ok(view.clone());
+    }
+    eprintln!(
+        "note: the view has no splits: 80 % of the rows are trained on, 20 % validate, by a hash of their numbers"
+    );
+    view.with_fractions(&[("train", 0.8), ("validation", 0.2)]).map_err(Failure::input)
+}
+
 /// The view that the recipe names, or else the one that the dataset was prepared with; and the dataset that the command
 /// line names, or else the recipe. A recipe's files are prepared beside the model.
 fn view_and_dataset(
@@ -101,7 +112,7 @@ fn view_and_dataset(
     output: &Path,
     display: &mut Display,
 ) -> Result<(View, Dataset), Failure> {
-    let named = recipe.view.as_ref().map(|path| super::view::read(path)).transpose()?;
+    let mut named = recipe.view.as_ref().map(|path| super::view::read(path)).transpose()?;
     let dataset = match (dataset, &recipe.data) {
         (Some(directory), _) => super::dataset(directory)?,
         (None, Some(DataSource::Dataset(directory))) => super::dataset(directory)?,
@@ -117,6 +128,8 @@ fn view_and_dataset(
                 about: About { name: "dataset".to_owned(), ..About::default() },
                 ..PrepareOptions::default()
             };
+            let view = with_splits(view)?;
+            let view = &*named.insert(view);
             let directory = output.join("dataset");
             prepare_or_reuse(view, &source.files()?, &directory, &options, &mut |done| {
                 display.preparing(done);

@@ -31,7 +31,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use fiducial_root::Compression;
 
-use crate::source::{Error, Source};
+use crate::source::{Error, Source, check_output};
 pub(crate) use glob::fits;
 use plan::{Plan, plan};
 use target::Target;
@@ -105,13 +105,14 @@ pub fn split_object(text: &str) -> (PathBuf, Option<String>) {
 ///
 /// # Errors
 /// When the extension is none of these, a pattern fits no column, no column can be written, the rows are not there, the
-/// source cannot be read, or the system refuses to write.
+/// source cannot be read, or the system refuses to write; when `path` is the source's own file.
 pub fn convert(
     source: &dyn Source,
     path: &Path,
     table: &str,
     options: &ConvertOptions,
 ) -> Result<Converted, Error> {
+    check_output(path, [source.path()])?;
     let target = Target::new(path, options)?;
     let rows = match &options.rows {
         None => 0..source.rows(),

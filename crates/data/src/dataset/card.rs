@@ -114,7 +114,7 @@ fn columns(manifest: &Manifest) -> String {
     let header =
         ["column", "type", "unit", "range", "mean length", "nulls", "NaN or infinite", "description"];
     format!(
-        "## Columns\n\n{}\nUnits are GeV, mm and ns unless a column says otherwise. `{ROW_ID}` is the number of the row in \
+        "## Columns\n\n{}\nUnits stand where they are known. `{ROW_ID}` is the number of the row in \
          the sources, counted from 0 over all of them in order.\n",
         table(&header, rows)
     )

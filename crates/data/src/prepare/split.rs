@@ -5,6 +5,7 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 
 use super::scan::Task;
+use crate::convert::fits;
 use crate::expr::{Data, Environment, Expr};
 use crate::source::{Error, Source};
 use crate::view::{SPLITS, Splits, View};
@@ -119,7 +120,7 @@ fn names<T>(splits: &[(String, T)]) -> Vec<String> {
 
 /// The split whose pattern, and only whose, matches a file's name.
 fn split_of_file(path: &Path, patterns: &[(String, String)]) -> Result<usize, Error> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = path.to_string_lossy();
     let matching: Vec<usize> =
         (0..patterns.len()).filter(|index| matches(&patterns[*index].1, &name)).collect();
     match matching.as_slice() {
@@ -133,25 +134,14 @@ fn split_of_file(path: &Path, patterns: &[(String, String)]) -> Result<usize, Er
     }
 }
 
-/// Whether a name matches one of the patterns that are parted by `|`.
-fn matches(patterns: &str, name: &str) -> bool {
-    patterns.split('|').any(|pattern| matches_one(pattern, name))
-}
-
-/// Whether a name matches a pattern in which `*` stands for any characters: the pieces between the stars stand in the
-/// name, in order, the first at its beginning and the last at its end.
-fn matches_one(pattern: &str, name: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut name) = name.strip_prefix(start) else { return false };
-    let mut pieces: Vec<&str> = rest.split('*').collect();
-    let end = pieces.pop().unwrap_or_default();
-    for piece in pieces {
-        match name.split_once(piece) {
-            Some((_, after)) => name = after,
-            None => return false,
-        }
-    }
-    name.ends_with(end)
+/// Whether a path ends in what one of the patterns means that are parted by `|`: a pattern of one part in its file's name, one of
+/// several, `train/*.root`, in as many parts.
+fn matches(patterns: &str, path: &str) -> bool {
+    patterns.split('|').any(|pattern| {
+        let (patterns, parts) = (pattern.rsplit('/'), path.rsplit('/'));
+        let number = patterns.clone().count();
+        parts.clone().count() >= number && patterns.zip(parts).all(|(pattern, part)| fits(pattern, part))
+    })
 }
 
 /// A number in [0, 1) that looks random, from a seed and a row: the finaliser of splitmix64 applied twice (Steele, Lea and
@@ -186,6 +176,11 @@ mod tests {
         check("a*a", "a", false);
         check("*_1.h5|*_2.h5", "a_2.h5", true);
         check("*_1.h5|*_2.h5", "a_3.h5", false);
+        check("*", "data/train/a.root", true);
+        check("*train*", "train/a.root", false);
+        check("train*/*.root", "data/train_100M/a.root", true);
+        check("train*/*.root", "data/val/train.root", false);
+        check("train/*.root", "a.root", false);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which files are meant: one, a list, a pattern, an address.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ const PIECE: usize = 8 << 20;
 /// `*` stands for any characters of a name and `?` for one. What a pattern means comes in the order of the names.
 ///
 /// # Errors
-/// When no file fits a pattern, or a directory cannot be listed.
+/// When no file fits a pattern, or a directory cannot be listed; and when a file is meant twice, whose rows would count twice.
 pub fn expand(texts: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in texts {
@@ -44,7 +45,36 @@ pub fn expand(texts: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         }
         files.append(&mut found);
     }
+    let mut known = HashMap::with_capacity(files.len());
+    for file in &files {
+        if let Some(earlier) = known.insert(place(file), file) {
+            let reason = match earlier == file {
+                true => "it is named twice: its rows would count twice".to_owned(),
+                false => {
+                    format!("it is named twice, also as {}: its rows would count twice", earlier.display())
+                }
+            };
+            return Err(Error::malformed(file, reason));
+        }
+    }
     Ok(files)
+}
+
+/// Where a file is, whatever it is called; an address is what it says.
+fn place(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Refuses an output that is the file of a source: it would be lost, or with it what is not written.
+///
+/// # Errors
+/// When it is.
+pub fn check_output<'a>(output: &Path, sources: impl IntoIterator<Item = &'a Path>) -> Result<(), Error> {
+    let output_place = place(output);
+    match sources.into_iter().any(|source| place(source) == output_place) {
+        true => Err(Error::settings("choose an output", format!("{} is what is read", output.display()))),
+        false => Ok(()),
+    }
 }
 
 /// The entries of a directory whose names fit a pattern. As in a shell, names that begin with a dot are not meant unless

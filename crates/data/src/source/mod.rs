@@ -43,7 +43,7 @@ pub use columns::{matching_columns, matching_names};
 pub use csv::CsvSource;
 pub use error::Error;
 pub use file_columns::with_file_columns;
-pub use files::expand;
+pub use files::{check_output, expand};
 pub use parquet::ParquetSource;
 pub use root::RootSource;
 pub use text::EventSource;

@@ -101,7 +101,7 @@ pub enum Splits {
         /// The value that stands for each split.
         values: Vec<(String, i64)>,
     },
-    /// By a pattern on the file's name, in which `*` stands for any characters.
+    /// By a pattern on the end of the file's path, in which `*` stands for any characters of a name and `?` for one.
     Files(Vec<(String, String)>),
 }
 
@@ -211,6 +211,18 @@ impl View {
         let mut raw = self.raw.clone();
         raw.new_variables.0.extend(new_variables);
         raw.selection.extend(selection);
+        let text = toml::to_string(&raw).unwrap_or_else(|_| self.text.clone());
+        validate::validate(&text, raw)
+    }
+
+    /// The view with splits by a hash of the row's number, whose fractions sum to 1, in the place of those that it has.
+    ///
+    /// # Errors
+    /// As [`View::parse`].
+    pub fn with_fractions(&self, fractions: &[(&str, f64)]) -> Result<Self, ViewError> {
+        let fractions = fractions.iter().map(|(name, fraction)| ((*name).to_owned(), *fraction)).collect();
+        let mut raw = self.raw.clone();
+        raw.splits = Some(raw::RawSplits { fractions: Some(raw::Ordered(fractions)), ..Default::default() });
         let text = toml::to_string(&raw).unwrap_or_else(|_| self.text.clone());
         validate::validate(&text, raw)
     }

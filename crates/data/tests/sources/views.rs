@@ -33,7 +33,7 @@ fn catalogued_views_make_tensors() {
         ("lhc-olympics", &[("as_olympics.h5", "events.h5")], "points", 2, 256),
         ("adc2021", &[("as_adc.h5", "background.h5")], "objects", 3, 19),
         ("higgs", &[("as_higgs.csv.gz", "HIGGS.csv.gz")], "features", 28, 1),
-        ("jetclass", &[("as_jetclass.parquet", "HToBB_000.root")], "features", 7, 128),
+        ("jetclass", &[("as_jetclass.parquet", "train_100M/HToBB_000.root")], "features", 7, 128),
     ];
     for (name, files, group, variables, length) in checks {
         let entry = catalogue::find(name).unwrap();
@@ -42,6 +42,7 @@ fn catalogued_views_make_tensors() {
         std::fs::create_dir(&home).unwrap();
         let paths = files.iter().map(|(fixture_name, called)| {
             let path = home.join(called);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::copy(fixture(fixture_name), &path).unwrap();
             path
         });

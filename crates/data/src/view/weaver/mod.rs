@@ -114,7 +114,8 @@ fn expression(text: &str) -> String {
             Some(((_, ours, names), arguments)) => {
                 let (arguments, after) = arguments_of(arguments);
                 let named = arguments.iter().enumerate().map(|(i, argument)| match names.get(i) {
-                    Some(name) => format!("{name}={}", expression(argument).trim()),
+                    Some(name) if !is_named(argument) => format!("{name}={}", expression(argument).trim()),
+                    Some(_) => expression(argument).trim().to_owned(),
                     _ => expression(argument),
                 });
                 out.push_str(&format!(
@@ -130,6 +131,13 @@ fn expression(text: &str) -> String {
         }
     }
     out + rest
+}
+
+/// Whether an argument has its name before it: `px=a`, not `a == b`.
+fn is_named(argument: &str) -> bool {
+    let name = argument.trim_start();
+    let after = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').trim_start();
+    after.len() < name.len() && after.starts_with('=') && !after.starts_with("==")
 }
 
 /// The arguments up to the bracket that closes them, and what stands from it on.
