@@ -22,7 +22,7 @@ const PIECE: usize = 1 << 13;
 /// <fiducial.physics.Particle 13, mu->
 /// >>> fiducial.physics.Particle(-211).charge
 /// -1.0
-#[pyclass(module = "fiducial", frozen)]
+#[pyclass(module = "fiducial.physics", frozen)]
 pub(crate) struct Particle {
     entry: &'static Entry,
 }
