@@ -326,7 +326,8 @@ pub(crate) fn check_mask(view: &View, config: &ModelConfig) -> Result<(), Error>
     let read = [("features", reads.features), ("points", reads.points), ("vectors", reads.vectors)];
     let group = read.iter().filter(|(_, needed)| *needed).find_map(|(name, _)| input(view, name));
     let (Some(group), None) = (group, input(view, "mask")) else { return Ok(()) };
-    let (length, variable) = (group.length.unwrap_or_default(), &group.variables[0].name);
+    let length = group.length.unwrap_or_default();
+    let variable = group.variables.first().map_or("x", |variable| &variable.name);
     let reason = format!(
         "the view has no input group \"mask\", so that padding would count as constituents: define `mask = \"ones_like({variable})\"` and add \
          `inputs.mask = {{ length = {length}, variables = [\"mask\"] }}`"

@@ -73,10 +73,15 @@ impl Spare {
         // The one that was given last: the most of it is still in the cache.
         let fitting =
             spare.iter().rposition(|block| block.capacity() >= size && block.capacity() / 2 <= size);
-        let mut block = fitting.map(|place| spare.remove(place)).unwrap_or_default();
+        let known = fitting.map(|place| spare.remove(place));
         drop(spare);
-        block.resize(size, 0.0);
-        block
+        match known {
+            Some(mut block) => {
+                block.resize(size, 0.0);
+                block
+            }
+            None => vec![0.0; size],
+        }
     }
 }
 
