@@ -234,6 +234,8 @@ fn every_corruption_is_reported() {
     fs::remove_file(root.join("test/00000.parquet")).unwrap();
     fs::write(root.join("train/extra.parquet"), "x").unwrap();
     fs::write(root.join("notes.txt"), "x").unwrap();
+    // What a copy from a hub has beside it is nobody's loss.
+    fs::write(root.join(".gitattributes"), "x").unwrap();
     let card = fs::read_to_string(root.join("README.md")).unwrap();
     fs::write(root.join("README.md"), card + "more").unwrap();
     // A sound Parquet file in the wrong place: other columns, other rows.

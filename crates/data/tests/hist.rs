@@ -185,4 +185,11 @@ fn a_terminal_shows_it() {
     assert_eq!(lines[16], "          └────────────────", "{text}");
     assert_eq!(lines[17], "           0      x       4", "{text}");
     assert_eq!(lines[18], "x: 3 entries, 3 ± 1.7 within range, mean 1.50 ± 0.47, width 0.82", "{text}");
+
+    // Bins of other widths say so, and of one entry no mean has an error.
+    let uneven = Axis::variable("x", vec![0.0, 1.0, 10.0]);
+    let filled = fill(&view, &spec(&[("x[1:2]", uneven)], None), &memory(), &mut |_| {}).unwrap();
+    let text = to_text(&filled.histogram, 80);
+    assert!(text.contains("bins differ in width and are drawn alike: 0, 1, 10\n"), "{text}");
+    assert!(text.contains("mean ") && !text.contains("± 0,"), "{text}");
 }

@@ -116,11 +116,17 @@ fn check_shard(path: &Path, shard: &ShardFile, manifest: &Manifest) -> Vec<Strin
     reasons
 }
 
+/// What a copy out of a repository has at its top beside the files of the dataset: git's own, and the hub's notes of a download.
+const OF_REPOSITORIES: [&str; 4] = [".git", ".gitattributes", ".gitignore", ".cache"];
+
 /// All files below a directory, with `/` between the parts of their paths.
 fn list(directory: &Path, prefix: &str, found: &mut BTreeSet<String>) -> Result<(), Error> {
     for entry in std::fs::read_dir(directory).map_err(Error::io("list", directory))? {
         let entry = entry.map_err(Error::io("list", directory))?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if OF_REPOSITORIES.contains(&name.as_str()) {
+            continue;
+        }
         // A link is listed as itself: it may lead anywhere, in a circle too.
         if entry.file_type().map_err(Error::io("list", &entry.path()))?.is_dir() {
             list(&entry.path(), &format!("{name}/"), found)?;

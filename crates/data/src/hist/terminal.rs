@@ -44,12 +44,13 @@ pub(super) fn statistics(histogram: &Histogram) -> String {
         let deviation = (wx2 / w - mean * mean).max(0.0).sqrt();
         // The effective number of entries is (Σw)² / Σw².
         let error = deviation * w2.sqrt() / w;
-        parts.push(format!(
-            "mean {} ± {}, width {}",
-            to_error(mean, error),
-            rounded(error),
-            rounded(deviation)
-        ));
+        parts.push(match error > 0.0 {
+            true => {
+                format!("mean {} ± {}, width {}", to_error(mean, error), rounded(error), rounded(deviation))
+            }
+            // Of one entry, or of equal ones, nothing is known of how others would scatter.
+            false => format!("mean {}", number(mean)),
+        });
     }
     parts.join(", ")
 }
@@ -96,6 +97,11 @@ fn bars(histogram: &Histogram, axis: &Axis, width: usize) -> String {
     out.push_str(&ends(axis, MARGIN + 1, drawn));
     if together > 1 {
         out.push_str(&format!("{:MARGIN$} {together} bins in each column\n", ""));
+    }
+    if let Some(edges) = &axis.edges {
+        let edges: Vec<String> = edges.iter().map(|edge| number(*edge)).collect();
+        let shown: String = edges.join(", ").chars().take(columns.saturating_sub(43)).collect();
+        out.push_str(&format!("{:MARGIN$} bins differ in width and are drawn alike: {shown}\n", ""));
     }
     out
 }
