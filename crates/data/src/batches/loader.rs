@@ -236,7 +236,7 @@ impl Loader {
 
     /// The batches of an epoch, from one of them on. They are made ahead, on rayon's threads, while the caller works.
     pub fn epoch(&self, epoch: u64, first_batch: u64) -> Epoch {
-        let (sender, receiver) = sync_channel(waiting());
+        let (sender, receiver) = sync_channel(ahead());
         let loader = Self(Arc::clone(&self.0));
         let thread = std::thread::Builder::new().name("batches".to_owned());
         let started = thread.spawn(move || {
@@ -256,14 +256,9 @@ impl Loader {
     }
 }
 
-/// Batches that are made side by side. No more than threads: tensors of batches that wait are written to memory and read again, where
-/// those of few stay in the processor's cache.
-pub(super) fn made() -> usize {
-    rayon::current_num_threads()
-}
-
-/// Batches that may wait for the caller.
-pub(super) fn waiting() -> usize {
+/// Batches that are made side by side; as many may wait for the caller. No more than threads: tensors of many are written to memory
+/// and read again, where those of few stay in the processor's cache.
+pub(super) fn ahead() -> usize {
     rayon::current_num_threads()
 }
 
@@ -388,7 +383,7 @@ impl<'a> Work<'a> {
             return None;
         }
         let size = self.inner.options.batch_size;
-        let wanted = usize::try_from(self.batches).unwrap_or(usize::MAX).min(made());
+        let wanted = usize::try_from(self.batches).unwrap_or(usize::MAX).min(ahead());
         while self.held() < wanted * size {
             let Some((number, pieces)) = self.windows.pop_front() else { break };
             if let Err(error) = self.read(number, &pieces) {

@@ -1,6 +1,6 @@
 //! How a limit of memory is divided among what a loader holds.
 
-use super::loader::{LoaderOptions, made, waiting};
+use super::loader::{LoaderOptions, ahead};
 use crate::source::Error;
 use crate::view::View;
 
@@ -52,9 +52,9 @@ impl Memory {
 
     /// Batches that are made, that wait, and the one that the caller has.
     fn batches(&self, row_bytes: f64) -> u64 {
-        let (made, waiting) = (made() as u64, waiting() as u64);
-        let tensors = (made + waiting + 1) * self.batch_rows * self.row_numbers * size_of::<f32>() as u64;
-        let columns = (made * self.batch_rows) as f64 * row_bytes * COPIES;
+        let ahead = ahead() as u64;
+        let tensors = (2 * ahead + 1) * self.batch_rows * self.row_numbers * size_of::<f32>() as u64;
+        let columns = (ahead * self.batch_rows) as f64 * row_bytes * COPIES;
         tensors + columns as u64
     }
 

@@ -266,20 +266,8 @@ impl FourVectors {
             let at = |i: usize| FourVector::new(px[i], py[i], pz[i], e[i]);
             match quantity {
                 Px | Py | Pz | E => out.extend_from_slice(&sums[quantity as usize][..size]),
-                Mass => {
-                    vectorised(
-                        #[inline(always)]
-                        || found[..size].iter_mut().enumerate().for_each(|(i, mass)| *mass = at(i).mass()),
-                    );
-                    out.extend_from_slice(&found[..size]);
-                }
-                Pt => {
-                    vectorised(
-                        #[inline(always)]
-                        || found[..size].iter_mut().enumerate().for_each(|(i, pt)| *pt = at(i).pt()),
-                    );
-                    out.extend_from_slice(&found[..size]);
-                }
+                Mass => out.extend_from_slice(computed(&mut found[..size], |i| at(i).mass())),
+                Pt => out.extend_from_slice(computed(&mut found[..size], |i| at(i).pt())),
                 _ => out.extend((0..size).map(|i| quantity.of_vector(at(i)))),
             }
         }
@@ -365,6 +353,16 @@ fn zip(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> ScalarBuffer<f64> {
         || values.iter_mut().zip(b).for_each(|(a, b)| *a = f(*a, *b)),
     );
     values.into()
+}
+
+/// What a function makes of each place, by vector instructions.
+#[inline(always)]
+fn computed(places: &mut [f64], f: impl Fn(usize) -> f64) -> &[f64] {
+    vectorised(
+        #[inline(always)]
+        || places.iter_mut().enumerate().for_each(|(i, value)| *value = f(i)),
+    );
+    places
 }
 
 /// The values after a function that works in place.
